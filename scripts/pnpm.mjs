@@ -1,0 +1,34 @@
+// The one place that knows how pnpm is reached: the version pinned in package.json, through npx, so that Node and npm suffice.
+import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const rootFolder = fileURLToPath(new URL("..", import.meta.url));
+const { packageManager } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+
+/** Runs pnpm to its end; returns its exit code. `quiet` shows the output only when it fails. */
+export function runPnpm(args, { quiet = false } = {}) {
+  const done = spawnSync("npx", ["--yes", packageManager, ...args], {
+    cwd: rootFolder,
+    stdio: quiet ? "pipe" : "inherit",
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  if (quiet && done.status !== 0) process.stderr.write(`${done.stdout}${done.stderr}`);
+  return done.status ?? 1;
+}
+
+/** Starts a program in the root folder and hands on its end and the signals that reach us. */
+export function runForeground(command, args, env = process.env) {
+  const child = spawn(command, args, { cwd: rootFolder, stdio: "inherit", env });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+}
+
+/** One sentence and a non-zero exit where Node is too old to run the rest. */
+export function requireNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  console.error(`Codex Gateway needs Node 20.19 or newer; this is ${process.versions.node}.`);
+  process.exit(1);
+}
