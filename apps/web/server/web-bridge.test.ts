@@ -1,0 +1,96 @@
+import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { afterEach, expect, test } from "vitest";
+import { answerWithWebHandler, type WebHandler } from "./web-bridge.ts";
+
+setFlagsFromString("--expose_gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+const closers: (() => void)[] = [];
+afterEach(() => closers.splice(0).forEach((close) => close()));
+
+async function serve(handler: WebHandler): Promise<number> {
+  const server = createServer((req, res) => void answerWithWebHandler(req, res, "http://gateway.test", handler));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closers.push(() => server.close().closeAllConnections());
+  return (server.address() as AddressInfo).port;
+}
+
+const get = (port: number): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    httpRequest({ port, path: "/x?y=1" }, resolve).on("error", reject).end();
+  });
+
+test("two cookies stay two headers, and the body arrives", async () => {
+  const port = await serve(async ({ request }) => {
+    const headers = new Headers([
+      ["set-cookie", "a=1"],
+      ["set-cookie", "b=2"],
+    ]);
+    return new Response(request.url, { headers });
+  });
+  const answer = await get(port);
+  expect(answer.headers["set-cookie"]).toEqual(["a=1", "b=2"]);
+  expect(Buffer.concat(await answer.toArray()).toString()).toBe("http://gateway.test/x?y=1");
+});
+
+test("a client that leaves after a garbage collection cancels the stream within 250 ms", async () => {
+  let cancelled: (atMs: number) => void;
+  const cancelledAtMs = new Promise<number>((resolve) => (cancelled = resolve));
+  const port = await serve(async () => {
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => controller.enqueue(Buffer.from("first")),
+        pull: () => new Promise<void>(() => undefined),
+        cancel: () => cancelled(performance.now()),
+      },
+      { highWaterMark: 1 },
+    );
+    return new Response(body);
+  });
+  const answer = await get(port);
+  await new Promise((resolve) => answer.once("data", resolve));
+  collectGarbage();
+  const leftAtMs = performance.now();
+  answer.destroy();
+  expect((await cancelledAtMs) - leftAtMs).toBeLessThan(250);
+});
+
+test("a client that never reads costs no more than 16 MiB", async () => {
+  let sentBytes = 0;
+  const chunk = new Uint8Array(64 * 1024);
+  const port = await serve(
+    async () =>
+      new Response(
+        new ReadableStream<Uint8Array>({
+          pull(controller) {
+            sentBytes += chunk.length;
+            controller.enqueue(chunk);
+          },
+        }),
+      ),
+  );
+  const answer = await get(port);
+  answer.pause();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(sentBytes).toBeGreaterThan(0);
+  expect(sentBytes).toBeLessThan(16 * 1024 * 1024);
+  answer.destroy();
+});
+
+test("a stream that breaks is a broken connection, not a clean end", async () => {
+  const port = await serve(async () => {
+    let pulls = 0;
+    return new Response(
+      new ReadableStream<Uint8Array>({
+        pull(controller) {
+          if (pulls++ === 0) controller.enqueue(Buffer.from("part"));
+          else controller.error(new Error("upstream died"));
+        },
+      }),
+    );
+  });
+  const answer = await get(port);
+  await expect(answer.toArray()).rejects.toThrow("aborted");
+});

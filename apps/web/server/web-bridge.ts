@@ -1,0 +1,89 @@
+/**
+ * Carries one HTTP exchange between Node's server and a `Request → Response` handler.
+ *
+ * Two things must hold that common adapters lose: a client's disconnect reaches the handler even after a garbage
+ * collection, so the controller is kept alive by the response's own listener; and a client that stops reading stops
+ * the reading of the body, so that nothing piles up in memory.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+
+export type WebExchange = { request: Request; remoteAddress: string; closeSignal: AbortSignal };
+export type WebHandler = (exchange: WebExchange) => Promise<Response>;
+
+/** Answers `req` with what `handler` returns; rejects only where the handler does. */
+export async function answerWithWebHandler(
+  req: IncomingMessage,
+  res: ServerResponse,
+  origin: string,
+  handler: WebHandler,
+): Promise<void> {
+  const closed = new AbortController();
+  res.once("close", () => closed.abort());
+  const response = await handler({
+    request: toRequest(req, origin, closed.signal),
+    remoteAddress: req.socket.remoteAddress ?? "",
+    closeSignal: closed.signal,
+  });
+  await sendResponse(res, response, closed.signal);
+}
+
+function toRequest(req: IncomingMessage, origin: string, signal: AbortSignal): Request {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < req.rawHeaders.length; i += 2) {
+    headers.append(req.rawHeaders[i] ?? "", req.rawHeaders[i + 1] ?? "");
+  }
+  const method = req.method ?? "GET";
+  const hasBody = method !== "GET" && method !== "HEAD";
+  return new Request(origin + (req.url ?? "/"), {
+    method,
+    headers,
+    signal,
+    ...(hasBody ? { body: Readable.toWeb(req) as ReadableStream, duplex: "half" } : {}),
+  } as RequestInit);
+}
+
+async function sendResponse(res: ServerResponse, response: Response, closed: AbortSignal): Promise<void> {
+  res.statusCode = response.status;
+  for (const [name, value] of response.headers) if (name !== "set-cookie") res.setHeader(name, value);
+  const cookies = response.headers.getSetCookie();
+  if (cookies.length > 0) res.setHeader("set-cookie", cookies);
+  if (!response.body || res.req.method === "HEAD") {
+    await response.body?.cancel();
+    res.end();
+    return;
+  }
+  const reader = response.body.getReader();
+  const cancel = () => void reader.cancel().catch(() => undefined);
+  if (closed.aborted) return cancel();
+  closed.addEventListener("abort", cancel, { once: true });
+  res.flushHeaders();
+  try {
+    await pump(reader, res, closed);
+    res.end();
+  } catch {
+    // The handler's stream broke: the client must see a broken connection, not a clean end.
+    res.destroy();
+  }
+}
+
+async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, res: ServerResponse, closed: AbortSignal) {
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done || closed.aborted) return;
+    if (!res.write(value)) await drained(res, closed);
+  }
+}
+
+function drained(res: ServerResponse, closed: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = () => {
+      res.off("drain", finish);
+      closed.removeEventListener("abort", finish);
+      resolve();
+    };
+    if (closed.aborted) return resolve();
+    res.once("drain", finish);
+    closed.addEventListener("abort", finish, { once: true });
+  });
+}
