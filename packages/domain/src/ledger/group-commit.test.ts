@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { createGroupCommit, QueueFullError } from "./group-commit.ts";
+
+function aSlowFlush() {
+  const batches: number[][] = [];
+  const gates: (() => void)[] = [];
+  const flush = (items: number[]) => {
+    batches.push(items);
+    return new Promise<number[]>((resolve) => gates.push(() => resolve(items.map((item) => item * 10))));
+  };
+  return { batches, flush, release: () => gates.shift()?.() };
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test("what arrives during a flush is the next batch, and each caller gets its own result", async () => {
+  const { batches, flush, release } = aSlowFlush();
+  const group = createGroupCommit(flush, { maxBatch: 2 });
+  const first = group.add(1);
+  await turn();
+  const others = [group.add(2), group.add(3), group.add(4)];
+  for (let i = 0; i < 3; i++) {
+    release();
+    await turn();
+  }
+  expect(await Promise.all([first, ...others])).toEqual([10, 20, 30, 40]);
+  expect(batches).toEqual([[1], [2, 3], [4]]);
+});
+
+test("a flush that fails fails its own batch only", async () => {
+  let calls = 0;
+  const group = createGroupCommit(async (items: number[]) => {
+    if (calls++ === 0) throw new Error("database down");
+    return items;
+  });
+  await expect(group.add(1)).rejects.toThrow("database down");
+  await expect(group.add(2)).resolves.toBe(2);
+});
+
+test("a full queue refuses at once", async () => {
+  const { flush } = aSlowFlush();
+  const group = createGroupCommit(flush, { maxBatch: 1, maxQueue: 1 });
+  void group.add(1);
+  await turn();
+  void group.add(2);
+  await expect(group.add(3)).rejects.toThrow(QueueFullError);
+});

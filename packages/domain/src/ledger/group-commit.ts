@@ -1,0 +1,53 @@
+/**
+ * Natural group commit: one flush in flight; what arrives meanwhile is the next batch. There is no timer, so a lone
+ * request waits for nobody, and a busy process commits as many requests at once as arrive during one round trip.
+ */
+
+export type GroupCommit<Item, Result> = {
+  /** Resolves with the item's result once its batch is committed. @throws QueueFullError, or what `flush` threw */
+  add(item: Item): Promise<Result>;
+  /** Resolves when nothing is waiting or in flight. */
+  idle(): Promise<void>;
+};
+
+export class QueueFullError extends Error {
+  override readonly name = "QueueFullError";
+}
+
+type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void };
+
+/** `flush` gets at most `maxBatch` items and answers with one result per item, in order. */
+export function createGroupCommit<Item, Result>(
+  flush: (items: Item[]) => Promise<Result[]>,
+  { maxBatch = 256, maxQueue = 2_000 } = {},
+): GroupCommit<Item, Result> {
+  let queue: Waiting<Item, Result>[] = [];
+  let running: Promise<void> | null = null;
+
+  async function flushAll(): Promise<void> {
+    while (queue.length > 0) {
+      const batch = queue.slice(0, maxBatch);
+      queue = queue.slice(maxBatch);
+      try {
+        const results = await flush(batch.map(({ item }) => item));
+        batch.forEach(({ resolve }, at) => resolve(results[at] as Result));
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    running = null;
+  }
+
+  return {
+    add: (item) =>
+      new Promise((resolve, reject) => {
+        if (queue.length >= maxQueue)
+          return reject(new QueueFullError("Too many requests are waiting for the ledger."));
+        queue.push({ item, resolve, reject });
+        running ??= Promise.resolve().then(flushAll);
+      }),
+    idle: async () => {
+      while (running) await running;
+    },
+  };
+}

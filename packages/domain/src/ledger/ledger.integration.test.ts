@@ -1,0 +1,156 @@
+import { randomUUID } from "node:crypto";
+import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
+import { openDatabase } from "@codex-gateway/db";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { aCapture, aHold, aPayer, dollar, type Payer } from "../testing/money.ts";
+import { adjustBalance } from "./credit.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
+import { verifyLedger } from "./verify.ts";
+
+let db: TestDatabase;
+let ledger: Ledger;
+beforeAll(async () => {
+  db = await createTestDatabase();
+  const instance = await db.prisma.instance.create({
+    data: { id: randomUUID(), epoch: 1, leaseUntil: new Date(Date.now() + 3_600_000) },
+  });
+  ledger = createLedger(db.pool, instance);
+});
+afterAll(() => db.drop());
+afterEach(async () => {
+  expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+});
+
+const accountOf = (payer: Payer) => db.prisma.account.findUniqueOrThrow({ where: { id: payer.accountId } });
+
+test("a hold takes money aside, its capture takes the cost and gives back the rest", async () => {
+  const payer = await aPayer(db);
+  const order = aHold(payer);
+  expect(await ledger.hold(order)).toEqual({ outcome: "held", amountNanoUsd: dollar / 10n });
+  expect(await accountOf(payer)).toMatchObject({ balanceNanoUsd: dollar, heldNanoUsd: dollar / 10n });
+  expect(await ledger.capture(aCapture(order.id))).toEqual({ didSettle: true, paidNanoUsd: 2_000_000n });
+  expect(await accountOf(payer)).toMatchObject({ balanceNanoUsd: dollar - 2_000_000n, heldNanoUsd: 0n, seq: 2n });
+});
+
+test("a release gives all of it back and charges nothing", async () => {
+  const payer = await aPayer(db);
+  const order = aHold(payer);
+  await ledger.hold(order);
+  expect(await ledger.release(order.id)).toEqual({ didSettle: true, paidNanoUsd: 0n });
+  expect(await accountOf(payer)).toMatchObject({ balanceNanoUsd: dollar, heldNanoUsd: 0n });
+  expect(await db.prisma.charge.count({ where: { accountId: payer.accountId } })).toBe(0);
+});
+
+test("settling twice, in one batch or in two, charges once", async () => {
+  const payer = await aPayer(db);
+  const order = aHold(payer);
+  await ledger.hold(order);
+  const outcomes = await Promise.all([ledger.capture(aCapture(order.id)), ledger.capture(aCapture(order.id))]);
+  outcomes.push(await ledger.capture(aCapture(order.id)), await ledger.release(order.id));
+  expect(outcomes.map(({ didSettle }) => didSettle)).toEqual([true, false, false, false]);
+  expect((await accountOf(payer)).balanceNanoUsd).toBe(dollar - 2_000_000n);
+});
+
+test("the same hold sent again is answered as it stands and holds once", async () => {
+  const payer = await aPayer(db);
+  const order = aHold(payer);
+  expect(await ledger.hold(order)).toEqual(await ledger.hold(order));
+  expect((await accountOf(payer)).heldNanoUsd).toBe(dollar / 10n);
+  await ledger.release(order.id);
+  expect(await ledger.hold(order)).toEqual({ outcome: "settled" });
+});
+
+test("200 parallel holds on money for 10: exactly 10 are held, with one ledger and with two", async () => {
+  for (const count of [1, 2]) {
+    const payer = await aPayer(db);
+    const others = Array.from({ length: count }, () => openDatabase(db.url, { maxConnections: 2 }));
+    const instance = await db.prisma.instance.findFirstOrThrow();
+    const ledgers = others.map(({ pool }) => createLedger(pool, instance));
+    const orders = Array.from({ length: 200 }, () => aHold(payer));
+    const outcomes = await Promise.all(orders.map((order, n) => ledgers[n % count]!.hold(order)));
+    expect(outcomes.filter(({ outcome }) => outcome === "held")).toHaveLength(10);
+    expect(outcomes.filter(({ outcome }) => outcome === "insufficient")).toHaveLength(190);
+    expect(await accountOf(payer)).toMatchObject({ balanceNanoUsd: dollar, heldNanoUsd: dollar });
+    await Promise.all(orders.map((order) => ledgers[0]!.release(order.id)));
+    await Promise.all(others.map((other) => other.close()));
+  }
+});
+
+test("a hold whose output can be capped takes what is left, down to its least", async () => {
+  const payer = await aPayer(db, { balanceNanoUsd: 70n });
+  expect(await ledger.hold(aHold(payer, { amountNanoUsd: 100n, minAmountNanoUsd: 71n }))).toEqual({
+    outcome: "insufficient",
+  });
+  const order = aHold(payer, { amountNanoUsd: 100n, minAmountNanoUsd: 10n });
+  expect(await ledger.hold(order)).toEqual({ outcome: "held", amountNanoUsd: 70n });
+  await ledger.release(order.id);
+});
+
+test("what exceeds hold and free balance becomes a debt that stops new holds until money comes in", async () => {
+  const payer = await aPayer(db, { balanceNanoUsd: 1_500_000n });
+  const order = aHold(payer, { amountNanoUsd: 1_000_000n });
+  await ledger.hold(order);
+  expect(await ledger.capture(aCapture(order.id))).toEqual({ didSettle: true, paidNanoUsd: 1_500_000n });
+  const debt = () =>
+    db.prisma.account.findUniqueOrThrow({ where: { userId_kind: { userId: payer.userId, kind: "receivable" } } });
+  expect((await debt()).balanceNanoUsd).toBe(500_000n);
+  expect(await ledger.hold(aHold(payer, { amountNanoUsd: 0n }))).toEqual({ outcome: "insufficient" });
+  const topUp = {
+    accountId: payer.accountId,
+    amountNanoUsd: dollar,
+    source: "test",
+    isPaid: true,
+    note: "",
+    actorId: null,
+  };
+  expect(await adjustBalance(db, { ...topUp, sourceId: randomUUID() })).toBe("credited");
+  expect((await debt()).balanceNanoUsd).toBe(0n);
+  expect((await accountOf(payer)).balanceNanoUsd).toBe(dollar - 500_000n);
+});
+
+test("a suspended user and a disabled key hold nothing", async () => {
+  const payer = await aPayer(db);
+  await db.prisma.apiKey.update({ where: { id: payer.apiKeyId }, data: { status: "disabled" } });
+  expect(await ledger.hold(aHold(payer))).toEqual({ outcome: "key_disabled" });
+  await db.prisma.user.update({ where: { id: payer.userId }, data: { status: "suspended" } });
+  expect(await ledger.hold(aHold(payer))).toEqual({ outcome: "user_suspended" });
+});
+
+test("another user's key cannot hold on a wallet", async () => {
+  const [payer, stranger] = [await aPayer(db), await aPayer(db)];
+  expect(await ledger.hold(aHold(payer, { apiKeyId: stranger.apiKeyId }))).toEqual({ outcome: "key_disabled" });
+});
+
+test("100 parallel credits of one source count once; taking more than is free is refused", async () => {
+  const payer = await aPayer(db, { balanceNanoUsd: 0n });
+  const credit = { accountId: payer.accountId, source: "form", isPaid: true, note: "", actorId: null };
+  const once = { ...credit, amountNanoUsd: dollar, sourceId: randomUUID() };
+  const outcomes = await Promise.all(Array.from({ length: 100 }, () => adjustBalance(db, once)));
+  expect(outcomes.filter((outcome) => outcome === "credited")).toHaveLength(1);
+  const order = aHold(payer);
+  await ledger.hold(order);
+  const all = { ...credit, amountNanoUsd: -dollar, sourceId: randomUUID() };
+  expect(await adjustBalance(db, all)).toBe("below_zero");
+  await ledger.release(order.id);
+  expect(await adjustBalance(db, all)).toBe("credited");
+  expect((await accountOf(payer)).balanceNanoUsd).toBe(0n);
+});
+
+test("many users, many requests at once: everything is charged once and the roll-up says the same", async () => {
+  const payers = await Promise.all(Array.from({ length: 5 }, () => aPayer(db)));
+  const orders = payers.flatMap((payer) =>
+    Array.from({ length: 40 }, () => aHold(payer, { amountNanoUsd: 3_000_000n })),
+  );
+  await Promise.all(
+    orders.map(async (order) => {
+      await ledger.hold(order);
+      await ledger.capture(aCapture(order.id));
+    }),
+  );
+  for (const payer of payers) {
+    expect((await accountOf(payer)).balanceNanoUsd).toBe(dollar - 40n * 2_000_000n);
+    const rolls = await db.prisma.usageRollup.findMany({ where: { accountId: payer.accountId } });
+    expect(rolls.reduce((sum, roll) => sum + roll.requests, 0n)).toBe(40n);
+    expect(rolls.reduce((sum, roll) => sum + roll.costNanoUsd, 0n)).toBe(40n * 2_000_000n);
+  }
+});

@@ -1,0 +1,71 @@
+/** Builders for tests of money: a user with a funded wallet, a key and a price. */
+import { randomUUID } from "node:crypto";
+import type { Database } from "@codex-gateway/db";
+import { adjustBalance } from "../ledger/credit.ts";
+import type { Capture, HoldOrder } from "../ledger/ledger.ts";
+
+export const dollar = 1_000_000_000n;
+
+export type Payer = { userId: string; accountId: string; apiKeyId: string; priceVersionId: string };
+
+/** USD 1 per million input tokens, USD 2 per million output tokens. */
+export const testPrices = {
+  bands: [{ aboveInputTokens: -1, picoUsdPerUnit: { input: "1000000", output: "2000000" } }],
+  tiersPpm: {},
+};
+
+export async function aPayer(db: Database, { balanceNanoUsd = dollar } = {}): Promise<Payer> {
+  const [userId, accountId, apiKeyId, priceVersionId] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+  await db.prisma.user.create({ data: { id: userId, email: `${userId}@example.com`, passwordHash: "-" } });
+  await db.prisma.account.create({ data: { id: accountId, kind: "wallet", userId } });
+  await db.prisma.apiKey.create({
+    data: { id: apiKeyId, userId, name: "test", prefix: "sk-cg-", lastFour: "0000", secretHash: Buffer.from(apiKeyId) },
+  });
+  await db.prisma.priceVersion.create({
+    data: { id: priceVersionId, model: "test-model", prices: testPrices, source: "test" },
+  });
+  if (balanceNanoUsd > 0n) {
+    await adjustBalance(db, {
+      accountId,
+      amountNanoUsd: balanceNanoUsd,
+      source: "test",
+      sourceId: accountId,
+      isPaid: true,
+      note: "",
+      actorId: null,
+    });
+  }
+  return { userId, accountId, apiKeyId, priceVersionId };
+}
+
+export const aHold = (payer: Payer, order: Partial<HoldOrder> = {}): HoldOrder => ({
+  id: randomUUID(),
+  accountId: payer.accountId,
+  apiKeyId: payer.apiKeyId,
+  priceVersionId: payer.priceVersionId,
+  endpoint: "chat.completions",
+  model: "test-model",
+  inputTokensBound: 100,
+  amountNanoUsd: dollar / 10n,
+  minAmountNanoUsd: null,
+  ...order,
+});
+
+/** 1 000 input and 500 output tokens: 2 000 000 nano-USD. */
+export const aCapture = (id: string, capture: Partial<Capture> = {}): Capture => ({
+  id,
+  costNanoUsd: 2_000_000n,
+  usage: { input: 1_000, output: 500 },
+  basis: "exact",
+  flags: [],
+  servedModel: "test-model",
+  serviceTier: null,
+  upstreamId: null,
+  upstreamRequestId: null,
+  upstreamResponseId: null,
+  status: 200,
+  isStream: false,
+  timeToFirstByteMs: 10,
+  latencyMs: 20,
+  ...capture,
+});
