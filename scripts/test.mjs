@@ -1,4 +1,4 @@
-// npm test: installs what is missing, then format, lint, types, unit and integration tests, in that order; the first
+// npm test: installs what is missing, then format, lint, types, unit tests, build and integration tests, in that order; the first
 // failure ends the run.
 import { requireNode, runPnpm } from "./pnpm.mjs";
 
@@ -9,6 +9,7 @@ const steps = [
   ["lint", ["exec", "eslint", "."]],
   ["types", ["--recursive", "--workspace-concurrency=2", "run", "typecheck"], { quiet: true }],
   ["unit", ["exec", "vitest", "run", "--project", "unit"]],
+  ["build", ["exec", "turbo", "run", "build", "--output-logs", "errors-only"], { quiet: true }],
   ["integration", ["exec", "vitest", "run", "--project", "integration"]],
 ];
 

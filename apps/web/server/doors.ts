@@ -1,7 +1,7 @@
 /**
  * The map of the product: which address leads where.
  *
- * PORT:      /assets/* → built files · /api/trpc/* → tRPC · all else → Remix, its /v1 resource route included
+ * PORT:      built files · all else → Remix, its /v1 resource route included
  * API_PORT:  /v1/* → gateway · /healthz · /readyz
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
@@ -10,7 +10,6 @@ import sirv from "sirv";
 import { answerWithWebHandler, type WebHandler } from "./web-bridge.ts";
 
 export type Doors = {
-  api: (request: Request, remoteAddress: string) => Promise<Response>;
   pages: WebHandler;
   gateway: (req: IncomingMessage, res: ServerResponse) => void;
   isReady: () => Promise<boolean>;
@@ -20,10 +19,6 @@ export type Doors = {
 
 /** The listener of the pages' port. */
 export function createPagesListener(doors: Doors): RequestListener {
-  const answer: WebHandler = ({ request, remoteAddress, closeSignal }) =>
-    new URL(request.url).pathname.startsWith("/api/trpc/")
-      ? doors.api(request, remoteAddress)
-      : doors.pages({ request, remoteAddress, closeSignal });
   // The names of built files carry a hash, so browsers may keep those under /assets for ever.
   const serveBuiltFile = sirv(doors.assetsFolder, {
     setHeaders: (res, name) =>
@@ -33,9 +28,12 @@ export function createPagesListener(doors: Doors): RequestListener {
       ),
   });
   return (req, res) => {
-    if (!req.url?.startsWith("/")) return sendText(res, 400, "Bad request");
+    if (!req.url?.startsWith("/")) {
+      sendText(res, 400, "Bad request");
+      return;
+    }
     serveBuiltFile(req, res, () => {
-      answerWithWebHandler(req, res, new URL(doors.publicUrl()).origin, answer).catch(() => {
+      answerWithWebHandler(req, res, new URL(doors.publicUrl()).origin, doors.pages).catch(() => {
         if (res.headersSent) res.destroy();
         else sendText(res, 500, "Internal server error");
       });
@@ -46,7 +44,10 @@ export function createPagesListener(doors: Doors): RequestListener {
 /** The listener of the API's port. */
 export function createApiListener(doors: Doors): RequestListener {
   return (req, res) => {
-    if (req.url === "/healthz") return sendText(res, 200, "ok");
+    if (req.url === "/healthz") {
+      sendText(res, 200, "ok");
+      return;
+    }
     if (req.url === "/readyz") {
       doors.isReady().then(
         (isReady) => sendText(res, isReady ? 200 : 503, isReady ? "ready" : "not ready"),

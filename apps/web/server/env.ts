@@ -28,7 +28,7 @@ export type Env = z.infer<typeof envSchema>;
  * Reads and checks the environment; an empty value counts as unset. Relative folders are taken from `baseFolder`.
  * @throws Error with one sentence that names every variable that is wrong.
  */
-export function readEnv(source: NodeJS.ProcessEnv, baseFolder: string): Env {
+export function readEnv(source: Readonly<Record<string, string | undefined>>, baseFolder: string): Env {
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ""));
   const parsed = envSchema.safeParse(given);
   if (!parsed.success) {

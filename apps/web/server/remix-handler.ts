@@ -4,8 +4,6 @@ import { createRequestHandler, type ServerBuild } from "@remix-run/node";
 import type { WebHandler } from "./web-bridge.ts";
 
 export type PageServices = {
-  /** One in-process tRPC caller per request; cookies that its procedures set are collected in `cookies`. */
-  createApi: (request: Request, remoteAddress: string, cookies: string[]) => unknown;
   proxy: (request: Request, remoteAddress: string, closeSignal: AbortSignal) => Promise<Response>;
 };
 
@@ -14,10 +12,7 @@ export function createPageHandler(build: ServerBuild, services: PageServices, is
   const handle = createRequestHandler(build, "production");
   return async ({ request, remoteAddress, closeSignal }) => {
     const nonce = randomBytes(16).toString("base64");
-    const cookies: string[] = [];
     const response = await handle(request, {
-      api: services.createApi(request, remoteAddress, cookies),
-      cookies,
       nonce,
       proxy: (proxied: Request) => services.proxy(proxied, remoteAddress, closeSignal),
     });

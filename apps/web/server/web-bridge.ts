@@ -40,7 +40,7 @@ function toRequest(req: IncomingMessage, origin: string, signal: AbortSignal): R
     headers,
     signal,
     ...(hasBody ? { body: Readable.toWeb(req) as ReadableStream, duplex: "half" } : {}),
-  } as RequestInit);
+  });
 }
 
 async function sendResponse(res: ServerResponse, response: Response, closed: AbortSignal): Promise<void> {
@@ -55,7 +55,10 @@ async function sendResponse(res: ServerResponse, response: Response, closed: Abo
   }
   const reader = response.body.getReader();
   const cancel = () => void reader.cancel().catch(() => undefined);
-  if (closed.aborted) return cancel();
+  if (closed.aborted) {
+    cancel();
+    return;
+  }
   closed.addEventListener("abort", cancel, { once: true });
   res.flushHeaders();
   try {
@@ -82,7 +85,10 @@ function drained(res: ServerResponse, closed: AbortSignal): Promise<void> {
       closed.removeEventListener("abort", finish);
       resolve();
     };
-    if (closed.aborted) return resolve();
+    if (closed.aborted) {
+      resolve();
+      return;
+    }
     res.once("drain", finish);
     closed.addEventListener("abort", finish, { once: true });
   });

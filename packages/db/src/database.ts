@@ -21,7 +21,7 @@ export function openDatabase(url: string, { maxConnections = 8 } = {}): Database
     connectionString: url,
     max: maxConnections,
     connectionTimeoutMillis: 5_000,
-    types: types as pg.CustomTypesConfig,
+    types: types,
   });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on("error", () => undefined);

@@ -42,7 +42,7 @@ export async function startEmbeddedPostgres(folder: string, serverOptions: strin
   const dataFolder = path.join(folder, "postgres");
   mkdirSync(folder, { recursive: true });
   const runner = chooseRunner(folder, binaries);
-  const password = readOrCreatePassword(folder, runner);
+  const password = readOrCreatePassword(folder);
   if (!existsSync(path.join(dataFolder, "PG_VERSION"))) await initCluster(binaries, runner, folder, dataFolder);
   await stopLeftover(dataFolder);
   const port = await freePort();
@@ -97,7 +97,7 @@ function handOver(target: string): void {
   if (process.getuid?.() === 0) chownSync(target, unprivilegedUid, unprivilegedUid);
 }
 
-function readOrCreatePassword(folder: string, _runner: Runner): string {
+function readOrCreatePassword(folder: string): string {
   const file = path.join(folder, "postgres.password");
   if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString("hex"), { mode: 0o600 });
   handOver(file);
@@ -117,11 +117,13 @@ async function initCluster(binaries: string, runner: Runner, folder: string, dat
     "--encoding=UTF8",
     "--locale=C",
   ]);
-  await run(command, args, { ...runner.options, cwd: "/" }).catch((error: Error & { stderr?: string }) => {
-    throw new StartError(
-      `The embedded PostgreSQL could not be set up: ${(error.stderr ?? error.message).trim().split("\n").at(-1)}`,
-    );
-  });
+  try {
+    await run(command, args, { ...runner.options, cwd: "/" });
+  } catch (error) {
+    const { stderr, message } = error as Error & { stderr?: string };
+    const reason = (stderr ?? message).trim().split("\n").at(-1);
+    throw new StartError(`The embedded PostgreSQL could not be set up: ${reason}`);
+  }
 }
 
 /** A server that outlived a killed gateway is stopped first; its data are as safe as after any crash. */
@@ -129,7 +131,10 @@ async function stopLeftover(dataFolder: string): Promise<void> {
   const file = path.join(dataFolder, "postmaster.pid");
   if (!existsSync(file)) return;
   const pid = Number(readFileSync(file, "utf8").split("\n")[0]);
-  if (!Number.isInteger(pid) || !isPostgres(pid)) return rmSync(file, { force: true });
+  if (!Number.isInteger(pid) || !isPostgres(pid)) {
+    rmSync(file, { force: true });
+    return;
+  }
   process.kill(pid, "SIGINT");
   const deadlineMs = Date.now() + readyTimeoutMs;
   while (isPostgres(pid)) {

@@ -41,8 +41,10 @@ export function createGroupCommit<Item, Result>(
   return {
     add: (item) =>
       new Promise((resolve, reject) => {
-        if (queue.length >= maxQueue)
-          return reject(new QueueFullError("Too many requests are waiting for the ledger."));
+        if (queue.length >= maxQueue) {
+          reject(new QueueFullError("Too many requests are waiting for the ledger."));
+          return;
+        }
         queue.push({ item, resolve, reject });
         running ??= Promise.resolve().then(flushAll);
       }),

@@ -1,0 +1,88 @@
+import { spawn } from "node:child_process";
+import { createServer, type AddressInfo } from "node:net";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+let dataFolder: string;
+beforeEach(() => void (dataFolder = mkdtempSync(path.join(tmpdir(), "codex-gateway-start-"))));
+afterEach(() => rmSync(dataFolder, { recursive: true, force: true }));
+
+/** Runs the built server until it prints `until`, does `then`, sends `signal`, and gives back all that came of it. */
+async function run(
+  env: Record<string, string>,
+  { until = "Press Ctrl-C", signal = "SIGINT" as const, then = async (_output: string) => {} } = {},
+): Promise<{ output: string; exitCode: number | null }> {
+  const child = spawn(process.execPath, [main], {
+    env: {
+      NODE_ENV: "production",
+      PATH: process.env.PATH,
+      PORT: "0",
+      API_PORT: "0",
+      HOST: "127.0.0.1",
+      DATA_FOLDER: dataFolder,
+      ...env,
+    },
+  });
+  let output = "";
+  let isUp = false;
+  const take = (text: Buffer) => {
+    output += text.toString();
+    if (isUp || !output.includes(until)) return;
+    isUp = true;
+    void then(output).finally(() => child.kill(signal));
+  };
+  child.stdout.on("data", take);
+  child.stderr.on("data", take);
+  const exitCode = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { output, exitCode };
+}
+
+const apiOf = (output: string) => /API {4}(\S+)\/v1/.exec(output)![1]!;
+
+test("it starts on nothing, answers, and a signal stops all that it started", async () => {
+  const statuses: number[] = [];
+  const { output, exitCode } = await run(
+    {},
+    {
+      then: async (said) => {
+        for (const where of ["/healthz", "/readyz", "/v1/unknown"])
+          statuses.push((await fetch(apiOf(said) + where)).status);
+      },
+    },
+  );
+  expect({ statuses, exitCode }).toEqual({ statuses: [200, 200, 404], exitCode: 0 });
+  expect(output).toContain("Stopping");
+  expect(existsSync(path.join(dataFolder, "postgres/postmaster.pid"))).toBe(false);
+});
+
+const refusals: [why: string, env: Record<string, string>, sentence: RegExp][] = [
+  [
+    "an unreachable database",
+    { DATABASE_URL: "postgresql://u:secret@127.0.0.1:1/x" },
+    /The database at 127.0.0.1:1 cannot/,
+  ],
+  ["a bad environment", { PORT: "many" }, /The environment is not usable: PORT/],
+];
+
+test.each(refusals)("%s is one sentence and a non-zero exit", async (_why, env, sentence) => {
+  const { output, exitCode } = await run(env);
+  expect(output.trim().split("\n")).toHaveLength(1);
+  expect(output).toMatch(sentence);
+  expect(output).not.toContain("secret");
+  expect(exitCode).toBe(1);
+});
+
+test("a taken port is one sentence, a non-zero exit, and no database left running", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => taken.once("listening", resolve));
+  const { port } = taken.address() as AddressInfo;
+  const { output, exitCode } = await run({ PORT: String(port) });
+  taken.close();
+  expect(output).toBe(`Codex Gateway: Port ${port} is taken by another program; set PORT to a free one.\n`);
+  expect(exitCode).toBe(1);
+  expect(existsSync(path.join(dataFolder, "postgres/postmaster.pid"))).toBe(false);
+});

@@ -1,0 +1,86 @@
+/** Every refusal the gateway can answer with: one table of statuses, types and codes, in OpenAI's shape. */
+import type { RefusalCode } from "./ports.ts";
+
+export type ErrorCode =
+  RefusalCode | "unknown_url" | "invalid_body" | "body_too_large" | "upstream_timeout" | "upstream_failed";
+
+type Row = { status: number; type: string; code: string | null; message: string; mayRetry: boolean };
+
+const row = (status: number, type: string, code: string | null, message: string, mayRetry = false): Row => ({
+  status,
+  type,
+  code,
+  message,
+  mayRetry,
+});
+
+const invalid = "invalid_request_error";
+const server = "server_error";
+
+export const errorTable: Readonly<Record<ErrorCode, Row>> = {
+  invalid_api_key: row(401, invalid, "invalid_api_key", "Incorrect API key provided."),
+  user_suspended: row(403, "permission_error", "user_suspended", "This account is suspended."),
+  key_disabled: row(403, "permission_error", "key_disabled", "This API key is disabled."),
+  key_expired: row(403, "permission_error", "key_expired", "This API key has expired."),
+  address_not_allowed: row(403, "permission_error", "address_not_allowed", "This API key may not be used from here."),
+  endpoint_not_allowed: row(403, "permission_error", "endpoint_not_allowed", "This API key may not use this endpoint."),
+  model_not_allowed: row(403, "permission_error", "model_not_allowed", "This API key may not use this model."),
+  credit_balance_exhausted: row(
+    429,
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "Your balance does not cover this request.",
+  ),
+  project_spend_limit_exceeded: row(
+    429,
+    "insufficient_quota",
+    "project_spend_limit_exceeded",
+    "The budget of this API key is used up.",
+  ),
+  rate_limit_exceeded: row(429, "rate_limit_exceeded", "rate_limit_exceeded", "Too many requests.", true),
+  model_not_found: row(404, invalid, "model_not_found", "The model does not exist."),
+  model_not_priced: row(400, invalid, "model_not_priced", "The model has no price here, so it cannot be used."),
+  idempotency_conflict: row(
+    409,
+    invalid,
+    "idempotency_conflict",
+    "This Idempotency-Key came with another body before.",
+  ),
+  idempotency_in_progress: row(
+    409,
+    invalid,
+    "idempotency_in_progress",
+    "The first request of this key still runs.",
+    true,
+  ),
+  service_unavailable: row(503, server, "service_unavailable", "The gateway cannot take requests right now.", true),
+  upstream_unavailable: row(503, server, "upstream_unavailable", "The model provider cannot be used right now.", true),
+  unknown_url: row(404, invalid, "unknown_url", "Unknown request URL."),
+  invalid_body: row(400, invalid, null, "The body is not valid."),
+  body_too_large: row(413, invalid, null, "The body is too large."),
+  upstream_timeout: row(504, server, "upstream_timeout", "The model provider did not answer in time.", true),
+  upstream_failed: row(502, server, "upstream_failed", "The model provider's answer broke off.", true),
+};
+
+export type ErrorAnswer = { status: number; headers: Record<string, string>; body: Uint8Array };
+
+/**
+ * The answer for a refusal. SDKs retry 408, 409, 429 and 5xx by themselves, so one that cannot succeed says
+ * `x-should-retry: false`; `retryAfterMs` says when one can.
+ */
+export function errorAnswer(
+  code: ErrorCode,
+  requestId: string,
+  { message, param = null, retryAfterMs }: { message?: string; param?: string | null; retryAfterMs?: number } = {},
+): ErrorAnswer {
+  const { status, type, code: publicCode, message: text, mayRetry } = errorTable[code];
+  const error = { message: message ?? text, type, param, code: publicCode };
+  const headers: Record<string, string> = { "content-type": "application/json", "x-request-id": requestId };
+  if (!mayRetry) headers["x-should-retry"] = "false";
+  if (mayRetry && (retryAfterMs !== undefined || status === 503)) {
+    const waitMs = retryAfterMs ?? 1_000;
+    headers["retry-after"] = String(Math.ceil(waitMs / 1_000));
+    headers["retry-after-ms"] = String(waitMs);
+  }
+  return { status, headers, body: Buffer.from(JSON.stringify({ error })) };
+}
