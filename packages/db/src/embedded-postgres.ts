@@ -72,7 +72,7 @@ function chooseRunner(folder: string, binaries: string): Runner {
   if (process.getuid?.() !== 0) return { command: "", prefix: [], options: {} };
   const ids = { uid: unprivilegedUid, gid: unprivilegedUid };
   if ([folder, binaries].every(isReachableByOthers)) return { command: "", prefix: [], options: ids };
-  const rights = "+dac_override,+dac_read_search";
+  const rights = "+dac_read_search";
   const prefix = [
     `--reuid=${ids.uid}`,
     `--regid=${ids.gid}`,
