@@ -1,0 +1,50 @@
+/** Headers are built from empty by allow-list, both ways: what is not named here does not pass. */
+import type { Upstream } from "./ports.ts";
+
+type Incoming = Readonly<Record<string, string | string[] | undefined>>;
+
+const upNames = new Set([
+  "content-type",
+  "accept",
+  "user-agent",
+  "originator",
+  "session-id",
+  "thread-id",
+  "session_id",
+]);
+const upPrefixes = ["x-stainless-", "x-codex-"];
+/** Betas that the gateway can meter; others are left out instead of refused, as OpenAI does with unknown ones. */
+const betas = new Set(["responses=experimental", "responses_multi_agent=v1"]);
+
+const downNames = new Set(["content-type", "cache-control", "retry-after", "retry-after-ms", "openai-processing-ms"]);
+const downPrefixes = ["x-codex-"];
+
+/** What goes upstream: the client's harmless headers, the operator's credentials, nothing that names the client. */
+export function upstreamHeaders(client: Incoming, upstream: Upstream): Record<string, string> {
+  const headers = pick(client, upNames, upPrefixes);
+  const wanted = valuesOf(client["openai-beta"]).filter((beta) => betas.has(beta));
+  if (wanted.length > 0) headers["openai-beta"] = wanted.join(", ");
+  headers.authorization = `Bearer ${upstream.apiKey}`;
+  // The side parser reads the answer as it passes, so it must not be compressed.
+  headers["accept-encoding"] = "identity";
+  if (upstream.organization) headers["openai-organization"] = upstream.organization;
+  if (upstream.project) headers["openai-project"] = upstream.project;
+  return headers;
+}
+
+/** What the client gets to see of the upstream's headers, under the gateway's own request id. */
+export function clientHeaders(upstream: Incoming, requestId: string): Record<string, string> {
+  return { ...pick(upstream, downNames, downPrefixes), "x-request-id": requestId };
+}
+
+function pick(from: Incoming, names: ReadonlySet<string>, prefixes: readonly string[]): Record<string, string> {
+  const picked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(from)) {
+    if (typeof value !== "string") continue;
+    if (names.has(name) || prefixes.some((prefix) => name.startsWith(prefix))) picked[name] = value;
+  }
+  return picked;
+}
+
+const valuesOf = (header: string | string[] | undefined): string[] =>
+  [header ?? []].flat().flatMap((line) => line.split(",").map((part) => part.trim()));
