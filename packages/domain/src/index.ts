@@ -4,3 +4,6 @@ export { createLedger, type Capture, type HoldOrder, type HoldOutcome, type Ledg
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { costNanoUsd, maxCostNanoUsd, type Prices, type UsageUnits } from "./prices/cost.ts";
 export { pricesFromJson, type PricesJson } from "./prices/prices-json.ts";
+export { createPriceBook, type PriceBook, type PriceVersion } from "./prices/price-book.ts";
+export { publishedPrices, type PublishedPrice } from "./prices/published-prices.ts";
+export { createSecret, displayOf, hashSecret, isSecret } from "./keys/secret.ts";

@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import { costNanoUsd } from "./cost.ts";
+import { createPriceBook, type PriceVersion } from "./price-book.ts";
+import { pricesFromJson } from "./prices-json.ts";
+import { publishedPrices } from "./published-prices.ts";
+
+const published = publishedPrices(new Date("2026-11-01"));
+const book = createPriceBook(
+  published.map(({ model, prices, contextTokens }, n): PriceVersion => ({
+    id: String(n),
+    model,
+    prices: pricesFromJson(prices, 1_000_000),
+    contextTokens,
+    maxOutputTokens: null,
+  })),
+);
+const usd = (model: string, usage: Record<string, number>) => {
+  const version = book.find(model);
+  return version && Number(costNanoUsd(version.prices, usage, null)) / 1e9;
+};
+
+test("a million tokens cost what the provider's page says", () => {
+  expect(usd("gpt-4o", { input: 1_000_000 })).toBe(2.5);
+  expect(usd("gpt-4o", { cached_input: 1_000_000 })).toBe(1.25);
+  expect(usd("gpt-4o", { output: 1_000_000 })).toBe(10);
+  expect(usd("text-embedding-3-small", { input: 1_000_000 })).toBe(0.02);
+});
+
+test("long requests pay the long price for all of their tokens", () => {
+  expect(usd("gpt-6-sol", { input: 272_000, output: 1_000 })).toBe(0.554);
+  expect(usd("gpt-6-sol", { input: 272_001, output: 1_000 })).toBe(1.103004);
+});
+
+test("of dated prices the one of the day counts", () => {
+  const inputPrice = (day: string) =>
+    publishedPrices(new Date(day)).find(({ model }) => model === "gpt-5.6-luna")?.prices.bands[0]?.picoUsdPerUnit.input;
+  expect([inputPrice("2026-07-29"), inputPrice("2026-07-30")]).toEqual(["1000000", "200000"]);
+});
+
+test("a dated snapshot has the price of its model, and an unknown model has none", () => {
+  expect(book.find("gpt-6-sol-2026-09-01")).toBe(book.find("gpt-6-sol"));
+  expect(book.find("no-such-model")).toBeNull();
+  expect(book.find("gpt-6-sol-of-somebody")).toBeNull();
+});
+
+test("the longest pattern that fits counts, and a pattern is no model", () => {
+  const version = (model: string): PriceVersion => ({
+    id: model,
+    model,
+    prices: { bands: [], tiersPpm: {}, markupPpm: 1n },
+    contextTokens: null,
+    maxOutputTokens: null,
+  });
+  const patterns = createPriceBook([version("local-*"), version("local-big-*")]);
+  expect(patterns.find("local-big-1")?.id).toBe("local-big-*");
+  expect(patterns.find("local-1")?.id).toBe("local-*");
+  expect(patterns.find("other")).toBeNull();
+});
+
+test("every published price has a first band that prices input", () => {
+  expect(published.length).toBeGreaterThan(80);
+  for (const { prices } of published) {
+    expect(prices.bands[0]?.aboveInputTokens).toBe(-1);
+    expect(prices.bands[0]?.picoUsdPerUnit.input).toMatch(/^\d+$/);
+  }
+});
