@@ -11,7 +11,7 @@ test("new secrets are well formed and never the same", () => {
 test("a secret with one character changed, or cut short, is no secret", () => {
   const secret = createSecret();
   fc.assert(
-    fc.property(fc.nat({ max: secret.length - 1 }), fc.constantFrom(..."0Az_"), (at, character) => {
+    fc.property(fc.nat({ max: secret.length - 1 }), fc.constantFrom("0", "A", "z", "_"), (at, character) => {
       const changed = secret.slice(0, at) + character + secret.slice(at + 1);
       expect(isSecret(changed)).toBe(changed === secret);
     }),
