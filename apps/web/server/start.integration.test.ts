@@ -86,3 +86,19 @@ test("a taken port is one sentence, a non-zero exit, and no database left runnin
   expect(exitCode).toBe(1);
   expect(existsSync(path.join(dataFolder, "postgres/postmaster.pid"))).toBe(false);
 });
+
+test("a second gateway on the same data folder is refused, and the first one runs on", async () => {
+  let second = { output: "", exitCode: null as number | null };
+  let status = 0;
+  const first = await run(
+    {},
+    {
+      then: async (said) => {
+        second = await run({});
+        status = (await fetch(`${apiOf(said)}/readyz`)).status;
+      },
+    },
+  );
+  expect(second.output).toMatch(/^Codex Gateway: Another gateway \(process \d+\) already runs on [^\n]+\.\n$/);
+  expect([second.exitCode, status, first.exitCode]).toEqual([1, 200, 0]);
+});

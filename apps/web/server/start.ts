@@ -1,11 +1,11 @@
 /** Brings everything up in order, and down in the opposite one. */
-import { mkdirSync } from "node:fs";
 import type { Server } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { migrate, openDatabase, StartError, startEmbeddedPostgres, type Database } from "@codex-gateway/db";
 import { errorAnswer } from "@codex-gateway/gateway";
 import type { ServerBuild } from "@remix-run/node";
+import { lockDataFolder } from "./data-folder-lock.ts";
 import { createApiListener, createPagesListener, listen, portOf, type Doors } from "./doors.ts";
 import type { Env } from "./env.ts";
 import { createPageHandler } from "./remix-handler.ts";
@@ -57,7 +57,8 @@ export async function startGateway(env: Env, rootFolder: string): Promise<Runnin
 async function startDatabase(env: Env, rootFolder: string, undo: (() => Promise<unknown>)[]): Promise<Database> {
   let url = env.DATABASE_URL;
   if (!url) {
-    mkdirSync(env.DATA_FOLDER, { recursive: true });
+    const unlock = lockDataFolder(env.DATA_FOLDER);
+    undo.push(() => Promise.resolve().then(unlock));
     const server = await startEmbeddedPostgres(env.DATA_FOLDER);
     undo.push(() => server.stop());
     url = server.url;
