@@ -1,5 +1,7 @@
-export { endpoints, type Endpoint } from "./endpoints.ts";
-export { errorAnswer, type ErrorAnswer, type ErrorCode } from "./errors.ts";
-export { BodyError, insertMember, replaceValue, scanBody, valueOf, type ScannedBody, type Span } from "./scan-body.ts";
-export { createSseSplitter, type SseEvent } from "./sse.ts";
-export { readUsage, type ReadUsage } from "./usage.ts";
+export { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.ts";
+export { errorAnswer } from "./errors.ts";
+export { createGateway, type Gateway } from "./handle.ts";
+export { createNodeDoor, type NodeDoor } from "./node-door.ts";
+export type { Caller, Hold, Log, Ports, Refusal, Settlement, Upstream } from "./ports.ts";
+export { createRequestId } from "./request-id.ts";
+export { createWebDoor, type WebDoor } from "./web-door.ts";

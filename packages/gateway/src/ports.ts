@@ -16,7 +16,6 @@ export type Refusal = {
   message?: string;
   param?: string;
   retryAfterMs?: number;
-  headers?: Record<string, string>;
 };
 
 export type RefusalCode =
@@ -32,27 +31,27 @@ export type RefusalCode =
   | "rate_limit_exceeded"
   | "model_not_found"
   | "model_not_priced"
-  | "idempotency_conflict" // same Idempotency-Key, other body
-  | "idempotency_in_progress"
+  | "response_not_found" // previous_response_id of somebody else
+  | "charge_not_found"
   | "service_unavailable" // database down, draining, queue full
   | "upstream_unavailable";
 
-/** Everything but the secret may be read in any process; at most 5 s old, dropped within 1 s of a change. */
+/** At most 5 s old, dropped within 1 s of a change. `endpoint` is null for reads. */
 export type Authenticate = (query: {
   secret: string;
-  endpoint: Endpoint["name"];
+  endpoint: Endpoint["name"] | null;
   remoteAddress: string;
 }) => Promise<Caller | Refusal> | Caller | Refusal;
 
-/** Units that a call cannot exceed, by price class; all counts of tokens. */
+/** What a call cannot exceed; all counts of tokens. */
 export type CostBound = {
-  /** Strict upper bound of input tokens (bytes of the body, image table, or the model's context where the input is remote). */
+  /** Strict upper bound of the input tokens that the body itself carries. */
   inputTokens: number;
-  /** true where the input is not in the body (previous_response_id, conversation, file ids …): bound by the model's context. */
+  /** true where input is not in the body (an earlier response, a URL, a hosted tool): the model's context bounds it. */
   isInputRemote: boolean;
-  /** The client's own cap times choices; null: the client set none. */
+  /** The client's own cap per choice; null: the client set none. */
   outputTokens: number | null;
-  /** Completions billed per request (`n`, `best_of`). */
+  /** Completions billed per request (`n`, `best_of`, several prompts). */
   choices: number;
   /** Output tokens that no cap covers (a `prediction`'s length). */
   extraOutputTokens: number;
@@ -62,13 +61,13 @@ export type HoldRequest = {
   id: string; // uuid v7, the request id
   caller: Caller;
   endpoint: Endpoint["name"];
+  hasOutput: boolean;
   model: string;
-  serviceTier: string | null;
+  previousResponseId: string | null;
   bound: CostBound;
-  idempotency: { key: string; bodyDigest: Uint8Array } | null;
 };
 
-/** A hold that stands. `grant` is handed back to `settle` untouched. */
+/** A hold that stands. `grant` is handed back to the ports untouched. */
 export type Hold = {
   held: true;
   id: string;
@@ -77,59 +76,40 @@ export type Hold = {
   /** What the held money bounds, for the sanity check of the upstream's usage. */
   inputTokens: number;
   outputTokens: number;
-  /** Headers for the client, e.g. the gateway's `x-ratelimit-*`. */
-  headers: Record<string, string>;
   grant: unknown;
 };
 
-/** The finished answer of an earlier request with the same Idempotency-Key. */
-export type Replay = { replay: { status: number; contentType: string; body: Uint8Array; requestId: string } };
+export type PlaceHold = (request: HoldRequest) => Promise<Hold | Refusal>;
 
-export type PlaceHold = (request: HoldRequest) => Promise<Hold | Replay | Refusal>;
-
-/** Written after the first byte, then every 2 s or 256 tokens; never awaited by the stream. */
+/** What came so far, written every 2 s of a stream and never awaited by it: what a crash is settled by. */
 export type Checkpoint = (progress: {
   hold: Hold;
+  inputTokens: number;
   upstreamResponseId: string | null;
   observedOutputTokens: number;
-  firstByteAtMs: number;
 }) => void;
 
 /** Disjoint units by price class. */
-export type Usage = {
-  input: number;
-  cached_input: number;
-  cache_write: number;
-  output: number;
-  audio_input?: number;
-  audio_output?: number;
-  image_input?: number;
-  image_output?: number;
-  [unitClass: string]: number | undefined;
-};
+export type Usage = Record<string, number>;
 
 export type Basis = "exact" | "observed" | "estimate" | "orphan";
 
 export type Attempt = {
-  n: number;
   upstreamId: string;
+  /** "answered", or why there was no answer. */
   outcome: string;
   status: number | null;
-  maybeBilled: boolean;
   startedAtMs: number;
   endedAtMs: number;
 };
 
-export type Settlement = {
-  hold: Hold;
-  attempts: Attempt[];
-} & (
+export type Settlement = { hold: Hold } & (
   | { outcome: "released"; reason: string }
   | {
       outcome: "captured";
       basis: Basis;
       usage: Usage;
-      /** Set where the upstream's numbers were not believed (negative, cached > input, beyond twice the bound, clamped). */
+      /** Where the upstream's numbers were not believed, or the answer was not whole. */
       flags: string[];
       /** As served, from the terminal answer; null: not said. */
       serviceTier: string | null;
@@ -141,12 +121,10 @@ export type Settlement = {
       isStream: boolean;
       timeToFirstByteMs: number | null;
       latencyMs: number;
-      /** The whole answer, kept where an Idempotency-Key came with the request and the answer is small enough. */
-      answer: { status: number; contentType: string; body: Uint8Array } | null;
     }
 );
 
-/** Resolves when the settlement is durable (database, or the local fsynced spool). Never rejects for a reason the client could cause. */
+/** Resolves when the settlement is durable. Never rejects for a reason the client could cause. */
 export type Settle = (settlement: Settlement) => Promise<void>;
 
 /** One place to send calls to; `baseUrl` without trailing slash, e.g. `https://api.openai.com/v1`. */
@@ -162,6 +140,14 @@ export type Upstream = {
 /** The enabled upstreams, read per request: must be a lookup in memory. */
 export type ListUpstreams = () => readonly Upstream[];
 
+/** Read-only endpoints for key holders, answered as JSON. */
+export type AnswerRead = (query: {
+  name: "models" | "model" | "credits" | "charges" | "charge";
+  caller: Caller;
+  id: string | null;
+  search: URLSearchParams;
+}) => Promise<{ answer: unknown } | Refusal>;
+
 /** Structured log; never a prompt, a body or a secret. */
 export type Log = (level: "info" | "warn" | "error", event: string, fields: Record<string, unknown>) => void;
 
@@ -171,13 +157,7 @@ export type Ports = {
   checkpoint: Checkpoint;
   settle: Settle;
   listUpstreams: ListUpstreams;
-  /** Read-only endpoints for key holders: `GET /v1/models`, `/v1/credits`, `/v1/charges`… answered by the domain as JSON. */
-  answerRead: (query: {
-    name: "models" | "model" | "credits" | "charges" | "charge";
-    caller: Caller;
-    id: string | null;
-    search: URLSearchParams;
-  }) => Promise<{ status: number; body: unknown; headers?: Record<string, string> } | Refusal>;
+  answerRead: AnswerRead;
   now: () => number;
   log: Log;
 };

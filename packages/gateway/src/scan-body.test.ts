@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BodyError, insertMember, replaceValue, scanBody, valueOf } from "./scan-body.ts";
+import { BodyError, scanBody, valueOf, withMembers } from "./scan-body.ts";
 
 const keys = new Set(["model", "n", "stream"]);
 const scan = (text: string) => scanBody(Buffer.from(text), keys);
@@ -14,13 +14,13 @@ test("billing's members are found, whatever stands around and inside the others"
 
 test("a member is put in, or a value exchanged, and every other byte stays", () => {
   const body = scan('{ "model":"m","big":12345678901234567890.10 }');
-  expect(Buffer.from(insertMember(body, "n", 2)).toString()).toBe(
+  expect(Buffer.from(withMembers(body, { n: 2 })).toString()).toBe(
     '{"n":2, "model":"m","big":12345678901234567890.10 }',
   );
-  expect(Buffer.from(replaceValue(body, "model", "k")).toString()).toBe(
+  expect(Buffer.from(withMembers(body, { model: "k" })).toString()).toBe(
     '{ "model":"k","big":12345678901234567890.10 }',
   );
-  expect(Buffer.from(insertMember(scan("{}"), "n", 2)).toString()).toBe('{"n":2}');
+  expect(Buffer.from(withMembers(scan("{}"), { n: 2 })).toString()).toBe('{"n":2}');
 });
 
 describe("what two readers could read differently is refused", () => {

@@ -86,21 +86,28 @@ export function valueOf(body: ScannedBody, key: string): unknown {
   return span && parse(body.bytes, span.start, span.end);
 }
 
-/** The body with a member put first, its other bytes untouched. `key` must not be among the body's own members. */
-export function insertMember(body: ScannedBody, key: string, value: unknown): Uint8Array {
-  const member = `${JSON.stringify(key)}:${JSON.stringify(value)}${body.isEmpty ? "" : ","}`;
-  return replace(body.bytes, { start: body.insertAt, end: body.insertAt }, member);
-}
-
-/** The body with another value in place of a scanned member's, its other bytes untouched. */
-export function replaceValue(body: ScannedBody, key: string, value: unknown): Uint8Array {
-  const span = body.spans[key];
-  if (!span) throw new Error(`The body has no member "${key}" to replace.`);
-  return replace(body.bytes, span, JSON.stringify(value));
-}
-
-function replace(bytes: Uint8Array, { start, end }: Span, text: string): Uint8Array {
-  return Buffer.concat([bytes.subarray(0, start), Buffer.from(text), bytes.subarray(end)]);
+/**
+ * The body with these members set, its other bytes untouched: one that the scan found is replaced where it stands, one
+ * that is not there is put first. What is set must have been among the keys of the scan.
+ */
+export function withMembers(body: ScannedBody, members: Readonly<Record<string, unknown>>): Uint8Array {
+  const inserted = Object.entries(members).filter(([key]) => !body.spans[key]);
+  const edits = Object.entries(members).flatMap(([key, value]) => {
+    const span = body.spans[key];
+    return span ? [{ ...span, text: JSON.stringify(value) }] : [];
+  });
+  if (inserted.length > 0) {
+    const text = inserted.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",");
+    edits.push({ start: body.insertAt, end: body.insertAt, text: body.isEmpty ? text : `${text},` });
+  }
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (const { start, end, text } of edits.sort((a, b) => a.start - b.start)) {
+    parts.push(body.bytes.subarray(at, start), Buffer.from(text));
+    at = end;
+  }
+  parts.push(body.bytes.subarray(at));
+  return parts.length === 1 ? body.bytes : Buffer.concat(parts);
 }
 
 const notJson = (at: number) => new BodyError(`The body is not valid JSON (at byte ${at}).`);

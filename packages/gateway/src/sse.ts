@@ -24,14 +24,29 @@ export type SseSplitter = {
 const lf = 10;
 const cr = 13;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
+const nothing = new Uint8Array(0);
 
 /** One event may have `maxEventBytes`. @throws RangeError from `push` above that */
 export function createSseSplitter(maxEventBytes = 16 * 1024 * 1024): SseSplitter {
-  let pending: Uint8Array = new Uint8Array(0);
+  /** The bytes that no event was made of yet; a view on a chunk, or on `store` once an event spans chunks. */
+  let pending: Uint8Array = nothing;
+  let store: Uint8Array = nothing;
   /** Where the search goes on in `pending`; everything before it was seen. */
   let at = 0;
   let lineStart = 0;
   let isFirst = true;
+
+  /** Joins the chunk to what is pending; the store doubles, so that tiny chunks of a huge event cost no more than it. */
+  function append(chunk: Uint8Array): void {
+    const length = pending.length + chunk.length;
+    const isInStore = pending.buffer === store.buffer && pending.byteOffset === store.byteOffset;
+    if (!isInStore || length > store.length) {
+      store = new Uint8Array(Math.max(2 * length, 4_096));
+      store.set(pending);
+    }
+    store.set(chunk, pending.length);
+    pending = store.subarray(0, length);
+  }
 
   function completeEventAt(end: number): SseEvent {
     const event = parseEvent(pending.subarray(0, end), isFirst);
@@ -44,7 +59,8 @@ export function createSseSplitter(maxEventBytes = 16 * 1024 * 1024): SseSplitter
 
   return {
     push(chunk) {
-      pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+      if (pending.length === 0) pending = chunk;
+      else append(chunk);
       const events: SseEvent[] = [];
       while (at < pending.length) {
         const byte = pending[at];

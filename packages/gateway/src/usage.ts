@@ -2,10 +2,8 @@
  * Turns the `usage` object of an answer into disjoint units by price class: each input token is uncached, cached or
  * written to the cache, never two of them; reasoning and rejected predictions are already inside the output count.
  */
-import type { Usage } from "./ports.ts";
-
 export type ReadUsage = {
-  usage: Usage;
+  usage: { input: number; cached_input: number; cache_write: number; output: number };
   /** `clamped`: the parts were more than the whole, so the uncached part was set to zero. */
   flags: string[];
 };

@@ -1,0 +1,121 @@
+/**
+ * What a call can cost at most, read from its body before anything is held: a token of text is at least one byte, so
+ * the body's bytes bound its input; the client's cap times the choices bounds its output.
+ */
+import type { Endpoint } from "./endpoints.ts";
+import type { CostBound } from "./ports.ts";
+import { BodyError, valueOf, type ScannedBody } from "./scan-body.ts";
+
+/** The top-level members that billing reads; a body that says one of them twice or in escapes is refused. */
+export const billingKeys: ReadonlySet<string> = new Set([
+  "model",
+  "stream",
+  "stream_options",
+  "max_tokens",
+  "max_completion_tokens",
+  "max_output_tokens",
+  "n",
+  "best_of",
+  "prompt",
+  "prediction",
+  "service_tier",
+  "background",
+  "conversation",
+  "previous_response_id",
+  "tools",
+  "safety_identifier",
+]);
+
+export type CallFacts = {
+  model: string;
+  isStream: boolean;
+  /** Whether the client itself asked for the usage chunk of a chat stream. */
+  wantsUsageChunk: boolean;
+  previousResponseId: string | null;
+  bound: CostBound;
+};
+
+const maxChoices = 128;
+/** No model prices an image above this (low-priced models count one as up to 48 000 tokens). */
+const maxTokensPerImage = 50_000;
+/** Parts whose content the body only points at. */
+const pointers = /"(?:image_url|url|file_url|file_data|input_audio|audio)"\s*:/;
+const fileId = /"file_id"\s*:\s*"/;
+
+/** @throws BodyError where a member has the wrong type, or asks for what cannot be billed */
+export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts {
+  const model = valueOf(body, "model");
+  if (typeof model !== "string" || model === "") throw new BodyError("you must provide a model parameter", "model");
+  if (model.length > 256) throw new BodyError("The name of the model is too long.", "model");
+  refuseWhatCannotBeBilled(body);
+  const isStream = readBoolean(body, "stream") ?? false;
+  const options = valueOf(body, "stream_options");
+  const wantsUsageChunk = isObject(options) && options.include_usage === true;
+  const previous = valueOf(body, "previous_response_id") ?? null;
+  if (previous !== null && typeof previous !== "string") {
+    throw new BodyError("previous_response_id must be a string.", "previous_response_id");
+  }
+  return { model, isStream, wantsUsageChunk, previousResponseId: previous, bound: readBound(endpoint, body, previous) };
+}
+
+function refuseWhatCannotBeBilled(body: ScannedBody): void {
+  if (readBoolean(body, "background") === true) {
+    throw new BodyError("Background responses are not offered here.", "background");
+  }
+  const conversation = valueOf(body, "conversation");
+  if (conversation !== undefined && conversation !== null) {
+    throw new BodyError("Stored conversations are not offered here.", "conversation");
+  }
+  if (fileId.test(latin1Of(body.bytes))) throw new BodyError("Stored files are not offered here.", "file_id");
+}
+
+function readBound(endpoint: Endpoint, body: ScannedBody, previousResponseId: string | null): CostBound {
+  const text = latin1Of(body.bytes);
+  const images = text.includes("image") ? (text.match(/"(?:image_url|input_image)"/g)?.length ?? 0) : 0;
+  const tools = valueOf(body, "tools");
+  const hasHostedTool =
+    Array.isArray(tools) && tools.some((tool) => isObject(tool) && tool.type !== "function" && tool.type !== "custom");
+  const caps = ["max_completion_tokens", "max_output_tokens", "max_tokens"].flatMap(
+    (key) => readCount(body, key) ?? [],
+  );
+  const prompt = endpoint.name === "completions" ? valueOf(body, "prompt") : null;
+  const prompts = Array.isArray(prompt) && typeof prompt[0] !== "number" ? Math.max(prompt.length, 1) : 1;
+  const perPrompt = Math.max(readCount(body, "n") ?? 1, readCount(body, "best_of") ?? 1);
+  if (perPrompt > maxChoices) throw new BodyError(`n must be at most ${maxChoices}.`, "n");
+  const prediction = body.spans.prediction;
+  return {
+    inputTokens: body.bytes.length + images * maxTokensPerImage,
+    isInputRemote:
+      hasHostedTool ||
+      previousResponseId !== null ||
+      (images === 0 && pointers.test(text)) ||
+      isStoredPrompt(endpoint, body),
+    outputTokens: caps.length > 0 ? Math.max(...caps) : null,
+    choices: prompts * perPrompt,
+    extraOutputTokens: prediction ? prediction.end - prediction.start : 0,
+  };
+}
+
+/** In responses, `prompt` names a template that lies with the provider. */
+const isStoredPrompt = (endpoint: Endpoint, body: ScannedBody) =>
+  endpoint.name === "responses" && isObject(valueOf(body, "prompt"));
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+function readBoolean(body: ScannedBody, key: string): boolean | null {
+  const value = valueOf(body, key) ?? null;
+  if (value !== null && typeof value !== "boolean") throw new BodyError(`${key} must be true or false.`, key);
+  return value;
+}
+
+function readCount(body: ScannedBody, key: string): number | null {
+  const value = valueOf(body, key) ?? null;
+  if (value === null) return null;
+  if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > 10_000_000) {
+    throw new BodyError(`${key} must be a whole number above zero.`, key);
+  }
+  return value as number;
+}
+
+const latin1Of = (bytes: Uint8Array) =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");

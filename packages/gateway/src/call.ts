@@ -1,0 +1,31 @@
+/** One exchange between a client and the gateway, in the shape that both doors share. */
+import type { Readable } from "node:stream";
+
+export type GatewayCall = {
+  method: string;
+  /** Path and query, e.g. `/v1/models?limit=2`. */
+  path: string;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Reads the whole body. @throws BodyTooLargeError above `maxBytes` */
+  readBody: (maxBytes: number) => Promise<Uint8Array>;
+  /** Aborts when the client has left. */
+  signal: AbortSignal;
+  remoteAddress: string;
+};
+
+export type GatewayAnswer = {
+  status: number;
+  headers: Record<string, string>;
+  /**
+   * A stream must be read to its end, or given back with `return()`, in either case after a first `next()`: its charge is
+   * written there. Where it throws, the connection must be broken off, not ended.
+   */
+  body: Uint8Array | AsyncGenerator<Uint8Array, void, void>;
+};
+
+export type ByteStream = Readable | AsyncIterable<Uint8Array>;
+
+export class BodyTooLargeError extends Error {
+  override readonly name = "BodyTooLargeError";
+}

@@ -1,0 +1,201 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import OpenAI from "openai";
+import { afterEach, expect, test } from "vitest";
+import { chatEvents, sendEvents, sendJson, startScripted, type Scripted } from "./testing/scripted.ts";
+
+let running: Scripted | null = null;
+afterEach(async () => {
+  await running?.stop();
+  running = null;
+});
+async function start(...args: Parameters<typeof startScripted>): Promise<Scripted> {
+  running = await startScripted(...args);
+  return running;
+}
+
+const sdk = ({ url }: Scripted, apiKey = "sk-good") => new OpenAI({ apiKey, baseURL: url, maxRetries: 0 });
+const post = ({ url }: Scripted, body: string, init: RequestInit = {}) =>
+  fetch(`${url}/chat/completions`, {
+    method: "POST",
+    headers: { authorization: "Bearer sk-good", "content-type": "application/json" },
+    body,
+    ...init,
+  });
+const hello = [{ role: "user" as const, content: "hello" }];
+const answer = {
+  id: "chatcmpl-1",
+  model: "m-1",
+  choices: [{ index: 0, message: { role: "assistant", content: "hi" } }],
+  usage: { prompt_tokens: 9, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 4 } },
+  service_tier: "priority",
+};
+
+test("a whole answer passes as its bytes and is captured by its own usage and tier", async () => {
+  const up = await start((res) => sendJson(res, answer));
+  const response = await post(up, '{"model":"m","messages":[],"seed":12345678901234567890}');
+  expect(await response.text()).toBe(JSON.stringify(answer));
+  expect(response.headers.get("x-request-id")).toBe(up.holds[0]!.id);
+  expect(up.settlements).toMatchObject([
+    {
+      outcome: "captured",
+      basis: "exact",
+      usage: { input: 5, cached_input: 4, cache_write: 0, output: 2 },
+      serviceTier: "priority",
+      upstreamResponseId: "chatcmpl-1",
+    },
+  ]);
+});
+
+test("the upstream gets the client's bytes with the user's hash put in, and the operator's key", async () => {
+  const up = await start((res) => sendJson(res, answer));
+  await post(up, '{"model":"m",  "seed":12345678901234567890}');
+  expect(up.bodies).toEqual(['{"safety_identifier":"user-hash","model":"m",  "seed":12345678901234567890}']);
+  expect(up.upstreamHeaders[0]!.authorization).toBe("Bearer sk-operator");
+});
+
+test("a stream is settled before its end, and its usage chunk is hidden from a client that did not ask", async () => {
+  const up = await start((res) => sendEvents(res, chatEvents(["a", "b"])));
+  const text = await (await post(up, '{"model":"m","stream":true}')).text();
+  expect(text).toBe(chatEvents(["a", "b"], null).join(""));
+  expect(up.bodies[0]).toContain('"stream_options":{"include_usage":true}');
+  expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "exact", usage: { input: 12, output: 2 } }]);
+});
+
+test("a client that asked for the usage chunk gets every byte", async () => {
+  const up = await start((res) => sendEvents(res, chatEvents(["a"])));
+  const text = await (await post(up, '{"model":"m","stream":true,"stream_options":{"include_usage":true}}')).text();
+  expect(text).toBe(chatEvents(["a"]).join(""));
+});
+
+test("a stream that breaks off reaches the SDK as an exception and is charged for what came", async () => {
+  const up = await start((res) => sendEvents(res, chatEvents(["one ", "two"]).slice(0, 2), { thenDestroy: true }));
+  const stream = await sdk(up).chat.completions.create({ model: "m", messages: hello, stream: true });
+  await expect(async () => {
+    for await (const _ of stream);
+  }).rejects.toThrow();
+  expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "observed", usage: { output: 2 } }]);
+});
+
+test("a stream that ends whole without usage is estimated", async () => {
+  const up = await start((res) => sendEvents(res, chatEvents(["one ", "two ", "three"], null)));
+  await (await post(up, '{"model":"m","stream":true,"messages":[{"role":"user","content":"hello there"}]}')).text();
+  expect(up.settlements).toMatchObject([{ basis: "estimate", usage: { input: 6, output: 3 }, flags: ["no_usage"] }]);
+});
+
+test("a client that leaves a stream stops the upstream within 250 ms and is charged once", async () => {
+  let stoppedAtMs = 0;
+  const up = await start((res) => {
+    res.once("close", () => (stoppedAtMs = Date.now()));
+    sendEvents(res, chatEvents(Array<string>(500).fill("x ")), { everyMs: 20 });
+  });
+  const leave = new AbortController();
+  const response = await post(up, '{"model":"m","stream":true}', { signal: leave.signal });
+  await response.body!.getReader().read();
+  const leftAtMs = Date.now();
+  leave.abort();
+  await expect.poll(() => up.settlements.length).toBe(1);
+  expect(stoppedAtMs - leftAtMs).toBeLessThan(250);
+  expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "observed" }]);
+  await sleep(50);
+  expect(up.settlements).toHaveLength(1);
+  expect(up.gateway.inFlight()).toBe(0);
+});
+
+test("a client that leaves before the first byte of a stream pays for the prompt", async () => {
+  const up = await start(() => undefined);
+  const body = JSON.stringify({ model: "m", stream: true, messages: hello });
+  await expect(post(up, body, { signal: AbortSignal.timeout(100) })).rejects.toThrow();
+  await expect.poll(() => up.settlements.length).toBe(1);
+  expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "observed", usage: { input: 5, output: 0 } }]);
+});
+
+test("a whole answer whose client has left is fetched to its end and charged exactly", async () => {
+  const up = await start((res) => void setTimeout(() => sendJson(res, answer), 200));
+  await expect(post(up, '{"model":"m"}', { signal: AbortSignal.timeout(50) })).rejects.toThrow();
+  await expect.poll(() => up.settlements.length).toBe(1);
+  expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "exact" }]);
+});
+
+const refusedBodies: [why: string, body: string, status: number][] = [
+  ["no JSON", "{", 400],
+  ["no object", "[]", 400],
+  ["no model", "{}", 400],
+  ["the model twice", '{"model":"a","model":"b"}', 400],
+  ["an escaped billing key", '{"mod\\u0065l":"a"}', 400],
+  ["a cap that is no number", '{"model":"a","max_tokens":"many"}', 400],
+  ["a cap below zero", '{"model":"a","max_tokens":-1}', 400],
+  ["too many choices", '{"model":"a","n":1000}', 400],
+  ["a background response", '{"model":"a","background":true}', 400],
+  ["too large", `{"model":"a","x":"${"x".repeat(2_000)}"}`, 413],
+];
+
+test.each(refusedBodies)("%s is refused before a hold", async (_why, body, status) => {
+  const up = await start((res) => sendJson(res, answer), {}, { maxBodyBytes: 1_000 });
+  const response = await post(up, body);
+  expect(response.status).toBe(status);
+  expect((await response.json())).toMatchObject({ error: { type: "invalid_request_error" } });
+  expect(response.headers.get("x-should-retry")).toBe("false");
+  expect([up.holds, up.bodies]).toEqual([[], []]);
+});
+
+const upstreamErrors: [status: number, error: object, seen: number, code: string | null][] = [
+  [400, { message: "bad org-abcdef123", type: "invalid_request_error", code: null, param: "x" }, 400, null],
+  [404, { message: "no model", type: "invalid_request_error", code: "model_not_found" }, 404, "model_not_found"],
+  [401, { message: "bad key", type: "invalid_request_error", code: "invalid_api_key" }, 503, "upstream_unavailable"],
+  [429, { message: "quota", type: "insufficient_quota", code: "insufficient_quota" }, 503, "upstream_unavailable"],
+  [429, { message: "slow", type: "rate_limit_exceeded", code: "rate_limit_exceeded" }, 429, "rate_limit_exceeded"],
+  [500, { message: "boom", type: "server_error", code: null }, 502, "upstream_failed"],
+];
+
+test.each(upstreamErrors)(
+  "an upstream's %i %o costs nothing and is seen as %i %s",
+  async (status, error, seen, code) => {
+    const up = await start((res) => sendJson(res, { error }, status));
+    const response = await post(up, '{"model":"m"}');
+    const text = await response.text();
+    expect([response.status, (JSON.parse(text) as { error: { code: unknown } }).error.code]).toEqual([seen, code]);
+    expect(text).not.toContain("abcdef123");
+    expect(up.settlements).toMatchObject([{ outcome: "released" }]);
+  },
+);
+
+test("absurd usage is not believed", async () => {
+  const up = await start((res) =>
+    sendJson(res, { ...answer, usage: { prompt_tokens: 9_000_000, completion_tokens: 1 } }),
+  );
+  await post(up, '{"model":"m","max_tokens":5}');
+  expect(up.settlements).toMatchObject([{ basis: "estimate", flags: ["absurd_usage"] }]);
+});
+
+test("a client that never reads costs no more than 16 MiB", async () => {
+  const big = `data: ${JSON.stringify({ choices: [{ delta: { content: "x".repeat(60_000) } }] })}\n\n`;
+  let sentBytes = 0;
+  const up = await start((res) => {
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    const more = () => {
+      while (!res.destroyed && sentBytes < 200_000_000) {
+        sentBytes += big.length;
+        if (!res.write(big)) {
+          res.once("drain", more);
+          return;
+        }
+      }
+    };
+    more();
+  });
+  const leave = new AbortController();
+  await post(up, '{"model":"m","stream":true}', { signal: leave.signal });
+  await sleep(500);
+  expect(sentBytes).toBeLessThan(16 * 1024 * 1024);
+  leave.abort();
+  await expect.poll(() => up.settlements.length).toBe(1);
+});
+
+test("a wrong key, an unknown path and a foreign method get an error in OpenAI's shape", async () => {
+  const up = await start((res) => sendJson(res, answer));
+  await expect(sdk(up, "sk-bad").models.list()).rejects.toThrow(OpenAI.AuthenticationError);
+  const statuses = await Promise.all(
+    ["/none", "/chat/completions"].map(async (path) => (await fetch(up.url + path)).status),
+  );
+  expect(statuses).toEqual([404, 404]);
+});

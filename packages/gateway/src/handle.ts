@@ -1,0 +1,222 @@
+/**
+ * One OpenAI request → one upstream call → one settled charge: match → authenticate → read the body → bound the cost →
+ * hold → dispatch → meter → settle → release the tail. Money is held before the upstream is asked, and captured before
+ * the client sees the end.
+ */
+import { billingKeys, readCallFacts, type CallFacts } from "./bound-cost.ts";
+import { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.ts";
+import { endpoints, type Endpoint } from "./endpoints.ts";
+import { errorAnswer, type ErrorCode } from "./errors.ts";
+import type { Caller, Hold, Ports, Refusal } from "./ports.ts";
+import { findRead } from "./reads.ts";
+import { noFacts } from "./meter-answer.ts";
+import { captureOf, relayAnswer } from "./relay.ts";
+import { createRequestId } from "./request-id.ts";
+import { BodyError, scanBody, valueOf, withMembers, type ScannedBody } from "./scan-body.ts";
+import { createUpstreamClient, defaultTimeouts, type UpstreamFault, type UpstreamTimeouts } from "./upstream-client.ts";
+
+export type GatewayOptions = { maxBodyBytes?: number; timeouts?: UpstreamTimeouts };
+
+export type Gateway = {
+  handle(call: GatewayCall): Promise<GatewayAnswer>;
+  /** Calls that are not settled yet, with those whose client has left. */
+  inFlight(): number;
+  /** From now on calls are answered with 503. */
+  drain(): void;
+  close(): Promise<void>;
+};
+
+/** What one call carries from step to step. */
+export type Exchange = {
+  id: string;
+  startedAtMs: number;
+  endpoint: Endpoint;
+  facts: CallFacts;
+  /** As the client sent it. */
+  body: Uint8Array;
+  hold: Hold;
+  signal: AbortSignal;
+};
+
+const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, endpoint]));
+const bearer = /^Bearer +(\S+)$/i;
+
+export function createGateway(ports: Ports, options: GatewayOptions = {}): Gateway {
+  const { maxBodyBytes = 10 * 1024 * 1024, timeouts = defaultTimeouts } = options;
+  const upstreams = createUpstreamClient(ports.now, timeouts);
+  let running = 0;
+  let isDraining = false;
+
+  async function handle(call: GatewayCall): Promise<GatewayAnswer> {
+    const startedAtMs = ports.now();
+    const id = createRequestId(startedAtMs);
+    running++;
+    let isHandedOver = false;
+    try {
+      if (isDraining) return errorAnswer("service_unavailable", id);
+      const answer = await answerCall(call, id, startedAtMs);
+      if (answer.body instanceof Uint8Array) return answer;
+      isHandedOver = true;
+      return { ...answer, body: countDown(answer.body) };
+    } catch (error) {
+      if (error instanceof BodyError) return errorAnswer("invalid_body", id, error);
+      if (error instanceof BodyTooLargeError) return errorAnswer("body_too_large", id);
+      ports.log("error", "request_failed", { requestId: id, error: (error as Error).message });
+      return errorAnswer("service_unavailable", id);
+    } finally {
+      if (!isHandedOver) running--;
+    }
+  }
+
+  async function* countDown(body: AsyncGenerator<Uint8Array, void, void>): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      yield* body;
+    } finally {
+      running--;
+    }
+  }
+
+  async function answerCall(call: GatewayCall, id: string, startedAtMs: number): Promise<GatewayAnswer> {
+    const query = call.path.indexOf("?");
+    const pathname = query === -1 ? call.path : call.path.slice(0, query);
+    const endpoint = byPath.get(pathname);
+    if (!endpoint) return answerRead(call, id, pathname);
+    if (call.method !== endpoint.method) {
+      return errorAnswer("unknown_url", id, { message: `Use ${endpoint.method} for ${pathname}.` });
+    }
+    const caller = await authenticate(call, endpoint);
+    if ("refused" in caller) return refuse(caller, id);
+    const body = await call.readBody(maxBodyBytes);
+    const scanned = scanBody(body, billingKeys);
+    const facts = readCallFacts(endpoint, scanned);
+    const hold = await ports.placeHold({
+      id,
+      caller,
+      endpoint: endpoint.name,
+      hasOutput: endpoint.outputCap !== null,
+      model: facts.model,
+      previousResponseId: facts.previousResponseId,
+      bound: facts.bound,
+    });
+    if ("refused" in hold) return refuse(hold, id);
+    const exchange: Exchange = { id, startedAtMs, endpoint, facts, body, hold, signal: call.signal };
+    return dispatch(call, caller, exchange, bodyForUpstream(endpoint, scanned, facts, hold, caller));
+  }
+
+  async function dispatch(
+    call: GatewayCall,
+    caller: Caller,
+    exchange: Exchange,
+    body: Uint8Array,
+  ): Promise<GatewayAnswer> {
+    const { hold, facts, id } = exchange;
+    if (call.signal.aborted) {
+      await ports.settle({ hold, outcome: "released", reason: "client_left" });
+      return errorAnswer("upstream_failed", id);
+    }
+    const dispatched = await upstreams.dispatch(
+      {
+        path: exchange.endpoint.path.slice("/v1".length),
+        headers: call.headers,
+        body,
+        isStream: facts.isStream,
+        stickyKey: caller.userId,
+        // A whole answer is fetched to its end even where its client has left: its cost is then exact.
+        signal: facts.isStream ? call.signal : null,
+      },
+      ports.listUpstreams(),
+    );
+    if ("answer" in dispatched) return relayAnswer(ports, exchange, dispatched.answer);
+    const { fault, attempts } = dispatched;
+    ports.log("warn", "upstream_fault", { requestId: id, fault, attempts });
+    await ports.settle(
+      fault === "aborted"
+        ? await captureOfPrompt(exchange, attempts.at(-1)?.upstreamId ?? "")
+        : { hold, outcome: "released", reason: fault },
+    );
+    return errorAnswer(faultCodes[fault], id);
+  }
+
+  /** The client left after its prompt had gone upstream and before a byte came back: the prompt is charged. */
+  const captureOfPrompt = (exchange: Exchange, upstreamId: string) =>
+    captureOf(
+      ports,
+      exchange,
+      { status: 499, headers: {}, upstream: { id: upstreamId } },
+      {
+        facts: noFacts(),
+        isStream: true,
+        timeToFirstByteMs: null,
+        isWhole: false,
+        outputTokens: () => Promise.resolve(0),
+      },
+    );
+
+  async function answerRead(call: GatewayCall, id: string, pathname: string): Promise<GatewayAnswer> {
+    const read = findRead(pathname);
+    if (!read || call.method !== "GET") {
+      return errorAnswer("unknown_url", id, { message: `Unknown request URL: ${call.method} ${pathname}.` });
+    }
+    const caller = await authenticate(call, null);
+    if ("refused" in caller) return refuse(caller, id);
+    const { searchParams } = new URL(call.path, "http://gateway");
+    const found = await ports.answerRead({ ...read, caller, search: searchParams });
+    if ("refused" in found) return refuse(found, id);
+    return {
+      status: 200,
+      headers: { "content-type": "application/json", "x-request-id": id },
+      body: Buffer.from(JSON.stringify(found.answer)),
+    };
+  }
+
+  function authenticate(call: GatewayCall, endpoint: Endpoint | null) {
+    const { authorization } = call.headers;
+    const secret = typeof authorization === "string" ? bearer.exec(authorization)?.[1] : undefined;
+    if (!secret) {
+      const message = "You didn't provide an API key. Send it as: Authorization: Bearer YOUR_KEY.";
+      return { refused: "invalid_api_key" as const, message };
+    }
+    return ports.authenticate({ secret, endpoint: endpoint?.name ?? null, remoteAddress: call.remoteAddress });
+  }
+
+  return {
+    handle,
+    inFlight: () => running,
+    drain: () => {
+      isDraining = true;
+    },
+    close: () => upstreams.close(),
+  };
+}
+
+const faultCodes: Readonly<Record<UpstreamFault, ErrorCode>> = {
+  unavailable: "upstream_unavailable",
+  timeout: "upstream_timeout",
+  failed: "upstream_failed",
+  aborted: "upstream_failed",
+};
+
+const refuse = ({ refused, ...rest }: Refusal, id: string) => errorAnswer(refused, id, rest);
+
+/** The client's own bytes with what must be added: the usage of a stream, the cap that the hold covers, the user's hash. */
+function bodyForUpstream(
+  endpoint: Endpoint,
+  body: ScannedBody,
+  facts: CallFacts,
+  hold: Hold,
+  caller: Caller,
+): Uint8Array {
+  const members: Record<string, unknown> = {};
+  const isChat = endpoint.name === "chat.completions" || endpoint.name === "completions";
+  if (facts.isStream && isChat && !facts.wantsUsageChunk) {
+    const options = valueOf(body, "stream_options");
+    members.stream_options = { ...(typeof options === "object" ? options : {}), include_usage: true };
+  }
+  if (hold.outputCapTokens !== null && endpoint.outputCap) {
+    const own = ["max_completion_tokens", "max_output_tokens", "max_tokens"].filter((key) => body.spans[key]);
+    for (const key of own.length > 0 ? own : [endpoint.outputCap]) members[key] = hold.outputCapTokens;
+  }
+  const takesIdentifier = endpoint.name === "chat.completions" || endpoint.name === "responses";
+  if (takesIdentifier && !body.spans.safety_identifier) members.safety_identifier = caller.safetyIdentifier;
+  return withMembers(body, members);
+}

@@ -1,0 +1,135 @@
+/**
+ * The door for Node's own server: backpressure, disconnects, heartbeats and stalled readers are handled here, once.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { BodyTooLargeError, type GatewayAnswer } from "./call.ts";
+import { errorAnswer } from "./errors.ts";
+import type { Gateway } from "./handle.ts";
+import { createRequestId } from "./request-id.ts";
+
+export type NodeDoor = { answer(req: IncomingMessage, res: ServerResponse): Promise<void>; close(): void };
+
+const heartbeatMs = 15_000;
+const stallMs = 60_000;
+const sweepMs = 5_000;
+const heartbeat = Buffer.from(": keep-alive\n\n");
+
+type OpenStream = { res: ServerResponse; lastWriteAtMs: number; isEventStream: boolean };
+
+export function createNodeDoor(gateway: Gateway): NodeDoor {
+  const streams = new Set<OpenStream>();
+  // One timer for all streams: a timer per chunk would cost more than the chunk.
+  const sweep = setInterval(() => {
+    const nowMs = Date.now();
+    for (const stream of streams) {
+      const silentMs = nowMs - stream.lastWriteAtMs;
+      if (stream.res.writableNeedDrain) {
+        if (silentMs >= stallMs) stream.res.destroy();
+      } else if (silentMs >= heartbeatMs && stream.isEventStream) {
+        stream.res.write(heartbeat);
+        stream.lastWriteAtMs = nowMs;
+      }
+    }
+  }, sweepMs);
+  sweep.unref();
+
+  async function sendStream(res: ServerResponse, body: AsyncGenerator<Uint8Array, void, void>, isEventStream: boolean) {
+    const stream: OpenStream = { res, lastWriteAtMs: Date.now(), isEventStream };
+    streams.add(stream);
+    res.flushHeaders();
+    try {
+      for await (const chunk of body) {
+        if (res.destroyed) break;
+        stream.lastWriteAtMs = Date.now();
+        if (!res.write(chunk)) await drained(res);
+      }
+      res.end();
+    } catch {
+      // The client must see a broken connection, not a clean end; what was written goes out first.
+      if (res.socket && !res.destroyed) res.socket.destroySoon();
+    } finally {
+      streams.delete(stream);
+    }
+  }
+
+  return {
+    async answer(req, res) {
+      const fault = faultOfHead(req);
+      if (fault) {
+        send(res, { ...errorAnswer("invalid_body", createRequestId(), { message: fault }) });
+        return;
+      }
+      const closed = new AbortController();
+      res.once("close", () => {
+        if (!res.writableFinished) closed.abort();
+      });
+      const answer = await gateway.handle({
+        method: req.method ?? "GET",
+        path: req.url ?? "/",
+        headers: req.headers,
+        readBody: (maxBytes) => readBody(req, res, maxBytes),
+        signal: closed.signal,
+        remoteAddress: req.socket.remoteAddress ?? "",
+      });
+      // What is left of a body that nobody read would be taken for the next request.
+      if (!req.complete) res.shouldKeepAlive = false;
+      if (answer.body instanceof Uint8Array) {
+        send(res, answer);
+        return;
+      }
+      res.writeHead(answer.status, answer.headers);
+      await sendStream(res, answer.body, (answer.headers["content-type"] ?? "").startsWith("text/event-stream"));
+    },
+    close: () => clearInterval(sweep),
+  };
+}
+
+function send(res: ServerResponse, { status, headers, body }: GatewayAnswer): void {
+  if (res.destroyed || !(body instanceof Uint8Array)) return;
+  res.writeHead(status, { ...headers, "content-length": String(body.length) });
+  res.end(body);
+}
+
+/** What no honest client sends, and what two servers in a row could read differently. */
+function faultOfHead(req: IncomingMessage): string | null {
+  if (!req.url?.startsWith("/")) return "The request target must be a path.";
+  if (req.headers.upgrade !== undefined) return "This address cannot be upgraded.";
+  let hosts = 0;
+  for (let i = 0; i < req.rawHeaders.length; i += 2) if (req.rawHeaders[i]?.toLowerCase() === "host") hosts++;
+  return hosts > 1 ? "The request names two hosts." : null;
+}
+
+function readBody(req: IncomingMessage, res: ServerResponse, maxBytes: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    if (Number(req.headers["content-length"] ?? 0) > maxBytes) {
+      reject(new BodyTooLargeError());
+      return;
+    }
+    if (req.headers.expect !== undefined) res.writeContinue();
+    const chunks: Buffer[] = [];
+    let length = 0;
+    req.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= maxBytes) chunks.push(chunk);
+      else {
+        req.pause();
+        reject(new BodyTooLargeError());
+      }
+    });
+    req.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)));
+    req.on("error", reject);
+    req.on("close", () => reject(new Error("The client left before its request was complete.")));
+  });
+}
+
+function drained(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = () => {
+      res.off("drain", finish);
+      res.off("close", finish);
+      resolve();
+    };
+    if (res.destroyed) resolve();
+    else res.once("drain", finish).once("close", finish);
+  });
+}

@@ -1,0 +1,140 @@
+/**
+ * A streamed answer: every event goes on as the bytes it came in, but the last one waits for the settlement. The hold is
+ * settled exactly once, whichever way the stream ends: whole, broken off, or left by its client.
+ */
+import type { Exchange } from "./handle.ts";
+import { estimateInputTokens } from "./estimate-tokens.ts";
+import { createStreamMeter, type StreamMeter } from "./meter-answer.ts";
+import type { Ports } from "./ports.ts";
+import { captureOf } from "./relay.ts";
+import { createSseSplitter, type SseEvent } from "./sse.ts";
+import type { UpstreamAnswer } from "./upstream-client.ts";
+
+const checkpointEveryMs = 2_000;
+
+/** The client has left; the stream ends without a word. */
+class ClientLeftError extends Error {
+  override readonly name = "ClientLeftError";
+}
+
+export async function* relayStream(
+  ports: Ports,
+  exchange: Exchange,
+  answer: UpstreamAnswer,
+): AsyncGenerator<Uint8Array, void, void> {
+  const isResponses = exchange.endpoint.name === "responses";
+  const meter = createStreamMeter(isResponses);
+  const settleOnce = createSettleOnce(ports, exchange, answer, meter);
+  const checkpoint = createCheckpoints(ports, exchange, meter);
+  let isWhole = false;
+  try {
+    for await (const event of eventsOf(answer)) {
+      if (exchange.signal.aborted) throw new ClientLeftError();
+      if ("opaque" in event) {
+        yield event.opaque;
+        continue;
+      }
+      settleOnce.noteFirstByte();
+      const kind = meter.take(event);
+      checkpoint();
+      if (kind === "terminal" || kind === "usage") {
+        isWhole ||= kind === "terminal" || meter.facts.usage !== null;
+        await settleOnce.settle(isWhole);
+      }
+      const isHidden = kind === "usage" && !exchange.facts.wantsUsageChunk;
+      if (!isHidden) yield event.raw;
+      if (kind === "error") throw new Error("The upstream reported an error in its stream.");
+    }
+    if (!isWhole) throw new Error("The upstream's stream ended before its last event.");
+  } catch (error) {
+    await settleOnce.settle(false);
+    if (exchange.signal.aborted || isWhole) return;
+    ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
+    yield errorEvent(isResponses);
+    throw error;
+  } finally {
+    answer.body.destroy();
+    await settleOnce.settle(false);
+  }
+}
+
+/** The stream's events; `opaque` bytes where it is none that can be read as events, which flow on unmetered. */
+async function* eventsOf(answer: UpstreamAnswer): AsyncGenerator<SseEvent | { opaque: Uint8Array }, void, void> {
+  const splitter = createSseSplitter();
+  let isReadable = true;
+  for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+    if (!isReadable) {
+      yield { opaque: chunk };
+      continue;
+    }
+    try {
+      yield* splitter.push(chunk);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      isReadable = false;
+      yield { opaque: splitter.rest() };
+    }
+  }
+  // An event that its closing empty line never followed is still read: some servers end without one.
+  if (isReadable && splitter.rest().length > 0) yield* splitter.push(Buffer.from("\n\n")).slice(0, 1);
+}
+
+function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnswer, meter: StreamMeter) {
+  let settled: Promise<void> | null = null;
+  let timeToFirstByteMs: number | null = null;
+
+  async function settle(isWhole: boolean): Promise<void> {
+    // A response that failed before anything came out is no answer.
+    if (meter.facts.usage === null && !meter.hasOutput() && !exchange.signal.aborted) {
+      await ports.settle({ hold: exchange.hold, outcome: "released", reason: "no_output" });
+      return;
+    }
+    const outputTokens = () => meter.observedTokens();
+    const metered = { facts: meter.facts, isStream: true, timeToFirstByteMs, isWhole, outputTokens };
+    await ports.settle(await captureOf(ports, exchange, answer, metered));
+  }
+
+  return {
+    noteFirstByte: () => {
+      timeToFirstByteMs ??= ports.now() - exchange.startedAtMs;
+    },
+    settle: (isWhole: boolean) => (settled ??= settle(isWhole)),
+  };
+}
+
+/** Writes down, after the first byte and then every 2 s, what a settlement after a crash would need. */
+function createCheckpoints(ports: Ports, exchange: Exchange, meter: StreamMeter): () => void {
+  let nextAtMs = 0;
+  return () => {
+    const nowMs = ports.now();
+    if (nowMs < nextAtMs) return;
+    nextAtMs = nowMs + checkpointEveryMs;
+    // A stream that is over within the first 2 s never needs one: its estimate is made from what the hold knows.
+    if (nowMs - exchange.startedAtMs < checkpointEveryMs) return;
+    void writeCheckpoint(ports, exchange, meter);
+  };
+}
+
+async function writeCheckpoint(ports: Ports, exchange: Exchange, meter: StreamMeter): Promise<void> {
+  ports.checkpoint({
+    hold: exchange.hold,
+    inputTokens: await estimateInputTokens(exchange.body),
+    upstreamResponseId: meter.facts.responseId,
+    observedOutputTokens: await meter.observedTokens(),
+  });
+}
+
+/** In the shape that the SDKs raise as an exception; the connection is broken off behind it, never ended as if whole. */
+function errorEvent(isResponses: boolean): Uint8Array {
+  const error = {
+    message: "The model provider's answer broke off.",
+    type: "server_error",
+    code: "upstream_failed",
+    param: null,
+  };
+  return Buffer.from(
+    isResponses
+      ? `event: error\ndata: ${JSON.stringify({ ...error, type: "error" })}\n\n`
+      : `data: ${JSON.stringify({ error })}\n\n`,
+  );
+}

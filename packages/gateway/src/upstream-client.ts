@@ -1,0 +1,172 @@
+/**
+ * Sends a call to one of the upstreams. A second upstream is asked only where the first one cannot have billed anything:
+ * the connection failed, or it said 429 or 503. Never after a byte, never after a timeout.
+ */
+import { createHash } from "node:crypto";
+import { errors, Pool, type Dispatcher } from "undici";
+import { upstreamHeaders } from "./headers.ts";
+import type { Attempt, Upstream } from "./ports.ts";
+
+export type UpstreamCall = {
+  /** Path behind the base URL, e.g. `/chat/completions`. */
+  path: string;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  body: Uint8Array;
+  isStream: boolean;
+  /** Calls of one user stay with one upstream, so that its prompt cache is hit. */
+  stickyKey: string;
+  signal: AbortSignal | null;
+};
+
+export type UpstreamAnswer = {
+  upstream: Upstream;
+  status: number;
+  headers: Dispatcher.ResponseData["headers"];
+  body: Dispatcher.ResponseData["body"];
+};
+
+export type Dispatched =
+  { answer: UpstreamAnswer; attempts: Attempt[] } | { fault: UpstreamFault; attempts: Attempt[] };
+export type UpstreamFault = "unavailable" | "timeout" | "failed" | "aborted";
+
+export type UpstreamTimeouts = { connectMs: number; streamHeadersMs: number; wholeAnswerMs: number; idleMs: number };
+export const defaultTimeouts: UpstreamTimeouts = {
+  connectMs: 10_000,
+  streamHeadersMs: 120_000,
+  wholeAnswerMs: 600_000,
+  idleMs: 60_000,
+};
+
+export type UpstreamClient = {
+  dispatch(call: UpstreamCall, upstreams: readonly Upstream[]): Promise<Dispatched>;
+  close(): Promise<void>;
+};
+
+const maxAttempts = 2;
+/** So many failures in a row keep an upstream out for `openMs`; then the next real call is the probe. */
+const failuresToOpen = 5;
+const openMs = 10_000;
+
+/** One connection pool per origin, made on its first call; a breaker per upstream and key. */
+export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeouts = defaultTimeouts): UpstreamClient {
+  const pools = new Map<string, Pool>();
+  const breakers = new Map<string, { failures: number; openUntilMs: number }>();
+
+  function poolOf(origin: string): Pool {
+    let pool = pools.get(origin);
+    if (!pool) {
+      pool = new Pool(origin, {
+        connect: { timeout: timeouts.connectMs },
+        bodyTimeout: timeouts.idleMs,
+        keepAliveTimeout: 30_000,
+        pipelining: 1,
+      });
+      pools.set(origin, pool);
+    }
+    return pool;
+  }
+
+  function note(upstream: Upstream, status: number | null): void {
+    const key = breakerKey(upstream);
+    if (status !== null && status < 500 && status !== 429 && status !== 401 && status !== 403) {
+      if (breakers.size > 0) breakers.delete(key);
+      return;
+    }
+    const failures = (breakers.get(key)?.failures ?? 0) + 1;
+    const isRefused = status === 401 || status === 403;
+    const openUntilMs = isRefused || failures >= failuresToOpen ? now() + openMs : 0;
+    breakers.set(key, { failures, openUntilMs });
+  }
+
+  const isClosed = (upstream: Upstream) => (breakers.get(breakerKey(upstream))?.openUntilMs ?? 0) <= now();
+
+  async function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
+    const { origin, basePath } = addressOf(upstream.baseUrl);
+    const { statusCode, headers, body } = await poolOf(origin).request({
+      path: basePath + call.path,
+      method: "POST",
+      headers: upstreamHeaders(call.headers, upstream),
+      body: call.body,
+      headersTimeout: call.isStream ? timeouts.streamHeadersMs : timeouts.wholeAnswerMs,
+      signal: call.signal,
+    });
+    return { upstream, status: statusCode, headers, body };
+  }
+
+  return {
+    async dispatch(call, upstreams) {
+      const attempts: Attempt[] = [];
+      const candidates = inOrder(upstreams.filter(isClosed), call.stickyKey).slice(0, maxAttempts);
+      for (const [n, upstream] of candidates.entries()) {
+        const startedAtMs = now();
+        const isLast = n === candidates.length - 1;
+        try {
+          const answer = await ask(call, upstream);
+          note(upstream, answer.status);
+          attempts.push(attemptOf(upstream, "answered", answer.status, startedAtMs, now()));
+          if (isLast || (answer.status !== 429 && answer.status !== 503)) return { answer, attempts };
+          await answer.body.dump();
+        } catch (error) {
+          const fault = faultOf(error);
+          if (fault !== "aborted") note(upstream, null);
+          attempts.push(attemptOf(upstream, codeOf(error), null, startedAtMs, now()));
+          if (isLast || fault !== "unavailable") return { fault, attempts };
+        }
+      }
+      return { fault: "unavailable", attempts };
+    },
+    close: async () => {
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+    },
+  };
+}
+
+const breakerKey = ({ id, baseUrl, apiKey }: Upstream) => `${id} ${baseUrl} ${apiKey}`;
+
+const attemptOf = (
+  { id }: Upstream,
+  outcome: string,
+  status: number | null,
+  startedAtMs: number,
+  endedAtMs: number,
+): Attempt => ({ upstreamId: id, outcome, status, startedAtMs, endedAtMs });
+
+const addresses = new Map<string, { origin: string; basePath: string }>();
+
+function addressOf(baseUrl: string): { origin: string; basePath: string } {
+  let address = addresses.get(baseUrl);
+  if (!address) {
+    const { origin, pathname } = new URL(baseUrl);
+    address = { origin, basePath: pathname.replace(/\/$/, "") };
+    addresses.set(baseUrl, address);
+  }
+  return address;
+}
+
+/** By rendezvous hashing: a user keeps the upstream while it is there, and weights decide how many users each one has. */
+function inOrder(upstreams: readonly Upstream[], stickyKey: string): readonly Upstream[] {
+  if (upstreams.length < 2) return upstreams;
+  const score = ({ id, weight }: Upstream) => {
+    const share = (createHash("sha256").update(`${stickyKey} ${id}`).digest().readUInt32BE(0) + 1) / 2 ** 32;
+    return -weight / Math.log(share);
+  };
+  return [...upstreams].sort((a, b) => score(b) - score(a));
+}
+
+const codeOf = (error: unknown): string => (error as { code?: string }).code ?? (error as Error).name;
+
+/** Before the connection stands nothing was sent, so nothing can have been billed. */
+const notConnected = new Set([
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+]);
+
+export function faultOf(error: unknown): UpstreamFault {
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "timeout";
+  if ((error as Error).name === "AbortError") return "aborted";
+  return notConnected.has(codeOf(error)) ? "unavailable" : "failed";
+}
