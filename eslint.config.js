@@ -16,6 +16,11 @@ export default tseslint.config(
     },
   },
   {
+    // Remix's loaders and guards answer by throwing a Response.
+    files: ["apps/web/app/**"],
+    rules: { "@typescript-eslint/only-throw-error": "off" },
+  },
+  {
     // In tests the assertion is the check; a missing element should simply throw.
     files: ["**/*.test.ts", "**/testing/**"],
     rules: {

@@ -1,5 +1,6 @@
 /** What the server hands to every loader and action; the pages know the domain only through it. */
 import "@remix-run/node";
+import type { PageApi } from "@codex-gateway/api";
 
 declare module "@remix-run/node" {
   interface AppLoadContext {
@@ -7,5 +8,8 @@ declare module "@remix-run/node" {
     nonce: string;
     /** The metered /v1 proxy: one call, one answer, one charge. */
     proxy: (request: Request) => Promise<Response>;
+    api: (request: Request) => Promise<PageApi>;
+    /** What a person can mend, or null for a bug. */
+    faultOf: (error: unknown) => { message: string; fields: Record<string, string> } | null;
   }
 }

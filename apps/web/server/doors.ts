@@ -11,7 +11,7 @@ import { answerWithWebHandler, type WebHandler } from "./web-bridge.ts";
 
 export type Doors = {
   pages: WebHandler;
-  gateway: (req: IncomingMessage, res: ServerResponse) => void;
+  gateway: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
   isReady: () => Promise<boolean>;
   publicUrl: () => string;
   assetsFolder: string;
@@ -55,7 +55,7 @@ export function createApiListener(doors: Doors): RequestListener {
       );
       return;
     }
-    doors.gateway(req, res);
+    doors.gateway(req, res).catch(() => res.destroy());
   };
 }
 
@@ -65,6 +65,8 @@ export function createApiListener(doors: Doors): RequestListener {
  */
 export async function listen(listener: RequestListener, port: number, host: string, name: string): Promise<Server> {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 0, keepAliveTimeout: 65_000 }, listener);
+  // The gateway answers `Expect: 100-continue` itself, after it has seen the key and the size.
+  server.on("checkContinue", listener);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(new Error(listenFault(error, port, name))));
     server.listen(port, host, resolve);

@@ -1,22 +1,44 @@
-/** Answers pages (and the /v1 resource route) on the pages' port: static assets, then Remix. */
+/** Answers what is no static file on the pages' port: /api/trpc, and Remix with its /v1 resource route. */
 import { randomBytes } from "node:crypto";
+import { faultOf, type Services } from "@codex-gateway/api";
+import type { Log, WebDoor } from "@codex-gateway/gateway";
 import { createRequestHandler, type ServerBuild } from "@remix-run/node";
+import { answerTrpc, openPageApi } from "./page-api.ts";
+import { isSameOrigin } from "./same-origin.ts";
 import type { WebHandler } from "./web-bridge.ts";
 
-export type PageServices = {
-  proxy: (request: Request, remoteAddress: string, closeSignal: AbortSignal) => Promise<Response>;
-};
+export type PageServices = { proxy: WebDoor; api: Services; log: Log; publicUrl: () => string };
 
-/** A handler for everything that is no static file. Page answers get the security headers, /v1 answers their own. */
-export function createPageHandler(build: ServerBuild, services: PageServices, isHttps: boolean): WebHandler {
+/** Page answers get the security headers, /v1 answers their own. */
+export function createPageHandler(build: ServerBuild, services: PageServices): WebHandler {
+  const { api, log, publicUrl } = services;
   const handle = createRequestHandler(build, "production");
-  return async ({ request, remoteAddress, closeSignal }) => {
-    const nonce = randomBytes(16).toString("base64");
-    const response = await handle(request, {
+
+  async function answer(request: Request, remoteAddress: string, closeSignal: AbortSignal, nonce: string) {
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/api/trpc/")) {
+      return answerTrpc(api, request, remoteAddress, (path, error) =>
+        log("error", "procedure_failed", { path, error: error.message }),
+      );
+    }
+    return handle(request, {
       nonce,
-      proxy: (proxied: Request) => services.proxy(proxied, remoteAddress, closeSignal),
+      proxy: (proxied: Request) => services.proxy(proxied, { remoteAddress, closeSignal }),
+      api: (asking: Request) => openPageApi(api, asking, remoteAddress),
+      faultOf,
     });
-    if (new URL(request.url).pathname.startsWith("/v1/")) return response;
+  }
+
+  return async ({ request, remoteAddress, closeSignal }) => {
+    const { pathname } = new URL(request.url);
+    const nonce = randomBytes(16).toString("base64");
+    const isProxied = pathname.startsWith("/v1/");
+    if (!isProxied && !isSameOrigin(request, new URL(publicUrl()).origin)) {
+      return new Response("This request comes from another site.", { status: 403 });
+    }
+    const response = await answer(request, remoteAddress, closeSignal, nonce);
+    if (isProxied) return response;
+    const isHttps = publicUrl().startsWith("https:");
     for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps))) response.headers.set(name, value);
     return response;
   };

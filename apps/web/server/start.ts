@@ -3,12 +3,16 @@ import type { Server } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { migrate, openDatabase, StartError, startEmbeddedPostgres, type Database } from "@codex-gateway/db";
-import { errorAnswer } from "@codex-gateway/gateway";
+import { createSessions, createThrottles, issueSetupToken } from "@codex-gateway/domain";
+import { createNodeDoor, createWebDoor, type Log } from "@codex-gateway/gateway";
 import type { ServerBuild } from "@remix-run/node";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import { createApiListener, createPagesListener, listen, portOf, type Doors } from "./doors.ts";
 import type { Env } from "./env.ts";
 import { createPageHandler } from "./remix-handler.ts";
+import { secretKeyFrom } from "./secret-key.ts";
+import { testUpstream } from "./test-upstream.ts";
+import { wire } from "./wire.ts";
 
 export type Running = {
   /** What the owner reads once everything listens. */
@@ -22,23 +26,43 @@ export type Running = {
 /** @throws Error with one sentence where something is in the way; nothing is left running then */
 export async function startGateway(env: Env, rootFolder: string): Promise<Running> {
   const undo: (() => Promise<unknown>)[] = [];
+  let unsettled = 0;
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
-    return 0;
+    return unsettled;
   };
   try {
-    const database = await startDatabase(env, rootFolder, undo);
+    const { database, databaseUrl } = await startDatabase(env, rootFolder, undo);
+    const wired = await wire(database, {
+      databaseUrl,
+      secretKey: secretKeyFrom(env.SECRET_KEY, env.DATA_FOLDER),
+      dataFolder: env.DATA_FOLDER,
+      log: writeLog,
+    });
+    undo.push(async () => {
+      unsettled = await wired.stop();
+    });
     const webFolder = path.join(rootFolder, "apps/web/build");
     const build = (await import(pathToFileURL(path.join(webFolder, "server/index.js")).href)) as ServerBuild;
-    const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${env.PORT}`;
-    const proxy = () => Promise.resolve(unknownUrl());
+    const nodeDoor = createNodeDoor(wired.gateway);
+    let isStopping = false;
+    let port = env.PORT;
+    const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${port}`;
     const doors: Doors = {
-      pages: createPageHandler(build, { proxy }, publicUrl().startsWith("https:")),
-      gateway: (_req, res) => {
-        const { status, headers, body } = errorAnswer("unknown_url", crypto.randomUUID());
-        res.writeHead(status, headers).end(body);
-      },
-      isReady: async () => (await database.pool.query("SELECT 1")).rowCount === 1,
+      pages: createPageHandler(build, {
+        proxy: createWebDoor(wired.gateway),
+        api: {
+          db: database,
+          secrets: wired.secrets,
+          sessions: createSessions(database, publicUrl().startsWith("https:")),
+          throttles: createThrottles(database),
+          testUpstream,
+        },
+        log: writeLog,
+        publicUrl,
+      }),
+      gateway: (req, res) => nodeDoor.answer(req, res),
+      isReady: async () => !isStopping && (await database.pool.query("SELECT 1")).rowCount === 1,
       publicUrl,
       assetsFolder: path.join(webFolder, "client"),
     };
@@ -46,15 +70,33 @@ export async function startGateway(env: Env, rootFolder: string): Promise<Runnin
     undo.push(() => close(pages));
     const api = await listen(createApiListener(doors), env.API_PORT, env.HOST, "API_PORT");
     undo.push(() => close(api));
-    const [port, apiPort] = [portOf(pages), portOf(api)];
-    return { greeting: greet(port, apiPort), port, apiPort, stop };
+    undo.push(() => {
+      isStopping = true;
+      wired.gateway.drain();
+      nodeDoor.close();
+      return Promise.resolve();
+    });
+    port = portOf(pages);
+    const apiPort = portOf(api);
+    const token = await issueSetupToken(database);
+    const setupLink = token === null ? null : `${publicUrl()}/setup?token=${token}`;
+    return { greeting: greet(publicUrl(), apiPort, setupLink), port, apiPort, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function startDatabase(env: Env, rootFolder: string, undo: (() => Promise<unknown>)[]): Promise<Database> {
+/** One JSON object per line on standard error. */
+const writeLog: Log = (level, event, fields) => {
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, event, ...fields })}\n`);
+};
+
+async function startDatabase(
+  env: Env,
+  rootFolder: string,
+  undo: (() => Promise<unknown>)[],
+): Promise<{ database: Database; databaseUrl: string }> {
   let url = env.DATABASE_URL;
   if (!url) {
     const unlock = lockDataFolder(env.DATA_FOLDER);
@@ -70,19 +112,15 @@ async function startDatabase(env: Env, rootFolder: string, undo: (() => Promise<
     throw new StartError(`The database at ${hostname}:${port || "5432"} cannot be used: ${(error as Error).message}.`);
   });
   await migrate(database.pool, path.join(rootFolder, "prisma/migrations"));
-  return database;
+  return { database, databaseUrl: url };
 }
 
-function unknownUrl(): Response {
-  const { status, headers, body } = errorAnswer("unknown_url", crypto.randomUUID());
-  return new Response(Buffer.from(body), { status, headers });
-}
-
-const greet = (port: number, apiPort: number) =>
+const greet = (publicUrl: string, apiPort: number, setupLink: string | null) =>
   [
     "Codex Gateway is running.",
-    `  Pages  http://localhost:${port}`,
+    `  Pages  ${publicUrl}`,
     `  API    http://localhost:${apiPort}/v1`,
+    ...(setupLink ? ["", "Nobody owns it yet. Open this link to set it up; it works once:", `  ${setupLink}`, ""] : []),
     "Press Ctrl-C to stop.",
   ].join("\n");
 

@@ -1,9 +1,41 @@
-export { adjustBalance, type Adjustment, type CreditOutcome } from "./ledger/credit.ts";
-export { createGroupCommit, QueueFullError, type GroupCommit } from "./ledger/group-commit.ts";
-export { createLedger, type Capture, type HoldOrder, type HoldOutcome, type Ledger } from "./ledger/ledger.ts";
+export { AppError, type AppErrorCode } from "./app-error.ts";
+export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
+export { deriveSecrets, type Secrets } from "./access/secrets.ts";
+export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
+export { createKeyRing, type KeyRing } from "./keys/key-ring.ts";
+export { createKey, deleteKey, listKeys, type KeySummary } from "./keys/keys.ts";
+export { findCharge, listCharges, ownsResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
+export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
+export { adjustBalance } from "./ledger/credit.ts";
+export { QueueFullError } from "./ledger/group-commit.ts";
+export { holdCall, type HeldCall } from "./ledger/hold-call.ts";
+export {
+  closeInstance,
+  heartbeatMs,
+  leaseMs,
+  openInstance,
+  reapOrphans,
+  renewLease,
+  type Instance,
+} from "./ledger/instance.ts";
+export { createLedger, type Ledger } from "./ledger/ledger.ts";
+export { nanoUsdOf, usdOf } from "./ledger/money.ts";
+export { openSpool, type Spool } from "./ledger/spool.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
-export { costNanoUsd, maxCostNanoUsd, type Prices, type UsageUnits } from "./prices/cost.ts";
-export { pricesFromJson, type PricesJson } from "./prices/prices-json.ts";
-export { createPriceBook, type PriceBook, type PriceVersion } from "./prices/price-book.ts";
-export { publishedPrices, type PublishedPrice } from "./prices/published-prices.ts";
-export { createSecret, displayOf, hashSecret, isSecret } from "./keys/secret.ts";
+export { adjustUserBalance, listUsers, setUserStatus, type UserSummary } from "./people/admin.ts";
+export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./people/credentials.ts";
+export { createThrottles, logIn, register, type Throttles } from "./people/login.ts";
+export { createSessions, type Sessions, type SessionUser } from "./people/sessions.ts";
+export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
+export { costNanoUsd } from "./prices/cost.ts";
+export { loadPrices, seedPrices, type LoadedPrices } from "./prices/price-store.ts";
+export { readSettings, settingsSchema, writeSettings, type Settings } from "./settings/settings.ts";
+export {
+  checkedBaseUrl,
+  listUpstreams,
+  openUpstreams,
+  saveUpstream,
+  type OpenUpstream,
+  type UpstreamSummary,
+} from "./upstreams/upstreams.ts";
+export { readAdminSettings, saveAdminSettings, type AdminSettings } from "./settings/admin-settings.ts";

@@ -133,7 +133,7 @@ test.each(refusedBodies)("%s is refused before a hold", async (_why, body, statu
   const up = await start((res) => sendJson(res, answer), {}, { maxBodyBytes: 1_000 });
   const response = await post(up, body);
   expect(response.status).toBe(status);
-  expect((await response.json())).toMatchObject({ error: { type: "invalid_request_error" } });
+  expect(await response.json()).toMatchObject({ error: { type: "invalid_request_error" } });
   expect(response.headers.get("x-should-retry")).toBe("false");
   expect([up.holds, up.bodies]).toEqual([[], []]);
 });

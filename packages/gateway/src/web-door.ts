@@ -42,10 +42,13 @@ async function readBody(request: Request, maxBytes: number): Promise<Uint8Array>
   if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw new BodyTooLargeError();
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
+  const reader = request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
+  while (reader) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
     if (length > maxBytes) throw new BodyTooLargeError();
-    chunks.push(chunk);
+    chunks.push(value);
   }
   return Buffer.concat(chunks, length);
 }

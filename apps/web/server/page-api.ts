@@ -1,0 +1,37 @@
+/** Gives pages and tRPC clients the same procedures: in process for loaders and actions, as JSON under /api/trpc. */
+import { appRouter, createCaller, createContext, type PageApi, type Services } from "@codex-gateway/api";
+import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
+
+const maxBatch = 10;
+
+export async function openPageApi(services: Services, request: Request, address: string): Promise<PageApi> {
+  const headers = new Headers();
+  const setCookie = (cookie: string) => headers.append("set-cookie", cookie);
+  const context = await createContext(services, { headers: request.headers, address, setCookie });
+  return { caller: createCaller(context), user: context.user, headers };
+}
+
+/** JSON only; a batch of at most ten. */
+export async function answerTrpc(
+  services: Services,
+  request: Request,
+  address: string,
+  logError: (path: string | undefined, error: Error) => void,
+): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  if (pathname.split(",").length > maxBatch) return new Response("Too many calls in one batch.", { status: 400 });
+  const isJson = (request.headers.get("content-type") ?? "").startsWith("application/json");
+  if (request.method !== "GET" && !isJson) return new Response("Send application/json.", { status: 415 });
+  const cookies = new Headers();
+  const setCookie = (cookie: string) => cookies.append("set-cookie", cookie);
+  return fetchRequestHandler({
+    endpoint: "/api/trpc",
+    req: request,
+    router: appRouter,
+    createContext: () => createContext(services, { headers: request.headers, address, setCookie }),
+    responseMeta: () => ({ headers: cookies }),
+    onError: ({ path, error }) => {
+      if (error.code === "INTERNAL_SERVER_ERROR") logError(path, error.cause ?? error);
+    },
+  });
+}

@@ -1,0 +1,207 @@
+/** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
+import path from "node:path";
+import type { Database } from "@codex-gateway/db";
+import {
+  closeInstance,
+  costNanoUsd,
+  createCheckpoints,
+  createKeyRing,
+  createLedger,
+  deriveSecrets,
+  findCharge,
+  heartbeatMs,
+  holdCall,
+  leaseMs,
+  listCharges,
+  listenToChanges,
+  loadPrices,
+  openInstance,
+  openSpool,
+  openUpstreams,
+  ownsResponse,
+  readCredits,
+  readSettings,
+  reapOrphans,
+  renewLease,
+  seedPrices,
+  type ChangeTopic,
+  type HeldCall,
+  type LoadedPrices,
+  type OpenUpstream,
+  type Secrets,
+  type Settings,
+} from "@codex-gateway/domain";
+import { createGateway, type Gateway, type Hold, type Log, type Ports, type Settlement } from "@codex-gateway/gateway";
+
+export type Wired = {
+  gateway: Gateway;
+  secrets: Secrets;
+  /** Settles what is open and ends the jobs; resolves with the number of settlements that could not be written. */
+  stop(): Promise<number>;
+};
+
+export type WireOptions = { databaseUrl: string; secretKey: string; dataFolder: string; log: Log };
+
+/** Settings, prices and upstreams as they are now: read per request, refreshed on word of a change. */
+type Known = { settings: Settings; prices: LoadedPrices; upstreams: OpenUpstream[] };
+
+const drainMs = 120_000;
+const refreshMs = 30_000;
+
+export async function wire(db: Database, options: WireOptions): Promise<Wired> {
+  const { log } = options;
+  const secrets = deriveSecrets(options.secretKey);
+  await seedPrices(db);
+  const instance = await openInstance(db);
+  const ledger = createLedger(db.pool, instance);
+  const spool = openSpool(path.join(options.dataFolder, "spool.jsonl"), ledger);
+  const checkpoints = createCheckpoints(db);
+  const keys = createKeyRing(db, secrets);
+  const known: Known = {
+    settings: await readSettings(db),
+    prices: await loadPrices(db),
+    upstreams: await openUpstreams(db, secrets),
+  };
+
+  async function refresh(topic: ChangeTopic | null): Promise<void> {
+    if (topic === null || topic === "settings") known.settings = await readSettings(db);
+    if (topic === null || topic === "prices") known.prices = await loadPrices(db);
+    if (topic === null || topic === "upstreams") known.upstreams = await openUpstreams(db, secrets);
+  }
+  const changes = await listenToChanges(options.databaseUrl, (topic) => {
+    if (topic === null || topic === "keys") keys.forget();
+    refresh(topic).catch((error: unknown) => log("error", "refresh_failed", { error: (error as Error).message }));
+  });
+
+  const ports: Ports = {
+    authenticate: ({ secret }) => keys.authenticate(secret),
+    placeHold: async (request) => {
+      const { caller, previousResponseId } = request;
+      if (previousResponseId !== null && !(await ownsResponse(db, caller.accountId, previousResponseId))) {
+        return { refused: "response_not_found", param: "previous_response_id" };
+      }
+      const { settings, prices } = known;
+      const { defaultMaxOutputTokens } = settings;
+      const held = await holdCall(
+        { ledger, prices: prices.book, defaultMaxOutputTokens },
+        { ...request, accountId: caller.accountId, apiKeyId: caller.apiKeyId },
+      );
+      if ("refused" in held) return held;
+      const { outputCapTokens, inputTokens, outputTokens } = held;
+      return { held: true, id: request.id, outputCapTokens, inputTokens, outputTokens, grant: held };
+    },
+    checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) =>
+      checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens }),
+    settle: (settlement) => spool.settle(orderOf(settlement)),
+    listUpstreams: () => known.upstreams,
+    answerRead: (query) => answerRead(db, known, query),
+    now: Date.now,
+    log,
+  };
+  const gateway = createGateway(ports);
+  const jobs = startJobs(db, { instance, ledger, spool, keys, refresh, log });
+
+  return {
+    gateway,
+    secrets,
+    stop: async () => {
+      gateway.drain();
+      const untilMs = Date.now() + drainMs;
+      while (gateway.inFlight() > 0 && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
+      await gateway.close();
+      await ledger.idle();
+      const unsettled = await spool.replay();
+      jobs.stop();
+      await changes.stop();
+      await keys.flushLastUsed().catch(() => undefined);
+      await closeInstance(db, instance).catch(() => undefined);
+      return unsettled + gateway.inFlight();
+    },
+  };
+}
+
+function orderOf(settlement: Settlement): Parameters<ReturnType<typeof openSpool>["settle"]>[0] {
+  const { hold } = settlement;
+  if (settlement.outcome === "released") return { release: hold.id };
+  const { version } = hold.grant as HeldCall;
+  const { usage, serviceTier } = settlement;
+  return {
+    capture: { ...withoutHold(settlement), id: hold.id, costNanoUsd: costNanoUsd(version.prices, usage, serviceTier) },
+  };
+}
+
+function withoutHold<Captured extends { hold: Hold; outcome: string }>(settlement: Captured) {
+  const { hold: _hold, outcome: _outcome, ...rest } = settlement;
+  return rest;
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const uuidOrNull = (text: string | null) => (text !== null && uuid.test(text) ? text : null);
+
+async function answerRead(
+  db: Database,
+  { prices }: Known,
+  { name, caller, id, search }: Parameters<Ports["answerRead"]>[0],
+): ReturnType<Ports["answerRead"]> {
+  const { accountId } = caller;
+  switch (name) {
+    case "models":
+      return { answer: { object: "list", data: prices.models.map(toModel) } };
+    case "model": {
+      const model = prices.models.find((each) => each.id === id);
+      return model ? { answer: toModel(model) } : { refused: "model_not_found", param: "model" };
+    }
+    case "credits":
+      return { answer: await readCredits(db, accountId) };
+    case "charges": {
+      const limit = Math.min(Math.max(Math.trunc(Number(search.get("limit") ?? 20)) || 20, 1), 100);
+      const { charges, hasMore } = await listCharges(db, { accountId, limit, after: uuidOrNull(search.get("after")) });
+      return { answer: { object: "list", data: charges, has_more: hasMore } };
+    }
+    case "charge": {
+      const requestId = uuidOrNull(id);
+      const charge = requestId && (await findCharge(db, { accountId, requestId }));
+      return charge ? { answer: charge } : { refused: "charge_not_found" };
+    }
+  }
+}
+
+const toModel = ({ id, createdAt }: LoadedPrices["models"][number]) => ({
+  id,
+  object: "model",
+  created: Math.floor(createdAt.getTime() / 1_000),
+  owned_by: "openai",
+});
+
+type JobParts = {
+  instance: Awaited<ReturnType<typeof openInstance>>;
+  ledger: ReturnType<typeof createLedger>;
+  spool: ReturnType<typeof openSpool>;
+  keys: ReturnType<typeof createKeyRing>;
+  refresh: (topic: null) => Promise<void>;
+  log: Log;
+};
+
+/** Lease and reaper every 5 s, the spool every second, what is known every 30 s in case word of a change was lost. */
+function startJobs(db: Database, { instance, ledger, spool, keys, refresh, log }: JobParts): { stop(): void } {
+  // After an outage of the database every lease has run out: all processes first get the time to renew theirs.
+  let mayReapAtMs = Date.now() + leaseMs / 2;
+  const beat = async () => {
+    try {
+      await renewLease(db, instance);
+      await keys.flushLastUsed();
+      if (Date.now() < mayReapAtMs) return;
+      const reaped = await reapOrphans(db, ledger);
+      if (reaped > 0) log("warn", "orphans_settled", { holds: reaped });
+    } catch (error) {
+      mayReapAtMs = Date.now() + leaseMs / 2;
+      log("error", "heartbeat_failed", { error: (error as Error).message });
+    }
+  };
+  const timers = [
+    setInterval(() => void beat(), heartbeatMs),
+    setInterval(() => void spool.replay(), 1_000),
+    setInterval(() => void refresh(null).catch(() => undefined), refreshMs),
+  ];
+  return { stop: () => timers.forEach((timer) => clearInterval(timer)) };
+}

@@ -1,0 +1,24 @@
+/** The table of contents of what people can do through pages and scripts. */
+import type { SessionUser } from "@codex-gateway/domain";
+import { settings } from "./admin/settings.ts";
+import { users } from "./admin/users.ts";
+import { auth } from "./auth.ts";
+import { keys } from "./keys.ts";
+import { setup } from "./setup.ts";
+import { createCallerFactory, router } from "./trpc.ts";
+import { usage } from "./usage.ts";
+
+export const appRouter = router({ setup, auth, keys, usage, admin: router({ users, settings }) });
+
+export type AppRouter = typeof appRouter;
+/** Calls procedures in process, as their caller's context says who asks. */
+export const createCaller = createCallerFactory(appRouter);
+export type Caller = ReturnType<typeof createCaller>;
+
+/** The procedures as pages have them: called in process, as the request's own user. */
+export type PageApi = {
+  caller: Caller;
+  user: SessionUser | null;
+  /** The cookies that the calls have set; goes into the answer. */
+  headers: Headers;
+};

@@ -1,0 +1,73 @@
+import {
+  AppError,
+  checkedBaseUrl,
+  completeSetup,
+  credentialsSchema,
+  hasOwner,
+  nanoUsdOf,
+  requireSetupToken,
+} from "@codex-gateway/domain";
+import { z } from "zod";
+import { openSession } from "./context.ts";
+import { done, isDone, publicProcedure, router } from "./trpc.ts";
+
+const token = z.string().min(1).max(200);
+export const upstreamInput = z.strictObject({
+  baseUrl: z.string().trim().min(1).max(500),
+  apiKey: z.string().trim().min(8, "Enter the OpenAI API key.").max(500),
+});
+export const usdInput = z
+  .string()
+  .max(30)
+  .transform((text, refinement) => {
+    const nanoUsd = nanoUsdOf(text);
+    if (nanoUsd !== null) return nanoUsd;
+    refinement.addIssue({ code: "custom", message: "Enter an amount in dollars, e.g. 5.00." });
+    return z.NEVER;
+  });
+const nonNegativeUsd = usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more.");
+
+export const setup = router({
+  status: publicProcedure
+    .output(z.strictObject({ needsSetup: z.boolean() }))
+    .query(async ({ ctx }) => ({ needsSetup: !(await hasOwner(ctx.db)) })),
+
+  checkToken: publicProcedure
+    .input(z.strictObject({ token }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await requireSetupToken(ctx.db, input.token);
+      return isDone;
+    }),
+
+  testConnection: publicProcedure
+    .input(z.strictObject({ token, upstream: upstreamInput }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await requireSetupToken(ctx.db, input.token);
+      const baseUrl = await checkedBaseUrl(ctx.db.pool, input.upstream.baseUrl);
+      const fault = await ctx.testUpstream({ ...input.upstream, baseUrl });
+      if (fault !== null) throw new AppError("invalid_input", fault, "apiKey");
+      return isDone;
+    }),
+
+  complete: publicProcedure
+    .input(
+      z.strictObject({
+        token,
+        owner: credentialsSchema,
+        upstream: upstreamInput,
+        announcement: z.string().max(5_000),
+        defaultBalanceUsd: nonNegativeUsd,
+        isRegistrationOpen: z.boolean(),
+      }),
+    )
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      const { announcement, defaultBalanceUsd, isRegistrationOpen } = input;
+      const settings = { announcement, defaultBalanceNanoUsd: String(defaultBalanceUsd), isRegistrationOpen };
+      const userId = await completeSetup(ctx.db, ctx.secrets, { ...input, settings }, ctx.address);
+      await openSession(ctx, userId);
+      return isDone;
+    }),
+});

@@ -1,0 +1,85 @@
+/** The three kinds of procedures: anybody's, a signed-in user's, an admin's. */
+import { AppError, type AppErrorCode } from "@codex-gateway/domain";
+import { initTRPC, TRPCError } from "@trpc/server";
+import { z, ZodError } from "zod";
+import type { Context } from "./context.ts";
+
+export type ProcedureKind = "public" | "user" | "admin";
+
+const codes: Readonly<Record<AppErrorCode, TRPCError["code"]>> = {
+  invalid_input: "BAD_REQUEST",
+  unauthorized: "UNAUTHORIZED",
+  forbidden: "FORBIDDEN",
+  not_found: "NOT_FOUND",
+  conflict: "CONFLICT",
+  too_many_attempts: "TOO_MANY_REQUESTS",
+  registration_closed: "FORBIDDEN",
+  setup_done: "NOT_FOUND",
+  balance_too_low: "CONFLICT",
+};
+
+const t = initTRPC
+  .context<Context>()
+  .meta<{ kind: ProcedureKind }>()
+  .create({
+    errorFormatter: ({ shape, error }) => ({
+      ...shape,
+      // What a bug says is for the log, not for the browser.
+      message: error.code === "INTERNAL_SERVER_ERROR" ? "Something went wrong." : shape.message,
+      data: {
+        code: shape.data.code,
+        httpStatus: shape.data.httpStatus,
+        path: shape.data.path,
+        fields: fieldsOf(error.cause),
+      },
+    }),
+  });
+
+/** Messages by the name of the input that they are about. */
+export function fieldsOf(cause: unknown): Record<string, string> {
+  if (cause instanceof AppError) return cause.field === null ? {} : { [cause.field]: cause.message };
+  if (!(cause instanceof ZodError)) return {};
+  return Object.fromEntries(cause.issues.map((issue) => [issue.path.join("."), issue.message]));
+}
+
+const translateErrors = t.middleware(async ({ next }) => {
+  const result = await next();
+  if (!result.ok && result.error.cause instanceof AppError) {
+    const { cause } = result.error;
+    throw new TRPCError({ code: codes[cause.code], message: cause.message, cause });
+  }
+  return result;
+});
+
+export const router = t.router;
+export const createCallerFactory = t.createCallerFactory;
+
+export const publicProcedure = t.procedure.meta({ kind: "public" }).use(translateErrors);
+
+export const userProcedure = t.procedure
+  .meta({ kind: "user" })
+  .use(translateErrors)
+  .use(({ ctx, next }) => {
+    if (!ctx.user) throw new TRPCError({ code: "UNAUTHORIZED", message: "Log in first." });
+    return next({ ctx: { ...ctx, user: ctx.user } });
+  });
+
+export const adminProcedure = t.procedure
+  .meta({ kind: "admin" })
+  .use(translateErrors)
+  .use(({ ctx, next }) => {
+    if (!ctx.user) throw new TRPCError({ code: "UNAUTHORIZED", message: "Log in first." });
+    if (ctx.user.role === "user") throw new TRPCError({ code: "FORBIDDEN", message: "Only admins may do this." });
+    return next({ ctx: { ...ctx, user: ctx.user } });
+  });
+
+export const done = z.strictObject({ isDone: z.literal(true) });
+export const isDone = { isDone: true } as const;
+
+/** What a person can mend, with messages by field; null for a bug, which the caller should let through. */
+export function faultOf(error: unknown): { message: string; fields: Record<string, string> } | null {
+  if (!(error instanceof TRPCError) || error.code === "INTERNAL_SERVER_ERROR") return null;
+  const fields = fieldsOf(error.cause);
+  const isZod = error.cause instanceof ZodError;
+  return { message: isZod ? "Some fields need your attention." : error.message, fields };
+}

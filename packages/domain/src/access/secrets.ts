@@ -1,0 +1,42 @@
+/** Keys for each purpose, derived from the one secret that the owner keeps (HKDF-SHA-256, RFC 5869). */
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+
+export type Secrets = {
+  /** Pepper of API keys' hashes. */
+  keyPepper: Buffer;
+  /** Encrypts upstream keys at rest. */
+  encryptionKey: Buffer;
+  /** The hash that names a user to the provider. */
+  identifierKey: Buffer;
+};
+
+const derive = (secretKey: string, purpose: string): Buffer =>
+  Buffer.from(hkdfSync("sha256", secretKey, "codex-gateway", purpose, 32));
+
+export const deriveSecrets = (secretKey: string): Secrets => ({
+  keyPepper: derive(secretKey, "api-key-pepper"),
+  encryptionKey: derive(secretKey, "upstream-key-encryption-1"),
+  identifierKey: derive(secretKey, "safety-identifier"),
+});
+
+const ivBytes = 12;
+const tagBytes = 16;
+
+/** AES-256-GCM: iv, tag, ciphertext. `rowId` is authenticated too, so that a ciphertext cannot be moved to another row. */
+export function encrypt(text: string, key: Uint8Array, rowId: string): Buffer {
+  const iv = randomBytes(ivBytes);
+  const cipher = createCipheriv("aes-256-gcm", key, iv).setAAD(Buffer.from(rowId));
+  const sealed = Buffer.concat([cipher.update(text, "utf8"), cipher.final()]);
+  return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
+}
+
+/** @throws Error where the key, the row or the ciphertext is another one */
+export function decrypt(sealed: Uint8Array, key: Uint8Array, rowId: string): string {
+  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, ivBytes))
+    .setAAD(Buffer.from(rowId))
+    .setAuthTag(sealed.subarray(ivBytes, ivBytes + tagBytes));
+  return Buffer.concat([decipher.update(sealed.subarray(ivBytes + tagBytes)), decipher.final()]).toString("utf8");
+}
+
+export const safetyIdentifierOf = (userId: string, { identifierKey }: Secrets): string =>
+  createHmac("sha256", identifierKey).update(userId).digest("hex").slice(0, 32);

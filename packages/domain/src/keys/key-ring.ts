@@ -1,0 +1,85 @@
+/** Tells who a secret belongs to: from memory for at most 5 s, and never after word of a change has come. */
+import type { Database } from "@codex-gateway/db";
+import { safetyIdentifierOf, type Secrets } from "../access/secrets.ts";
+import { hashSecret, isSecret } from "./secret.ts";
+
+export type KeyHolder = { apiKeyId: string; userId: string; accountId: string; safetyIdentifier: string };
+export type KeyRefusal = { refused: "invalid_api_key" | "user_suspended" | "key_disabled" | "key_expired" };
+
+export type KeyRing = {
+  authenticate(secret: string): KeyHolder | KeyRefusal | Promise<KeyHolder | KeyRefusal>;
+  forget(): void;
+  /** Writes down when keys were last used; many requests become one write. */
+  flushLastUsed(): Promise<void>;
+};
+
+const cacheMs = 5_000;
+const maxCached = 50_000;
+const unknown: KeyRefusal = { refused: "invalid_api_key" };
+
+type Row = {
+  id: string;
+  user_id: string;
+  account_id: string;
+  key_status: string;
+  user_status: string;
+  expires_at: Date | null;
+};
+type Cached = { answer: KeyHolder | KeyRefusal; untilMs: number };
+
+export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now: () => number = Date.now): KeyRing {
+  let cache = new Map<string, Cached>();
+  let used = new Set<string>();
+
+  async function look(secret: string): Promise<KeyHolder | KeyRefusal> {
+    if (!isSecret(secret)) return unknown;
+    // Word of a change that comes while the query runs must not be undone by its answer.
+    const before = cache;
+    const { rows } = await db.pool.query<Row>({
+      name: "key_by_secret",
+      text: `SELECT k.id, k.user_id, a.id AS account_id, k.status AS key_status, u.status AS user_status, k.expires_at
+        FROM api_key k JOIN "user" u ON u.id = k.user_id JOIN account a ON a.user_id = u.id AND a.kind = 'wallet'
+        WHERE k.secret_hash = $1 OR (k.previous_secret_hash = $1 AND k.previous_secret_expires > now())`,
+      values: [hashSecret(secret, secrets.keyPepper)],
+    });
+    const row = rows[0];
+    if (!row) return unknown;
+    const answer = answerFor(row, secrets, now());
+    if (cache.size >= maxCached) cache = new Map();
+    else if (cache === before) {
+      const untilMs = Math.min(now() + cacheMs, row.expires_at?.getTime() ?? Infinity);
+      cache.set(secret, { answer, untilMs });
+    }
+    if ("apiKeyId" in answer) used.add(answer.apiKeyId);
+    return answer;
+  }
+
+  return {
+    authenticate: (secret) => {
+      const cached = cache.get(secret);
+      return cached && cached.untilMs > now() ? cached.answer : look(secret);
+    },
+    forget: () => {
+      cache = new Map();
+    },
+    flushLastUsed: async () => {
+      if (used.size === 0) return;
+      const ids = [...used];
+      used = new Set();
+      await db.pool.query("UPDATE api_key SET last_used_at = now() WHERE id = ANY ($1::uuid[])", [ids]);
+    },
+  };
+}
+
+function answerFor(row: Row, secrets: Secrets, nowMs: number): KeyHolder | KeyRefusal {
+  if (row.key_status === "deleted") return unknown;
+  if (row.user_status !== "active") return { refused: "user_suspended" };
+  if (row.key_status !== "active") return { refused: "key_disabled" };
+  if (row.expires_at && row.expires_at.getTime() <= nowMs) return { refused: "key_expired" };
+  return {
+    apiKeyId: row.id,
+    userId: row.user_id,
+    accountId: row.account_id,
+    safetyIdentifier: safetyIdentifierOf(row.user_id, secrets),
+  };
+}

@@ -1,0 +1,85 @@
+/** API keys: created, listed and deleted by their owner; the secret is shown once and only its hash is kept. */
+import { randomUUID } from "node:crypto";
+import type { Database } from "@codex-gateway/db";
+import { AppError } from "../app-error.ts";
+import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { createSecret, displayOf, hashSecret } from "./secret.ts";
+
+export type KeySummary = {
+  id: string;
+  name: string;
+  /** What identifies the key in lists, e.g. `sk-cg-Ab12…9xYz`. */
+  masked: string;
+  createdAt: Date;
+  lastUsedAt: Date | null;
+  status: "active" | "disabled";
+};
+
+const maxKeysPerUser = 100;
+
+const maskOf = (prefix: string, lastFour: string) => `${prefix}…${lastFour}`;
+
+/** @throws AppError `conflict` where the user has 100 keys already */
+export async function createKey(
+  db: Database,
+  input: { userId: string; name: string; actor: Actor; keyPepper: Uint8Array },
+): Promise<{ key: KeySummary; secret: string }> {
+  const id = randomUUID();
+  const secret = createSecret();
+  const { prefix, lastFour } = displayOf(secret);
+  return inTransaction(db, async (client) => {
+    // The user's row is locked, so that two requests at once cannot both be the hundredth.
+    await client.query('SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE', [input.userId]);
+    const { rows } = await client.query<{ count: number }>(
+      "SELECT count(*)::int AS count FROM api_key WHERE user_id = $1 AND status <> 'deleted'",
+      [input.userId],
+    );
+    if ((rows[0]?.count ?? 0) >= maxKeysPerUser) {
+      throw new AppError("conflict", `A user may have at most ${maxKeysPerUser} keys.`);
+    }
+    const created = await client.query<{ created_at: Date }>(
+      `INSERT INTO api_key (id, user_id, name, prefix, last_four, secret_hash) VALUES ($1, $2, $3, $4, $5, $6)
+       RETURNING created_at`,
+      [id, input.userId, input.name, prefix, lastFour, hashSecret(secret, input.keyPepper)],
+    );
+    await appendAudit(client, input.actor, {
+      action: "create_key",
+      targetKind: "api_key",
+      targetId: id,
+      details: { name: input.name },
+    });
+    const createdAt = created.rows[0]?.created_at ?? new Date();
+    return {
+      key: { id, name: input.name, masked: maskOf(prefix, lastFour), createdAt, lastUsedAt: null, status: "active" },
+      secret,
+    };
+  });
+}
+
+export async function listKeys(db: Database, userId: string): Promise<KeySummary[]> {
+  const rows = await db.prisma.apiKey.findMany({
+    where: { userId, status: { not: "deleted" } },
+    orderBy: { createdAt: "desc" },
+  });
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    masked: maskOf(row.prefix, row.lastFour),
+    createdAt: row.createdAt,
+    lastUsedAt: row.lastUsedAt,
+    status: row.status === "disabled" ? "disabled" : "active",
+  }));
+}
+
+/** Every process refuses the key within a second. @throws AppError `not_found` where the user has no such key */
+export async function deleteKey(db: Database, input: { userId: string; keyId: string; actor: Actor }): Promise<void> {
+  await inTransaction(db, async (client) => {
+    const deleted = await client.query(
+      `UPDATE api_key SET status = 'deleted', deleted_at = now()
+       WHERE id = $1 AND user_id = $2 AND status <> 'deleted'`,
+      [input.keyId, input.userId],
+    );
+    if (deleted.rowCount === 0) throw new AppError("not_found", "The API key does not exist.");
+    await appendAudit(client, input.actor, { action: "delete_key", targetKind: "api_key", targetId: input.keyId });
+  });
+}

@@ -1,0 +1,93 @@
+/** Turns a call's bound of tokens into a hold of money: in full, or what the balance affords where the output can be capped. */
+import { maxCostNanoUsd } from "../prices/cost.ts";
+import type { PriceBook, PriceVersion } from "../prices/price-book.ts";
+import type { Ledger } from "./ledger.ts";
+
+export type BoundedCall = {
+  id: string;
+  accountId: string;
+  apiKeyId: string;
+  endpoint: string;
+  model: string;
+  hasOutput: boolean;
+  bound: {
+    inputTokens: number;
+    isInputRemote: boolean;
+    outputTokens: number | null;
+    choices: number;
+    extraOutputTokens: number;
+  };
+};
+
+export type HeldCall = {
+  held: true;
+  version: PriceVersion;
+  /** Per choice, to be sent upstream; null: nothing needs to be. */
+  outputCapTokens: number | null;
+  inputTokens: number;
+  outputTokens: number;
+};
+
+export type CallRefusal = {
+  refused: "model_not_priced" | "credit_balance_exhausted" | "user_suspended" | "key_disabled" | "service_unavailable";
+};
+
+/** The least that OpenAI takes as `max_output_tokens`: an answer below it is not worth asking for. */
+const minOutputTokens = 16;
+/** Where neither the body nor the price says how large an input is that the body only points at. */
+const unknownContextTokens = 400_000;
+
+export async function holdCall(
+  { ledger, prices, defaultMaxOutputTokens }: { ledger: Ledger; prices: PriceBook; defaultMaxOutputTokens: number },
+  call: BoundedCall,
+): Promise<HeldCall | CallRefusal> {
+  const version = prices.find(call.model);
+  if (!version) return { refused: "model_not_priced" };
+  const { bound } = call;
+  const inputTokens = inputBoundOf(version, bound);
+  const canCap = call.hasOutput && bound.outputTokens === null;
+  const perChoice = call.hasOutput ? (bound.outputTokens ?? version.maxOutputTokens ?? defaultMaxOutputTokens) : 0;
+  const outputOf = (each: number) => each * bound.choices + bound.extraOutputTokens;
+  const costOf = (each: number) => maxCostNanoUsd(version.prices, inputTokens, outputOf(each));
+  const amountNanoUsd = costOf(perChoice);
+  const held = await ledger.hold({
+    id: call.id,
+    accountId: call.accountId,
+    apiKeyId: call.apiKeyId,
+    priceVersionId: version.id,
+    endpoint: call.endpoint,
+    model: call.model,
+    inputTokensBound: bound.inputTokens,
+    amountNanoUsd,
+    minAmountNanoUsd: canCap ? costOf(Math.min(minOutputTokens, perChoice)) : null,
+  });
+  if (held.outcome !== "held") return { refused: refusals[held.outcome] };
+  const isPartly = held.amountNanoUsd < amountNanoUsd;
+  const each = isPartly ? mostWithin(held.amountNanoUsd, perChoice, costOf) : perChoice;
+  const mustCap = canCap && (isPartly || version.maxOutputTokens === null);
+  return { held: true, version, outputCapTokens: mustCap ? each : null, inputTokens, outputTokens: outputOf(each) };
+}
+
+const refusals = {
+  insufficient: "credit_balance_exhausted",
+  user_suspended: "user_suspended",
+  key_disabled: "key_disabled",
+  settled: "service_unavailable",
+} as const;
+
+function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
+  if (bound.isInputRemote) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);
+  // What is longer than the model's context is refused upstream and costs nothing.
+  return contextTokens === null ? bound.inputTokens : Math.min(bound.inputTokens, contextTokens);
+}
+
+/** The largest number of tokens whose cost is within the amount; costs rise with tokens. */
+function mostWithin(amountNanoUsd: bigint, maxTokens: number, costOf: (tokens: number) => bigint): number {
+  let [low, high] = [0, maxTokens];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (costOf(middle) <= amountNanoUsd) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,94 @@
+/**
+ * Who owns open holds. A process renews its lease every 5 s; once a lease has run out, any other process settles what
+ * the dead one left open, by what is known of each call.
+ */
+import { randomUUID } from "node:crypto";
+import type { Database } from "@codex-gateway/db";
+import { costNanoUsd } from "../prices/cost.ts";
+import { pricesFromJson, type PricesJson } from "../prices/prices-json.ts";
+import type { Ledger } from "./ledger.ts";
+
+export type Instance = { id: string; epoch: bigint };
+
+/** How long a process may stay silent before its holds are settled by others. */
+export const leaseMs = 30_000;
+export const heartbeatMs = 5_000;
+
+export async function openInstance({ pool }: Pick<Database, "pool">): Promise<Instance> {
+  const id = randomUUID();
+  await pool.query("INSERT INTO instance (id, epoch, lease_until) VALUES ($1, 1, now() + $2 * interval '1 ms')", [
+    id,
+    leaseMs,
+  ]);
+  return { id, epoch: 1n };
+}
+
+export async function renewLease({ pool }: Pick<Database, "pool">, { id }: Instance): Promise<void> {
+  await pool.query("UPDATE instance SET lease_until = now() + $2 * interval '1 ms' WHERE id = $1", [id, leaseMs]);
+}
+
+/** Gives the lease back: what is still open may be settled by others at once. */
+export async function closeInstance({ pool }: Pick<Database, "pool">, { id }: Instance): Promise<void> {
+  await pool.query("UPDATE instance SET lease_until = now() WHERE id = $1", [id]);
+}
+
+type Orphan = {
+  id: string;
+  amount_nano_usd: bigint;
+  input_tokens_bound: bigint;
+  estimated_input_tokens: bigint | null;
+  observed_output_tokens: bigint;
+  upstream_response_id: string | null;
+  age_ms: number;
+  prices: PricesJson;
+  markup_ppm: number;
+};
+
+/** A token of English text is about four bytes; used where the process died before it had counted. */
+const bytesPerToken = 4n;
+
+/**
+ * Settles the open holds of dead instances: the prompt and what was seen of the output, never above the hold, flagged so
+ * that an admin can give it back. Several processes may do it at once: a hold is settled once. Answers how many were.
+ */
+export async function reapOrphans({ pool }: Pick<Database, "pool">, ledger: Ledger): Promise<number> {
+  const { rows } = await pool.query<Orphan>(
+    `SELECT h.id, h.amount_nano_usd, h.input_tokens_bound, h.estimated_input_tokens, h.observed_output_tokens,
+       h.upstream_response_id, (extract(epoch FROM now() - h.created_at) * 1000)::int AS age_ms, p.prices, p.markup_ppm
+     FROM hold h JOIN price_version p ON p.id = h.price_version_id LEFT JOIN instance i ON i.id = h.instance_id
+     WHERE h.state = 'open' AND (i.id IS NULL OR i.lease_until < now()) LIMIT 1000`,
+  );
+  const settled = await Promise.all(rows.map((orphan) => settleOrphan(ledger, orphan)));
+  return settled.filter(Boolean).length;
+}
+
+async function settleOrphan(ledger: Ledger, orphan: Orphan): Promise<boolean> {
+  const input = orphan.estimated_input_tokens ?? (orphan.input_tokens_bound + bytesPerToken - 1n) / bytesPerToken;
+  const prices = pricesFromJson(orphan.prices, orphan.markup_ppm);
+  const usage = {
+    input: Number(input),
+    cached_input: 0,
+    cache_write: 0,
+    output: Number(orphan.observed_output_tokens),
+  };
+  const isWithin = costNanoUsd(prices, usage, null) <= orphan.amount_nano_usd;
+  // Above the hold nothing is charged for the output, and the prompt was held for in any case.
+  const charged = isWithin ? usage : { ...usage, output: 0 };
+  const { didSettle } = await ledger.capture({
+    id: orphan.id,
+    costNanoUsd: costNanoUsd(prices, charged, null),
+    usage: charged,
+    basis: "orphan",
+    flags: ["process_died"],
+    servedModel: null,
+    serviceTier: null,
+    upstreamId: null,
+    upstreamRequestId: null,
+    upstreamResponseId: orphan.upstream_response_id,
+    status: 0,
+    isStream: orphan.upstream_response_id !== null,
+    timeToFirstByteMs: null,
+    latencyMs: orphan.age_ms,
+  });
+  return didSettle;
+}

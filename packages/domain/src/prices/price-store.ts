@@ -1,0 +1,68 @@
+/** The price book in the database: filled once from the published prices, and read from memory afterwards. */
+import { randomUUID } from "node:crypto";
+import type { Database } from "@codex-gateway/db";
+import { createPriceBook, type PriceBook, type PriceVersion } from "./price-book.ts";
+import { pricesFromJson, type PricesJson } from "./prices-json.ts";
+import { publishedPrices } from "./published-prices.ts";
+
+const seedLock = 7305113;
+
+/** Fills an empty book; two processes at once fill it once. */
+export async function seedPrices(db: Pick<Database, "pool">, now = new Date()): Promise<void> {
+  const client = await db.pool.connect();
+  try {
+    await client.query("BEGIN");
+    await client.query("SELECT pg_advisory_xact_lock($1)", [seedLock]);
+    const { rowCount } = await client.query("SELECT 1 FROM price_version LIMIT 1");
+    if (rowCount === 0) {
+      const rows = publishedPrices(now).map(({ model, prices, contextTokens }) => ({
+        id: randomUUID(),
+        model,
+        prices,
+        context_tokens: contextTokens,
+      }));
+      await client.query(
+        `INSERT INTO price_version (id, model, prices, context_tokens, source)
+         SELECT r.id, r.model, r.prices, r.context_tokens, 'published'
+         FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, model text, prices jsonb, context_tokens int)`,
+        [JSON.stringify(rows)],
+      );
+    }
+    await client.query("COMMIT");
+  } catch (error) {
+    await client.query("ROLLBACK").catch(() => undefined);
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+export type LoadedPrices = { book: PriceBook; models: { id: string; createdAt: Date }[] };
+
+/** The versions that count now: valid, not retired, the newest per model. */
+export async function loadPrices(db: Pick<Database, "pool">): Promise<LoadedPrices> {
+  type Row = {
+    id: string;
+    model: string;
+    prices: PricesJson;
+    markup_ppm: number;
+    context_tokens: number | null;
+    max_output_tokens: number | null;
+    valid_from: Date;
+  };
+  const { rows } = await db.pool.query<Row>(
+    `SELECT id, model, prices, markup_ppm, context_tokens, max_output_tokens, valid_from FROM price_version
+     WHERE retired_at IS NULL AND valid_from <= now() ORDER BY valid_from, id`,
+  );
+  const versions = rows.map((row): PriceVersion => ({
+    id: row.id,
+    model: row.model,
+    prices: pricesFromJson(row.prices, row.markup_ppm),
+    contextTokens: row.context_tokens,
+    maxOutputTokens: row.max_output_tokens,
+  }));
+  const models = rows.flatMap(({ model, valid_from }) =>
+    model.endsWith("*") ? [] : [{ id: model, createdAt: valid_from }],
+  );
+  return { book: createPriceBook(versions), models };
+}

@@ -1,0 +1,39 @@
+/** What an admin can change while it runs; each setting is a row, and a missing row is its default. */
+import type { Database } from "@codex-gateway/db";
+import { z } from "zod";
+
+export const settingsSchema = z.strictObject({
+  /** Shown to users; text. */
+  announcement: z.string().max(5_000).default(""),
+  /** What a new user starts with, nano-USD. */
+  defaultBalanceNanoUsd: z
+    .string()
+    .regex(/^\d{1,18}$/)
+    .default("0"),
+  isRegistrationOpen: z.boolean().default(true),
+  /** Sent upstream where neither the client nor the model's price says how long an answer may get. */
+  defaultMaxOutputTokens: z.int().min(16).max(1_000_000).default(32_768),
+  /** Whether an upstream may lie in a private network (Ollama, vLLM); it also allows plain http. */
+  allowsPrivateUpstreams: z.boolean().default(false),
+});
+
+export type Settings = z.infer<typeof settingsSchema>;
+
+type Queryable = { query: Database["pool"]["query"] };
+
+export async function readSettings({ pool }: { pool: Queryable }): Promise<Settings> {
+  const { rows } = await pool.query<{ key: string; value: unknown }>("SELECT key, value FROM setting");
+  const known = rows.filter(({ key }) => key in settingsSchema.shape);
+  return settingsSchema.parse(Object.fromEntries(known.map(({ key, value }) => [key, value])));
+}
+
+/** Writes the given settings and leaves the others. */
+export async function writeSettings(client: Queryable, settings: Partial<Settings>): Promise<void> {
+  for (const [key, value] of Object.entries(settings)) {
+    await client.query(
+      `INSERT INTO setting (key, value) VALUES ($1, $2)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()`,
+      [key, JSON.stringify(value)],
+    );
+  }
+}
