@@ -32,3 +32,14 @@ export function requireNode() {
   console.error(`Codex Gateway needs Node 20.19 or newer; this is ${process.versions.node}.`);
   process.exit(1);
 }
+
+/** Runs named pnpm commands in order, quietly; the first that fails ends the process with its output. */
+export function runSteps(steps) {
+  for (const [name, args] of steps) {
+    console.log(`${name} …`);
+    const status = runPnpm(args, { quiet: true });
+    if (status === 0) continue;
+    console.error(`${name} failed; the lines above say why.`);
+    process.exit(status);
+  }
+}

@@ -1,4 +1,5 @@
 /** Brings everything up in order, and down in the opposite one. */
+import { rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -104,6 +105,10 @@ async function startDatabase(
     const server = await startEmbeddedPostgres(env.DATA_FOLDER);
     undo.push(() => server.stop());
     url = server.url;
+    // `npm run verify` finds the running database by it.
+    const urlFile = path.join(env.DATA_FOLDER, "database-url");
+    writeFileSync(urlFile, url, { mode: 0o600 });
+    undo.push(() => Promise.resolve(urlFile).then(rmSync));
   }
   const database = openDatabase(url);
   undo.push(() => database.close());

@@ -15,6 +15,8 @@ const token = z.string().min(1).max(200);
 export const upstreamInput = z.strictObject({
   baseUrl: z.string().trim().min(1).max(500),
   apiKey: z.string().trim().min(8, "Enter the OpenAI API key.").max(500),
+  /** Whether the address may lie in a private network or be plain http. */
+  isPrivateAllowed: z.boolean().default(false),
 });
 export const usdInput = z
   .string()
@@ -45,7 +47,7 @@ export const setup = router({
     .output(done)
     .mutation(async ({ ctx, input }) => {
       await requireSetupToken(ctx.db, input.token);
-      const baseUrl = await checkedBaseUrl(ctx.db.pool, input.upstream.baseUrl);
+      const baseUrl = checkedBaseUrl(input.upstream.baseUrl, input.upstream.isPrivateAllowed);
       const fault = await ctx.testUpstream({ ...input.upstream, baseUrl });
       if (fault !== null) throw new AppError("invalid_input", fault, "apiKey");
       return isDone;
@@ -65,7 +67,12 @@ export const setup = router({
     .output(done)
     .mutation(async ({ ctx, input }) => {
       const { announcement, defaultBalanceUsd, isRegistrationOpen } = input;
-      const settings = { announcement, defaultBalanceNanoUsd: String(defaultBalanceUsd), isRegistrationOpen };
+      const settings = {
+        announcement,
+        defaultBalanceNanoUsd: String(defaultBalanceUsd),
+        isRegistrationOpen,
+        allowsPrivateUpstreams: input.upstream.isPrivateAllowed,
+      };
       const userId = await completeSetup(ctx.db, ctx.secrets, { ...input, settings }, ctx.address);
       await openSession(ctx, userId);
       return isDone;

@@ -19,7 +19,11 @@ export async function action({ request, context }: ActionFunctionArgs) {
   const { caller, headers } = await context.api(request);
   const form = await request.formData();
   const token = textOf(form, "token");
-  const upstream = { baseUrl: textOf(form, "baseUrl"), apiKey: textOf(form, "apiKey") };
+  const upstream = {
+    baseUrl: textOf(form, "baseUrl"),
+    apiKey: textOf(form, "apiKey"),
+    isPrivateAllowed: form.get("isPrivateAllowed") === "on",
+  };
   if (form.get("intent") === "test") {
     const { fault } = await attempt(context, () => caller.setup.testConnection({ token, upstream }));
     return data({ fault, isTested: fault === null }, { status: fault ? 400 : 200 });
@@ -113,6 +117,7 @@ export default function Setup() {
             required
             error={fields["upstream.baseUrl"] ?? fields.baseUrl}
           />
+          <Check name="isPrivateAllowed" label="允许内网或 http 上游（Ollama、vLLM）" />
           <div className="flex items-center gap-3">
             <Button look="quiet" name="intent" value="test">
               测试连接

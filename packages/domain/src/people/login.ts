@@ -1,6 +1,7 @@
 /** Log-in and registration. Unknown, wrong and suspended are told in the same words, after the same time. */
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
+import pg from "pg";
 import { RateLimiterPostgres, RateLimiterRes } from "rate-limiter-flexible";
 import { AppError } from "../app-error.ts";
 import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
@@ -12,7 +13,15 @@ export type Throttles = { perAccount: RateLimiterPostgres; perAddress: RateLimit
 
 /** Counters lie in PostgreSQL, so that they hold for all processes together. */
 export function createThrottles({ pool }: Pick<Database, "pool">): Throttles {
-  const shared = { storeClient: pool, tableName: "throttle", tableCreated: true, clearExpiredByTimeout: false };
+  // The limiter counts in numbers, whereas the pool reads int8, which is money elsewhere, as bigint.
+  const storeClient = { query: (config: pg.QueryConfig) => pool.query({ ...config, types: pg.types }) };
+  const shared = {
+    storeClient,
+    storeType: "client",
+    tableName: "throttle",
+    tableCreated: true,
+    clearExpiredByTimeout: false,
+  };
   return {
     perAccount: new RateLimiterPostgres({ ...shared, keyPrefix: "login-account", points: 10, duration: 900 }),
     perAddress: new RateLimiterPostgres({ ...shared, keyPrefix: "login-address", points: 100, duration: 900 }),

@@ -48,7 +48,7 @@ export type SetupInput = {
   token: string;
   owner: Credentials;
   upstream: { baseUrl: string; apiKey: string };
-  settings: Pick<Settings, "announcement" | "defaultBalanceNanoUsd" | "isRegistrationOpen">;
+  settings: Pick<Settings, "announcement" | "defaultBalanceNanoUsd" | "isRegistrationOpen" | "allowsPrivateUpstreams">;
 };
 
 /** Makes the owner, the first upstream and the settings in one transaction; answers with the owner's id. */
@@ -65,8 +65,8 @@ export async function completeSetup(
     await requireSetupToken({ pool: client }, input.token);
     const { email } = input.owner;
     const userId = await insertUser(client, { email, passwordHash, role: "owner", balanceNanoUsd: 0n, address });
-    await saveUpstream(client, secrets, input.upstream);
     await writeSettings(client, input.settings);
+    await saveUpstream(client, secrets, input.upstream);
     await client.query("DELETE FROM setup");
     const actor = { userId, email, address };
     await appendAudit(client, actor, { action: "complete_setup", targetKind: "system", targetId: null });

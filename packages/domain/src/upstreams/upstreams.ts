@@ -24,7 +24,8 @@ export async function saveUpstream(
   secrets: Secrets,
   { baseUrl, apiKey }: { baseUrl: string; apiKey: string | null },
 ): Promise<string> {
-  const address = await checkedBaseUrl(client, baseUrl);
+  const { allowsPrivateUpstreams } = await readSettings({ pool: client });
+  const address = checkedBaseUrl(baseUrl, allowsPrivateUpstreams);
   const { rows } = await client.query<{ id: string }>("SELECT id FROM upstream ORDER BY created_at LIMIT 1 FOR UPDATE");
   const id = rows[0]?.id ?? randomUUID();
   if (rows[0]) await client.query("UPDATE upstream SET base_url = $2, updated_at = now() WHERE id = $1", [id, address]);
@@ -43,13 +44,12 @@ const privateHost =
   /^(localhost|.*\.(local|internal|localhost)|127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|0\.|\[(::1|f[cd]|fe80|::ffff:))/i;
 
 /** The address without its last slash. @throws AppError `invalid_input` where it is no https URL, or a private one */
-export async function checkedBaseUrl(client: Queryable, text: string): Promise<string> {
+export function checkedBaseUrl(text: string, isPrivateAllowed: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.search || url.hash) {
     throw new AppError("invalid_input", "Enter an address such as https://api.openai.com/v1.", "baseUrl");
   }
-  const { allowsPrivateUpstreams } = await readSettings({ pool: client });
-  if (!allowsPrivateUpstreams && (url.protocol !== "https:" || privateHost.test(url.hostname))) {
+  if (!isPrivateAllowed && (url.protocol !== "https:" || privateHost.test(url.hostname))) {
     throw new AppError(
       "invalid_input",
       "The address must be public and start with https; a setting allows private ones.",
