@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import path from "node:path";
-import { startFakeOpenAi } from "./fake-openai.ts";
+import { startFakeOpenAi, type FakeOpenAi } from "./fake-openai.ts";
 import { startGatewayProcess, type GatewayProcess } from "./gateway-process.ts";
 import { createPerson, type Person } from "./person.ts";
 
@@ -17,7 +17,7 @@ export type Demo = {
 
 export type RunningDemo = Demo & {
   gateway: GatewayProcess;
-  fake: Awaited<ReturnType<typeof startFakeOpenAi>>;
+  fake: FakeOpenAi;
   ownerSession: Person;
   userSession: Person;
   userId: string;

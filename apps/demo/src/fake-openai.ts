@@ -1,21 +1,81 @@
-/** A stand-in for OpenAI: answers chat, responses and embeddings, with usage as the real one has it. */
+/**
+ * A stand-in for OpenAI: answers chat, responses and embeddings. In front of it stands a relay that adds the cached tokens
+ * which the stand-in leaves out of its usage, and that keeps what passed.
+ */
+import { createServer, request as send, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { LLMock } from "@copilotkit/aimock";
 
-/** What every canned answer reports; 4 of its 12 input tokens were cached. */
-export const cannedUsage = {
-  prompt_tokens: 12,
-  completion_tokens: 5,
-  total_tokens: 17,
-  prompt_tokens_details: { cached_tokens: 4 },
-  input_tokens: 12,
-  output_tokens: 5,
-  input_tokens_details: { cached_tokens: 4 },
+/** One call as the upstream saw it. */
+export type Served = { path: string; requestBody: string; responseBody: string; isClosedEarly: boolean };
+
+export type FakeOpenAi = {
+  /** Ends in /v1. */
+  url: string;
+  mock: LLMock;
+  served: Served[];
+  /** How long it waits before it answers. */
+  delayMs: number;
+  stop(): Promise<void>;
 };
 
-export async function startFakeOpenAi(port = 0): Promise<{ url: string; mock: LLMock; stop(): Promise<void> }> {
-  const mock = new LLMock({ port, host: "127.0.0.1" });
-  mock.onMessage(/.*/, { content: "Hello from the fake model.", usage: cannedUsage });
+/** Every canned answer takes 12 tokens in, 4 of them cached, and gives 5 out. */
+const usage = { prompt_tokens: 12, completion_tokens: 5, total_tokens: 17, input_tokens: 12, output_tokens: 5 };
+const details: readonly [plain: string, withDetails: string][] = [
+  ['"prompt_tokens":12,', '"prompt_tokens":12,"prompt_tokens_details":{"cached_tokens":4},'],
+  ['"input_tokens":12,', '"input_tokens":12,"input_tokens_details":{"cached_tokens":4},'],
+];
+
+export async function startFakeOpenAi(): Promise<FakeOpenAi> {
+  const mock = new LLMock({ port: 0, host: "127.0.0.1" });
+  mock.onMessage(/.*/, { content: "Hello from the fake model.", usage });
   mock.onEmbedding(/.*/, { embedding: [0.1, 0.2, 0.3] });
   await mock.start();
-  return { url: `${mock.url}/v1`, mock, stop: () => mock.stop() };
+  const served: Served[] = [];
+  const relay = createServer((req, res) => {
+    const handle = () => relayCall(new URL(mock.url), req, res, served);
+    if (fake.delayMs > 0) setTimeout(handle, fake.delayMs);
+    else handle();
+  });
+  await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+  const fake: FakeOpenAi = {
+    url: `http://127.0.0.1:${(relay.address() as AddressInfo).port}/v1`,
+    mock,
+    served,
+    delayMs: 0,
+    stop: async () => {
+      relay.closeAllConnections();
+      await new Promise((resolve) => relay.close(resolve));
+      await mock.stop();
+    },
+  };
+  return fake;
+}
+
+function relayCall(to: URL, req: IncomingMessage, res: ServerResponse, served: Served[]): void {
+  const call: Served = { path: req.url ?? "", requestBody: "", responseBody: "", isClosedEarly: false };
+  served.push(call);
+  const { method, headers, url: path } = req;
+  const onward = send({ host: to.hostname, port: to.port, path, method, headers }, (answer) => {
+    const { "content-length": _length, ...rest } = answer.headers;
+    res.writeHead(answer.statusCode ?? 502, rest);
+    answer.setEncoding("utf8");
+    answer.on("data", (text: string) => {
+      const full = details.reduce((each, [plain, withDetails]) => each.replace(plain, withDetails), text);
+      call.responseBody += full;
+      res.write(full);
+    });
+    answer.on("end", () => res.end());
+  });
+  onward.on("error", () => res.destroy());
+  res.on("close", () => {
+    call.isClosedEarly = !res.writableFinished;
+    if (call.isClosedEarly) onward.destroy();
+  });
+  req.setEncoding("utf8");
+  req.on("data", (text: string) => {
+    call.requestBody += text;
+    onward.write(text);
+  });
+  req.on("end", () => onward.end());
 }

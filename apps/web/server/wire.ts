@@ -19,6 +19,7 @@ import {
   openSpool,
   openUpstreams,
   ownsResponse,
+  QueueFullError,
   readCredits,
   readSettings,
   reapOrphans,
@@ -85,7 +86,12 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       const held = await holdCall(
         { ledger, prices: prices.book, defaultMaxOutputTokens },
         { ...request, accountId: caller.accountId, apiKeyId: caller.apiKeyId },
-      );
+      ).catch(async (error: unknown) => {
+        // The hold may stand although its answer was lost: nothing goes upstream under it, so it is given back.
+        if (!(error instanceof QueueFullError)) await spool.settle({ release: request.id });
+        log("error", "hold_failed", { requestId: request.id, error: (error as Error).message });
+        return { refused: "service_unavailable" as const };
+      });
       if ("refused" in held) return held;
       const { outputCapTokens, inputTokens, outputTokens } = held;
       return { held: true, id: request.id, outputCapTokens, inputTokens, outputTokens, grant: held };

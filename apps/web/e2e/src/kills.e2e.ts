@@ -1,0 +1,200 @@
+/**
+ * Kills the gateway and PostgreSQL under load. What a client has seen finished must be charged exactly once, to the nano;
+ * what it has not may be charged at most once. GATEWAY_KILLS and POSTGRES_KILLS make it longer.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "@codex-gateway/db";
+import { createPerson, startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
+import { verifyLedger } from "@codex-gateway/domain";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const gatewayKills = Number(process.env.GATEWAY_KILLS ?? 4);
+const postgresKills = Number(process.env.POSTGRES_KILLS ?? 1);
+const clients = 12;
+/** 12 in, 5 out, gpt-4o-mini: 12 × 0.15 + 5 × 0.60 USD per million. */
+const costNanoUsd = 4_800n;
+
+let folder: string;
+let postgres: EmbeddedPostgres;
+let upstream: Server;
+let gateway: GatewayProcess;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-kills-"));
+  postgres = await startEmbeddedPostgres(path.join(folder, "database"));
+  upstream = await startUpstream();
+  env = {
+    PORT: "0",
+    API_PORT: "0",
+    HOST: "127.0.0.1",
+    DATA_FOLDER: path.join(folder, "gateway"),
+    DATABASE_URL: postgres.url,
+    PUBLIC_URL: "",
+    SECRET_KEY: "",
+  };
+  gateway = await startGatewayProcess(env);
+}, 60_000);
+afterAll(async () => {
+  await gateway.stop();
+  await postgres.stop();
+  upstream.closeAllConnections();
+  upstream.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Answers every call after some 30 ms, streams in six pieces, always with the same usage. */
+async function startUpstream(): Promise<Server> {
+  const usage = { prompt_tokens: 12, completion_tokens: 5, total_tokens: 17 };
+  const server = createServer((req, res) => {
+    let body = "";
+    req.on("data", (text: Buffer) => (body += text.toString()));
+    req.on("end", () => {
+      void (async () => {
+        await sleep(10);
+        if (!body.includes('"stream":true')) {
+          res.writeHead(200, { "content-type": "application/json" });
+          res.end(
+            JSON.stringify({ id: randomUUID(), choices: [{ message: { content: "one two three four five" } }], usage }),
+          );
+          return;
+        }
+        res.writeHead(200, { "content-type": "text/event-stream" });
+        const send = (chunk: object) => res.write(`data: ${JSON.stringify(chunk)}\n\n`);
+        for (const content of ["one ", "two ", "three ", "four ", "five"]) {
+          send({ id: "c", choices: [{ index: 0, delta: { content } }] });
+          await sleep(5);
+        }
+        send({ id: "c", choices: [], usage });
+        res.end("data: [DONE]\n\n");
+      })();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+type Load = { finished: string[]; failed: number; stop(): Promise<void> };
+
+/** Clients that call without a pause, through whatever dies, and note the ids of what they saw finished. */
+function startLoad(key: string): Load {
+  const load = { finished: [] as string[], failed: 0 };
+  let isRunning = true;
+  const loop = async (n: number) => {
+    for (let turn = 0; isRunning; turn++) {
+      const isStream = (n + turn) % 2 === 0;
+      const body = JSON.stringify({ model: "gpt-4o-mini", max_tokens: 50, stream: isStream, messages: [] });
+      try {
+        const response = await fetch(`${gateway.api}/chat/completions`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${key}` },
+          body,
+        });
+        const text = await response.text();
+        const isWhole = response.status === 200 && (isStream ? text.endsWith("data: [DONE]\n\n") : text.endsWith("}"));
+        if (isWhole) load.finished.push(response.headers.get("x-request-id")!);
+        else {
+          load.failed++;
+          await sleep(20);
+        }
+      } catch {
+        load.failed++;
+        await sleep(20);
+      }
+    }
+  };
+  const loops = Array.from({ length: clients }, (_, n) => loop(n));
+  return Object.assign(load, {
+    stop: async () => {
+      isRunning = false;
+      await Promise.all(loops);
+    },
+  });
+}
+
+async function aFundedKey(): Promise<string> {
+  const owner = createPerson(gateway.web);
+  const { port } = upstream.address() as AddressInfo;
+  await owner.api.setup.complete.mutate({
+    token: gateway.setupToken!,
+    owner: { email: "owner@example.com", password: "password-of-owner" },
+    upstream: { baseUrl: `http://127.0.0.1:${port}/v1`, apiKey: "sk-upstream-key", isPrivateAllowed: true },
+    announcement: "",
+    defaultBalanceUsd: "0",
+    isRegistrationOpen: false,
+  });
+  const userId = (await owner.api.auth.me.query())!.id;
+  const formId = randomUUID();
+  await owner.api.admin.users.adjustBalance.mutate({ userId, amountUsd: "1000", isPaid: true, note: "", formId });
+  return (await owner.api.keys.create.mutate({ name: "load" })).secret;
+}
+
+async function killPostgres(): Promise<void> {
+  const pidFile = path.join(folder, "database/postgres/postmaster.pid");
+  process.kill(Number(readFileSync(pidFile, "utf8").split("\n")[0]), "SIGKILL");
+  await sleep(500);
+  const { port } = new URL(postgres.url);
+  postgres = await startEmbeddedPostgres(path.join(folder, "database"), ["-c", `port=${port}`]);
+}
+
+test("whatever is killed, a finished request is charged once and to the nano, and the books stay sound", async () => {
+  const load = startLoad(await aFundedKey());
+  const kills = [
+    ...Array.from({ length: gatewayKills }, () => "gateway" as const),
+    ...Array.from({ length: postgresKills }, () => "postgres" as const),
+  ];
+  // PostgreSQL dies in between, not only after the last gateway.
+  const order = kills.map((what, n) => ({
+    what,
+    at: what === "gateway" ? n : (n - gatewayKills + 0.5) * (gatewayKills / Math.max(postgresKills, 1)),
+  }));
+  for (const { what } of order.sort((a, b) => a.at - b.at)) {
+    await sleep(300 + Math.random() * 900);
+    if (what === "gateway") {
+      await gateway.stop("SIGKILL");
+      gateway = await startGatewayProcess(env);
+    } else await killPostgres();
+  }
+  const lastDeathAtMs = Date.now();
+  await sleep(1_000);
+  await load.stop();
+
+  const db = openDatabase(postgres.url, { maxConnections: 2 });
+  try {
+    const openHolds = () => db.prisma.hold.count({ where: { state: "open" } });
+    while ((await openHolds()) > 0 && Date.now() - lastDeathAtMs < 35_000) await sleep(250);
+    expect(await openHolds()).toBe(0);
+    const charges = await db.prisma.charge.findMany({ select: { holdId: true, costNanoUsd: true, basis: true } });
+    const byId = new Map(charges.map((charge) => [charge.holdId, charge]));
+    const finished = load.finished.map((id) => byId.get(id));
+    const uncharged = finished.filter((charge) => !charge).length;
+    const wrong = finished.filter(
+      (charge) => charge && (charge.costNanoUsd !== costNanoUsd || charge.basis !== "exact"),
+    );
+    const settledAfterMs = Date.now() - lastDeathAtMs;
+    console.log(
+      JSON.stringify({
+        gatewayKills,
+        postgresKills,
+        finished: finished.length,
+        failed: load.failed,
+        uncharged,
+        wrong: wrong.length,
+        charges: charges.length,
+        settledAfterMs,
+      }),
+    );
+    expect({ uncharged, wrong }).toEqual({ uncharged: 0, wrong: [] });
+    expect(finished.length).toBeGreaterThan(20);
+    expect(new Set(load.finished).size).toBe(load.finished.length);
+    expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  } finally {
+    await db.close();
+  }
+}, 600_000);
