@@ -25,7 +25,7 @@ export type RunningDemo = Demo & {
   stop(): Promise<void>;
 };
 
-export type DemoOptions = { port: string; apiPort: string; folder: string; balanceUsd?: string; databaseUrl?: string };
+export type DemoOptions = { port: string; apiPort: string; folder: string; balanceUsd?: string; upstreamUrl?: string };
 
 const owner = { email: "owner@example.com", password: "demo-owner-password" };
 const user = { email: "user@example.com", password: "demo-user-password" };
@@ -39,7 +39,7 @@ export async function startDemo(options: DemoOptions): Promise<RunningDemo> {
     API_PORT: options.apiPort,
     HOST: "127.0.0.1",
     DATA_FOLDER: dataFolder,
-    DATABASE_URL: options.databaseUrl ?? "",
+    DATABASE_URL: "",
     PUBLIC_URL: "",
     SECRET_KEY: "",
   }).catch(async (error: unknown) => {
@@ -57,7 +57,7 @@ export async function startDemo(options: DemoOptions): Promise<RunningDemo> {
     await ownerSession.api.setup.complete.mutate({
       token: gateway.setupToken ?? "",
       owner,
-      upstream: { baseUrl: fake.url, apiKey: "sk-fake-upstream-key", isPrivateAllowed: true },
+      upstream: { baseUrl: options.upstreamUrl ?? fake.url, apiKey: "sk-fake-upstream-key", isPrivateAllowed: true },
       announcement: "",
       defaultBalanceUsd: "0",
       isRegistrationOpen: true,

@@ -48,6 +48,7 @@ type Known = { settings: Settings; prices: LoadedPrices; upstreams: OpenUpstream
 
 const drainMs = 120_000;
 const refreshMs = 30_000;
+const reapMs = 2_000;
 
 export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const { log } = options;
@@ -188,7 +189,7 @@ type JobParts = {
   log: Log;
 };
 
-/** Lease and reaper every 5 s, the spool every second, what is known every 30 s in case word of a change was lost. */
+/** The lease every 5 s, the reaper every 2 s, the spool every second, what is known every 30 s in case word of a change was lost. */
 function startJobs(db: Database, { instance, ledger, spool, keys, refresh, log }: JobParts): { stop(): void } {
   // After an outage of the database every lease has run out: all processes first get the time to renew theirs.
   let mayReapAtMs = Date.now() + leaseMs / 2;
@@ -196,16 +197,19 @@ function startJobs(db: Database, { instance, ledger, spool, keys, refresh, log }
     try {
       await renewLease(db, instance);
       await keys.flushLastUsed();
-      if (Date.now() < mayReapAtMs) return;
-      const reaped = await reapOrphans(db, ledger);
-      if (reaped > 0) log("warn", "orphans_settled", { holds: reaped });
     } catch (error) {
       mayReapAtMs = Date.now() + leaseMs / 2;
       log("error", "heartbeat_failed", { error: (error as Error).message });
     }
   };
+  const reap = async () => {
+    if (Date.now() < mayReapAtMs) return;
+    const reaped = await reapOrphans(db, ledger).catch(() => 0);
+    if (reaped > 0) log("warn", "orphans_settled", { holds: reaped });
+  };
   const timers = [
     setInterval(() => void beat(), heartbeatMs),
+    setInterval(() => void reap(), reapMs),
     setInterval(() => void spool.replay(), 1_000),
     setInterval(() => void refresh(null).catch(() => undefined), refreshMs),
   ];

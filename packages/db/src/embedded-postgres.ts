@@ -34,10 +34,13 @@ type Runner = { command: string; prefix: string[]; options: { uid?: number; gid?
 
 /**
  * Starts the server on 127.0.0.1 with its data under `folder`/postgres; creates cluster and database at first start.
- * `serverOptions` are added to the command line (`["-c", "fsync=off"]` in tests).
+ * `serverOptions` are added to the command line (`["-c", "fsync=off"]` in tests); without `port` it takes a free one.
  * @throws StartError with one sentence where it cannot
  */
-export async function startEmbeddedPostgres(folder: string, serverOptions: string[] = []): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres(
+  folder: string,
+  { serverOptions = [], port: wantedPort }: { serverOptions?: string[]; port?: number } = {},
+): Promise<EmbeddedPostgres> {
   const binaries = findBinaries();
   const dataFolder = path.join(folder, "postgres");
   mkdirSync(folder, { recursive: true });
@@ -45,7 +48,7 @@ export async function startEmbeddedPostgres(folder: string, serverOptions: strin
   const password = readOrCreatePassword(folder);
   if (!existsSync(path.join(dataFolder, "PG_VERSION"))) await initCluster(binaries, runner, folder, dataFolder);
   await stopLeftover(dataFolder);
-  const port = await freePort();
+  const port = wantedPort ?? (await freePort());
   const server = launch(binaries, runner, folder, dataFolder, port, serverOptions);
   const url = (database: string) => `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
   try {

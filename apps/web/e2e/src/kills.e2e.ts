@@ -140,7 +140,7 @@ async function killPostgres(): Promise<void> {
   process.kill(Number(readFileSync(pidFile, "utf8").split("\n")[0]), "SIGKILL");
   await sleep(500);
   const { port } = new URL(postgres.url);
-  postgres = await startEmbeddedPostgres(path.join(folder, "database"), ["-c", `port=${port}`]);
+  postgres = await startEmbeddedPostgres(path.join(folder, "database"), { port: Number(port) });
 }
 
 test("whatever is killed, a finished request is charged once and to the nano, and the books stay sound", async () => {

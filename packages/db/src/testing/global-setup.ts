@@ -18,7 +18,9 @@ export const migrationsFolder = fileURLToPath(new URL("../../../../prisma/migrat
 
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-test-"));
-  const server = await startEmbeddedPostgres(folder, ["-c", "fsync=off", "-c", "max_connections=300"]);
+  const server = await startEmbeddedPostgres(folder, {
+    serverOptions: ["-c", "fsync=off", "-c", "max_connections=300"],
+  });
   const database = openDatabase(server.url, { maxConnections: 1 });
   await migrate(database.pool, migrationsFolder);
   await database.close();
