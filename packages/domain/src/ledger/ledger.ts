@@ -1,7 +1,7 @@
 /**
- * Hold → capture → release. Each batch is one SQL function call: it locks the accounts, decides in the order of arrival,
- * writes and commits. Both functions may be run twice with the same batch, so a connection that is lost during a commit
- * is answered by sending the same batch again.
+ * Hold → capture → release. Each batch is one SQL function call: it locks the accounts, settles, holds in the order of
+ * arrival, and commits. It may be run twice with the same batch, so a connection that is lost during a commit is answered
+ * by sending the same batch again.
  */
 import type { Database } from "@codex-gateway/db";
 import type { UsageUnits } from "../prices/cost.ts";
@@ -53,67 +53,70 @@ export type Ledger = {
   idle(): Promise<void>;
 };
 
-type SettleOrder = { isCaptured: true; capture: Capture } | { isCaptured: false; id: string };
+type Order = { hold: HoldOrder } | { capture: Capture } | { release: string };
+type Row = { hold_id: string; outcome: HoldOutcome["outcome"] | "settled_now"; amount_nano_usd: bigint };
 
 /** `instance` owns the holds: when its lease runs out they are settled by others. */
 export function createLedger(pool: Database["pool"], instance: { id: string; epoch: bigint }): Ledger {
-  const holds = createGroupCommit((orders: HoldOrder[]) => flushHolds(pool, instance, orders));
-  const settles = createGroupCommit((orders: SettleOrder[]) => flushSettles(pool, orders));
+  // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
+  const orders = createGroupCommit((batch: Order[]) => flush(pool, instance, batch));
+  const settle = async (order: Order): Promise<SettleOutcome> => {
+    const row = await orders.add(order);
+    return { didSettle: row !== null, paidNanoUsd: row?.amount_nano_usd ?? 0n };
+  };
   return {
-    hold: (order) => holds.add(order),
-    capture: (capture) => settles.add({ isCaptured: true, capture }),
-    release: (id) => settles.add({ isCaptured: false, id }),
-    idle: async () => {
-      await holds.idle();
-      await settles.idle();
+    hold: async (order) => {
+      const row = await orders.add({ hold: order });
+      if (!row || row.outcome === "settled_now") throw new Error(`The ledger did not answer hold ${order.id}.`);
+      if (row.outcome !== "held") return { outcome: row.outcome };
+      return { outcome: "held", amountNanoUsd: row.amount_nano_usd };
     },
+    capture: (capture) => settle({ capture }),
+    release: (id) => settle({ release: id }),
+    idle: () => orders.idle(),
   };
 }
 
-async function flushHolds(
+/** What became of each order; null for one that had nothing to settle. */
+async function flush(
   pool: Database["pool"],
   instance: { id: string; epoch: bigint },
-  orders: HoldOrder[],
-): Promise<HoldOutcome[]> {
-  const items = orders.map((order, ord) => ({
-    id: order.id,
-    ord,
-    account_id: order.accountId,
-    api_key_id: order.apiKeyId,
-    amount: String(order.amountNanoUsd),
-    min_amount: order.minAmountNanoUsd === null ? null : String(order.minAmountNanoUsd),
-    price_version_id: order.priceVersionId,
-    endpoint: order.endpoint,
-    model: order.model,
-    input_tokens_bound: order.inputTokensBound,
-    instance_id: instance.id,
-    instance_epoch: String(instance.epoch),
-  }));
-  type Row = { hold_id: string; outcome: HoldOutcome["outcome"]; granted_nano_usd: bigint };
-  const rows = await callTwiceIfLost<Row>(pool, "hold_batch", items);
-  const byId = new Map(rows.map((row) => [row.hold_id, row]));
-  return orders.map(({ id }) => {
-    const row = byId.get(id);
-    if (!row) throw new Error(`The ledger did not answer hold ${id}.`);
-    return row.outcome === "held" ? { outcome: "held", amountNanoUsd: row.granted_nano_usd } : { outcome: row.outcome };
+  orders: Order[],
+): Promise<(Row | null)[]> {
+  const holds: object[] = [];
+  const settles: object[] = [];
+  for (const [ord, order] of orders.entries()) {
+    if ("hold" in order) holds.push(holdColumns(order.hold, instance, ord));
+    else if ("capture" in order) settles.push({ ...captureColumns(order.capture), ord, is_captured: true });
+    else settles.push({ id: order.release, ord, is_captured: false });
+  }
+  const rows = await callTwiceIfLost(pool, JSON.stringify(settles), JSON.stringify(holds));
+  const settled = new Map<string, Row>();
+  const held = new Map<string, Row>();
+  for (const row of rows) (row.outcome === "settled_now" ? settled : held).set(row.hold_id, row);
+  return orders.map((order) => {
+    if ("hold" in order) return held.get(order.hold.id) ?? null;
+    const id = "capture" in order ? order.capture.id : order.release;
+    const row = settled.get(id) ?? null;
+    settled.delete(id); // of two orders for one hold, only the first one settled it
+    return row;
   });
 }
 
-async function flushSettles(pool: Database["pool"], orders: SettleOrder[]): Promise<SettleOutcome[]> {
-  const items = orders.map((order, ord) =>
-    order.isCaptured
-      ? { ...captureColumns(order.capture), ord, is_captured: true }
-      : { id: order.id, ord, is_captured: false },
-  );
-  type Row = { hold_id: string; did_settle: boolean; paid_nano_usd: bigint };
-  const rows = await callTwiceIfLost<Row>(pool, "settle_batch", items);
-  const byId = new Map(rows.map((row) => [row.hold_id, row]));
-  return items.map(({ id }) => {
-    const row = byId.get(id);
-    byId.delete(id); // of two orders for one hold, only the first one settled it
-    return { didSettle: row?.did_settle ?? false, paidNanoUsd: row?.paid_nano_usd ?? 0n };
-  });
-}
+const holdColumns = (order: HoldOrder, instance: { id: string; epoch: bigint }, ord: number) => ({
+  id: order.id,
+  ord,
+  account_id: order.accountId,
+  api_key_id: order.apiKeyId,
+  amount: String(order.amountNanoUsd),
+  min_amount: order.minAmountNanoUsd === null ? null : String(order.minAmountNanoUsd),
+  price_version_id: order.priceVersionId,
+  endpoint: order.endpoint,
+  model: order.model,
+  input_tokens_bound: order.inputTokensBound,
+  instance_id: instance.id,
+  instance_epoch: String(instance.epoch),
+});
 
 function captureColumns(capture: Capture) {
   return {
@@ -137,12 +140,12 @@ function captureColumns(capture: Capture) {
 const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|EPIPE|terminated/;
 
 /** Runs the batch; where the connection broke and nobody knows whether it committed, runs the same batch once more. */
-async function callTwiceIfLost<Row extends object>(
-  pool: Database["pool"],
-  fn: "hold_batch" | "settle_batch",
-  items: object[],
-): Promise<Row[]> {
-  const query = { name: fn, text: `SELECT * FROM ${fn}($1::jsonb)`, values: [JSON.stringify(items)] };
+async function callTwiceIfLost(pool: Database["pool"], settles: string, holds: string): Promise<Row[]> {
+  const query = {
+    name: "ledger_batch",
+    text: "SELECT * FROM ledger_batch($1::jsonb, $2::jsonb)",
+    values: [settles, holds],
+  };
   try {
     return (await pool.query<Row>(query)).rows;
   } catch (error) {
