@@ -22,7 +22,7 @@ export default tseslint.config(
   },
   {
     // In tests the assertion is the check; a missing element should simply throw.
-    files: ["**/*.test.ts", "**/testing/**"],
+    files: ["**/*.test.ts", "**/*.e2e.ts", "**/testing/**"],
     rules: {
       "@typescript-eslint/no-non-null-assertion": "off",
       "@typescript-eslint/no-unsafe-assignment": "off",

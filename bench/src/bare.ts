@@ -17,20 +17,16 @@ const server = createServer((req, res) => {
         body: Buffer.concat(body),
       },
       {
-        onConnect: () => undefined,
-        onHeaders: (status, rawHeaders, resume) => {
-          const headers: string[] = [];
-          for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-            const name = String(rawHeaders[i]);
-            if (name.toLowerCase() === "content-type") headers.push(name, String(rawHeaders[i + 1]));
-          }
-          res.writeHead(status, headers);
-          res.on("drain", resume);
-          return true;
+        onRequestStart: () => undefined,
+        onResponseStart: (controller, status, { "content-type": type }) => {
+          res.writeHead(status, { "content-type": String(type) });
+          res.on("drain", () => controller.resume());
         },
-        onData: (part) => res.write(part),
-        onComplete: () => res.end(),
-        onError: () => res.destroy(),
+        onResponseData: (controller, part) => {
+          if (!res.write(part)) controller.pause();
+        },
+        onResponseEnd: () => res.end(),
+        onResponseError: () => res.destroy(),
       },
     );
   });

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { decrypt, deriveSecrets, encrypt, safetyIdentifierOf } from "./secrets.ts";
+
+const secrets = deriveSecrets("a secret of thirty-two characters");
+
+test("what was encrypted for a row opens for that row alone", () => {
+  const sealed = encrypt("sk-upstream", secrets.encryptionKey, "row-1");
+  expect(sealed.includes(Buffer.from("sk-upstream"))).toBe(false);
+  expect(decrypt(sealed, secrets.encryptionKey, "row-1")).toBe("sk-upstream");
+  expect(() => decrypt(sealed, secrets.encryptionKey, "row-2")).toThrow();
+  expect(() => decrypt(sealed, secrets.keyPepper, "row-1")).toThrow();
+});
+
+test("each purpose has a key of its own, and another secret gives others", () => {
+  const other = deriveSecrets("another secret of the same length");
+  const keys = [...Object.values(secrets), ...Object.values(other)].map((key) => key.toString("hex"));
+  expect(new Set(keys).size).toBe(6);
+});
+
+test("the name that the provider sees of a user is stable and says nothing", () => {
+  expect(safetyIdentifierOf("user-1", secrets)).toBe(safetyIdentifierOf("user-1", secrets));
+  expect(safetyIdentifierOf("user-1", secrets)).not.toContain("user-1");
+});

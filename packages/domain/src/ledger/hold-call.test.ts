@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { createPriceBook } from "../prices/price-book.ts";
+import { holdCall, type BoundedCall } from "./hold-call.ts";
+import type { HoldOrder, HoldOutcome, Ledger } from "./ledger.ts";
+
+/** USD 1 per million input tokens, USD 2 per million output tokens: 1 000 and 2 000 nano-USD a token. */
+const version = {
+  id: "v1",
+  model: "m",
+  prices: {
+    bands: [{ aboveInputTokens: -1, picoUsdPerUnit: { input: 1_000_000n, output: 2_000_000n } }],
+    tiersPpm: {},
+    markupPpm: 1_000_000n,
+  },
+  contextTokens: 10_000,
+  maxOutputTokens: null as number | null,
+};
+
+/** A ledger with so much free money. */
+function ledgerWith(freeNanoUsd: bigint): { ledger: Ledger; orders: HoldOrder[] } {
+  const orders: HoldOrder[] = [];
+  const hold = (order: HoldOrder): Promise<HoldOutcome> => {
+    orders.push(order);
+    const least = order.minAmountNanoUsd ?? order.amountNanoUsd;
+    if (freeNanoUsd < least) return Promise.resolve({ outcome: "insufficient" });
+    const amountNanoUsd = order.amountNanoUsd < freeNanoUsd ? order.amountNanoUsd : freeNanoUsd;
+    return Promise.resolve({ outcome: "held", amountNanoUsd });
+  };
+  const unused = () => Promise.reject(new Error("not asked"));
+  return { ledger: { hold, capture: unused, release: unused, idle: unused }, orders };
+}
+
+const bound = { inputTokens: 100, isInputRemote: false, outputTokens: null, choices: 1, extraOutputTokens: 0 };
+const call = (changes: Partial<BoundedCall["bound"]> = {}): BoundedCall => ({
+  id: "r1",
+  accountId: "a1",
+  apiKeyId: "k1",
+  endpoint: "chat.completions",
+  model: "m",
+  hasOutput: true,
+  bound: { ...bound, ...changes },
+});
+
+async function held(freeNanoUsd: bigint, asked: BoundedCall, maxOutputTokens: number | null = null) {
+  const { ledger, orders } = ledgerWith(freeNanoUsd);
+  const prices = createPriceBook([{ ...version, maxOutputTokens }]);
+  return { outcome: await holdCall({ ledger, prices, defaultMaxOutputTokens: 1_000 }, asked), order: orders[0]! };
+}
+
+test("the client's own cap times its choices is held, all or nothing, and nothing is sent upstream", async () => {
+  const { outcome, order } = await held(10n ** 9n, call({ outputTokens: 50, choices: 3 }));
+  expect(order).toMatchObject({ amountNanoUsd: 100_000n + 300_000n, minAmountNanoUsd: null });
+  expect(outcome).toMatchObject({ outputCapTokens: null, outputTokens: 150 });
+});
+
+test("without a cap the balance decides, and what it affords is sent upstream", async () => {
+  const { outcome } = await held(100_000n + 2_000n * 40n, call());
+  expect(outcome).toMatchObject({ outputCapTokens: 40, outputTokens: 40 });
+});
+
+test("a model's known maximum needs no cap while the balance covers it", async () => {
+  const { outcome, order } = await held(10n ** 9n, call(), 500);
+  expect(order.amountNanoUsd).toBe(100_000n + 1_000_000n);
+  expect(outcome).toMatchObject({ outputCapTokens: null, outputTokens: 500 });
+});
+
+test("below sixteen tokens of output it is refused", async () => {
+  const { outcome } = await held(100_000n + 2_000n * 15n, call());
+  expect(outcome).toEqual({ refused: "credit_balance_exhausted" });
+});
+
+test("input that the body only points at is bounded by the model's context", async () => {
+  const { order } = await held(10n ** 9n, call({ isInputRemote: true, outputTokens: 1 }));
+  expect(order.amountNanoUsd).toBe(10_000n * 1_000n + 2_000n);
+});
+
+test("a model without a price is refused before the ledger is asked", async () => {
+  const { outcome, order } = await held(10n ** 9n, { ...call(), model: "unknown" });
+  expect([outcome, order]).toEqual([{ refused: "model_not_priced" }, undefined]);
+});
