@@ -54,16 +54,16 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const { log } = options;
   const secrets = deriveSecrets(options.secretKey);
   await seedPrices(db);
-  const instance = await openInstance(db);
-  const ledger = createLedger(db.pool, instance);
-  const spool = openSpool(path.join(options.dataFolder, "spool.jsonl"), ledger);
-  const checkpoints = createCheckpoints(db);
-  const keys = createKeyRing(db, secrets);
   const known: Known = {
     settings: await readSettings(db),
     prices: await loadPrices(db),
     upstreams: await openUpstreams(db, secrets),
   };
+  const instance = await openInstance(db);
+  const ledger = createLedger(db.pool, instance, () => defaultLimitsOf(known.settings));
+  const spool = openSpool(path.join(options.dataFolder, "spool.jsonl"), ledger);
+  const checkpoints = createCheckpoints(db);
+  const keys = createKeyRing(db, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
     if (topic === null || topic === "settings") known.settings = await readSettings(db);
@@ -94,8 +94,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         return { refused: "service_unavailable" as const };
       });
       if ("refused" in held) return held;
-      const { outputCapTokens, inputTokens, outputTokens } = held;
-      return { held: true, id: request.id, outputCapTokens, inputTokens, outputTokens, grant: held };
+      const { outputCapTokens, inputTokens, outputTokens, allowance } = held;
+      return { held: true, id: request.id, outputCapTokens, inputTokens, outputTokens, allowance, grant: held };
     },
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) =>
       checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens }),
@@ -126,6 +126,12 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     },
   };
 }
+
+const defaultLimitsOf = (settings: Settings) => ({
+  requestsPerMinute: settings.defaultRequestsPerMinute,
+  tokensPerMinute: settings.defaultTokensPerMinute,
+  concurrentRequests: settings.defaultConcurrentRequests,
+});
 
 function orderOf(settlement: Settlement): Parameters<ReturnType<typeof openSpool>["settle"]>[0] {
   const { hold } = settlement;
@@ -195,7 +201,7 @@ function startJobs(db: Database, { instance, ledger, spool, keys, refresh, log }
   let mayReapAtMs = Date.now() + leaseMs / 2;
   const beat = async () => {
     try {
-      await renewLease(db, instance);
+      await renewLease(db, instance, ledger.oldestOpenHold());
       await keys.flushLastUsed();
     } catch (error) {
       mayReapAtMs = Date.now() + leaseMs / 2;

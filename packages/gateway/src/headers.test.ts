@@ -49,7 +49,7 @@ test("the client sees no cookie, no organization and no rate limit of the upstre
     "openai-processing-ms": "12",
     "x-codex-primary-used-percent": "3",
   };
-  expect(clientHeaders(answer, "own-id")).toEqual({
+  expect(clientHeaders(answer, "own-id", null)).toEqual({
     "content-type": "application/json",
     "openai-processing-ms": "12",
     "x-codex-primary-used-percent": "3",

@@ -1,5 +1,5 @@
 /** Headers are built from empty by allow-list, both ways: what is not named here does not pass. */
-import type { Upstream } from "./ports.ts";
+import type { Allowance, Upstream } from "./ports.ts";
 
 type Incoming = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -32,14 +32,33 @@ export function upstreamHeaders(client: Incoming, upstream: Upstream): Record<st
   return headers;
 }
 
-/** What the client gets to see of the upstream's headers, under the gateway's own request id. */
-export function clientHeaders(upstream: Incoming, requestId: string): Record<string, string> {
-  return { ...pick(upstream, downNames, downPrefixes), "x-request-id": requestId };
+/** What the client gets to see of the upstream's headers, with the gateway's own request id and limits. */
+export function clientHeaders(
+  upstream: Incoming,
+  requestId: string,
+  allowance: Allowance | null,
+): Record<string, string> {
+  const headers = pick(upstream, downNames, downPrefixes);
+  headers["x-request-id"] = requestId;
+  if (allowance) {
+    tellLimit(headers, "requests", allowance.requests);
+    tellLimit(headers, "tokens", allowance.tokens);
+  }
+  return headers;
+}
+
+/** As OpenAI tells its own: how much a minute gives, what is left, and when it is full again. */
+function tellLimit(headers: Record<string, string>, unit: string, limit: Allowance["requests"]): void {
+  if (!limit) return;
+  headers[`x-ratelimit-limit-${unit}`] = String(limit.limit);
+  headers[`x-ratelimit-remaining-${unit}`] = String(limit.remaining);
+  headers[`x-ratelimit-reset-${unit}`] = `${Math.ceil(((limit.limit - limit.remaining) * 60_000) / limit.limit)}ms`;
 }
 
 function pick(from: Incoming, names: ReadonlySet<string>, prefixes: readonly string[]): Record<string, string> {
   const picked: Record<string, string> = {};
-  for (const [name, value] of Object.entries(from)) {
+  for (const name in from) {
+    const value = from[name];
     if (typeof value !== "string") continue;
     if (names.has(name) || prefixes.some((prefix) => name.startsWith(prefix))) picked[name] = value;
   }

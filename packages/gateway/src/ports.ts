@@ -76,7 +76,14 @@ export type Hold = {
   /** What the held money bounds, for the sanity check of the upstream's usage. */
   inputTokens: number;
   outputTokens: number;
+  /** What is left of the caller's minute, told in `x-ratelimit-*`; null: the caller is not limited. */
+  allowance: Allowance | null;
   grant: unknown;
+};
+
+export type Allowance = {
+  requests: { limit: number; remaining: number } | null;
+  tokens: { limit: number; remaining: number } | null;
 };
 
 export type PlaceHold = (request: HoldRequest) => Promise<Hold | Refusal>;

@@ -15,7 +15,7 @@ const maxErrorBytes = 1024 * 1024;
 
 export async function relayAnswer(ports: Ports, exchange: Exchange, answer: UpstreamAnswer): Promise<GatewayAnswer> {
   if (answer.status < 200 || answer.status > 299) return relayError(ports, exchange, answer);
-  const headers = clientHeaders(answer.headers, exchange.id);
+  const headers = clientHeaders(answer.headers, exchange.id, exchange.hold.allowance);
   const contentType = headers["content-type"] ?? "";
   if (contentType.startsWith("text/event-stream")) {
     return { status: answer.status, headers, body: relayStream(ports, exchange, answer) };

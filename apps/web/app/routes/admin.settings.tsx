@@ -18,6 +18,10 @@ export async function action({ request, context }: ActionFunctionArgs) {
     caller.admin.settings.update({
       announcement: textOf(form, "announcement"),
       defaultBalanceUsd: textOf(form, "defaultBalanceUsd"),
+      minimumTopUpUsd: textOf(form, "minimumTopUpUsd"),
+      defaultRequestsPerMinute: textOf(form, "defaultRequestsPerMinute") || null,
+      defaultTokensPerMinute: textOf(form, "defaultTokensPerMinute") || null,
+      defaultConcurrentRequests: textOf(form, "defaultConcurrentRequests") || null,
       isRegistrationOpen: form.get("isRegistrationOpen") === "on",
       defaultMaxOutputTokens: textOf(form, "defaultMaxOutputTokens"),
       allowsPrivateUpstreams: form.get("allowsPrivateUpstreams") === "on",
@@ -51,6 +55,12 @@ export default function Settings() {
           defaultValue={settings.upstream?.baseUrl ?? "https://api.openai.com/v1"}
           required
           error={fields.baseUrl}
+        />
+        <Field
+          name="minimumTopUpUsd"
+          label="最低充值 (USD)"
+          defaultValue={settings.minimumTopUpUsd}
+          error={fields.minimumTopUpUsd}
         />
         <Check
           name="allowsPrivateUpstreams"

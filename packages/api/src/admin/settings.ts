@@ -4,12 +4,20 @@ import { actorOf } from "../context.ts";
 import { usdInput } from "../setup.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
+const limit = z.number().int().nullable();
+/** Empty: unlimited. */
+const limitInput = (max: number) => z.coerce.number().int().min(1).max(max).nullable();
+
 export const settings = router({
   get: adminProcedure
     .output(
       z.strictObject({
         announcement: z.string(),
         defaultBalanceUsd: z.string(),
+        minimumTopUpUsd: z.string(),
+        defaultRequestsPerMinute: limit,
+        defaultTokensPerMinute: limit,
+        defaultConcurrentRequests: limit,
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: z.number(),
         allowsPrivateUpstreams: z.boolean(),
@@ -23,6 +31,10 @@ export const settings = router({
       z.strictObject({
         announcement: z.string().max(5_000),
         defaultBalanceUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
+        minimumTopUpUsd: usdInput.refine((nanoUsd) => nanoUsd > 0n, "Enter an amount above zero."),
+        defaultRequestsPerMinute: limitInput(1_000_000),
+        defaultTokensPerMinute: limitInput(1_000_000_000),
+        defaultConcurrentRequests: limitInput(100_000),
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: z.coerce.number().int().min(16).max(1_000_000),
         allowsPrivateUpstreams: z.boolean(),
@@ -33,9 +45,13 @@ export const settings = router({
     )
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      const { baseUrl, apiKey, defaultBalanceUsd, ...rest } = input;
+      const { baseUrl, apiKey, defaultBalanceUsd, minimumTopUpUsd, ...rest } = input;
       await saveAdminSettings(ctx.db, ctx.secrets, {
-        settings: { ...rest, defaultBalanceNanoUsd: String(defaultBalanceUsd) },
+        settings: {
+          ...rest,
+          defaultBalanceNanoUsd: String(defaultBalanceUsd),
+          minimumTopUpNanoUsd: String(minimumTopUpUsd),
+        },
         upstream: { baseUrl, apiKey: apiKey === "" ? null : apiKey },
         actor: actorOf(ctx),
       });

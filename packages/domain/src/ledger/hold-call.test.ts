@@ -24,10 +24,10 @@ function ledgerWith(freeNanoUsd: bigint): { ledger: Ledger; orders: HoldOrder[] 
     const least = order.minAmountNanoUsd ?? order.amountNanoUsd;
     if (freeNanoUsd < least) return Promise.resolve({ outcome: "insufficient" });
     const amountNanoUsd = order.amountNanoUsd < freeNanoUsd ? order.amountNanoUsd : freeNanoUsd;
-    return Promise.resolve({ outcome: "held", amountNanoUsd });
+    return Promise.resolve({ outcome: "held", amountNanoUsd, allowance: null });
   };
   const unused = () => Promise.reject(new Error("not asked"));
-  return { ledger: { hold, capture: unused, release: unused, idle: unused }, orders };
+  return { ledger: { hold, capture: unused, release: unused, oldestOpenHold: () => null, idle: unused }, orders };
 }
 
 const bound = { inputTokens: 100, isInputRemote: false, outputTokens: null, choices: 1, extraOutputTokens: 0 };

@@ -1,7 +1,7 @@
 /** Turns a call's bound of tokens into a hold of money: in full, or what the balance affords where the output can be capped. */
 import { maxCostNanoUsd } from "../prices/cost.ts";
 import type { PriceBook, PriceVersion } from "../prices/price-book.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Allowance, HoldOutcome, Ledger } from "./ledger.ts";
 
 export type BoundedCall = {
   id: string;
@@ -26,10 +26,20 @@ export type HeldCall = {
   outputCapTokens: number | null;
   inputTokens: number;
   outputTokens: number;
+  allowance: Allowance | null;
 };
 
 export type CallRefusal = {
-  refused: "model_not_priced" | "credit_balance_exhausted" | "user_suspended" | "key_disabled" | "service_unavailable";
+  refused:
+    | "model_not_priced"
+    | "credit_balance_exhausted"
+    | "project_spend_limit_exceeded"
+    | "rate_limit_exceeded"
+    | "user_suspended"
+    | "key_disabled"
+    | "service_unavailable";
+  message?: string;
+  retryAfterMs?: number;
 };
 
 /** The least that OpenAI takes as `max_output_tokens`: an answer below it is not worth asking for. */
@@ -61,19 +71,54 @@ export async function holdCall(
     amountNanoUsd,
     minAmountNanoUsd: canCap ? costOf(Math.min(minOutputTokens, perChoice)) : null,
   });
-  if (held.outcome !== "held") return { refused: refusals[held.outcome] };
+  if (held.outcome !== "held") return refusalOf(held);
   const isPartly = held.amountNanoUsd < amountNanoUsd;
   const each = isPartly ? mostWithin(held.amountNanoUsd, perChoice, costOf) : perChoice;
   const mustCap = canCap && (isPartly || version.maxOutputTokens === null);
-  return { held: true, version, outputCapTokens: mustCap ? each : null, inputTokens, outputTokens: outputOf(each) };
+  return {
+    held: true,
+    version,
+    outputCapTokens: mustCap ? each : null,
+    inputTokens,
+    outputTokens: outputOf(each),
+    allowance: held.allowance,
+  };
 }
 
-const refusals = {
-  insufficient: "credit_balance_exhausted",
-  user_suspended: "user_suspended",
-  key_disabled: "key_disabled",
-  settled: "service_unavailable",
-} as const;
+function refusalOf(outcome: Exclude<HoldOutcome, { outcome: "held" }>): CallRefusal {
+  switch (outcome.outcome) {
+    case "insufficient":
+      return { refused: "credit_balance_exhausted" };
+    case "daily_budget":
+      return {
+        refused: "project_spend_limit_exceeded",
+        message: "The daily budget of this API key is used up. It resets at 00:00 UTC.",
+      };
+    case "monthly_budget":
+      return {
+        refused: "project_spend_limit_exceeded",
+        message: "The monthly budget of this API key is used up. It resets on the first day of the month, 00:00 UTC.",
+      };
+    case "requests_per_minute":
+    case "tokens_per_minute":
+    case "concurrent_requests":
+      return {
+        refused: "rate_limit_exceeded",
+        message: `Rate limit reached: ${limitNames[outcome.outcome]}.`,
+        retryAfterMs: outcome.retryAfterMs,
+      };
+    case "settled":
+      return { refused: "service_unavailable" };
+    default:
+      return { refused: outcome.outcome };
+  }
+}
+
+const limitNames = {
+  requests_per_minute: "requests per minute",
+  tokens_per_minute: "tokens per minute",
+  concurrent_requests: "requests at the same time",
+};
 
 function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
   if (bound.isInputRemote) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);

@@ -14,17 +14,38 @@ export type Instance = { id: string; epoch: bigint };
 export const leaseMs = 30_000;
 export const heartbeatMs = 5_000;
 
+/**
+ * A hold's id is made when its request arrives, and the hold stands once the request's body is there. So long before a
+ * heartbeat, ids of holds may lie that are placed after it.
+ */
+const slowestUploadMs = 10 * 60_000;
+
+/** The lowest id (uuid v7) of that millisecond. */
+function lowestIdAt(atMs: number): string {
+  const hex = Math.max(0, Math.trunc(atMs)).toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+}
+
 export async function openInstance({ pool }: Pick<Database, "pool">): Promise<Instance> {
   const id = randomUUID();
-  await pool.query("INSERT INTO instance (id, epoch, lease_until) VALUES ($1, 1, now() + $2 * interval '1 ms')", [
-    id,
-    leaseMs,
-  ]);
+  await pool.query(
+    `INSERT INTO instance (id, epoch, lease_until, oldest_open_hold) VALUES ($1, 1, now() + $2 * interval '1 ms', $3)`,
+    [id, leaseMs, lowestIdAt(Date.now() - slowestUploadMs)],
+  );
   return { id, epoch: 1n };
 }
 
-export async function renewLease({ pool }: Pick<Database, "pool">, { id }: Instance): Promise<void> {
-  await pool.query("UPDATE instance SET lease_until = now() + $2 * interval '1 ms' WHERE id = $1", [id, leaseMs]);
+/** `oldestOpenHold` is where others start to look should this be the last heartbeat. */
+export async function renewLease(
+  { pool }: Pick<Database, "pool">,
+  { id }: Instance,
+  oldestOpenHold: string | null,
+): Promise<void> {
+  const lowest = lowestIdAt(Date.now() - slowestUploadMs);
+  await pool.query(
+    `UPDATE instance SET lease_until = now() + $2 * interval '1 ms', oldest_open_hold = $3, reaped_at = NULL WHERE id = $1`,
+    [id, leaseMs, oldestOpenHold !== null && oldestOpenHold < lowest ? oldestOpenHold : lowest],
+  );
 }
 
 /** Gives the lease back: what is still open may be settled by others at once. */
@@ -55,12 +76,20 @@ export async function reapOrphans({ pool }: Pick<Database, "pool">, ledger: Ledg
   const { rows } = await pool.query<Orphan>(
     `SELECT h.id, h.amount_nano_usd, h.input_tokens_bound, h.estimated_input_tokens, h.observed_output_tokens,
        h.upstream_response_id, (extract(epoch FROM now() - h.created_at) * 1000)::int AS age_ms, p.prices, p.markup_ppm
-     FROM hold h JOIN price_version p ON p.id = h.price_version_id LEFT JOIN instance i ON i.id = h.instance_id
-     WHERE h.state = 'open' AND (i.id IS NULL OR i.lease_until < now()) LIMIT 1000`,
+     FROM instance i
+     CROSS JOIN LATERAL (
+       SELECT * FROM hold WHERE hold.id >= i.oldest_open_hold AND hold.instance_id = i.id AND hold.state = 'open' LIMIT 1000
+     ) h
+     JOIN price_version p ON p.id = h.price_version_id
+     WHERE i.reaped_at IS NULL AND i.lease_until < now()`,
   );
   const settled = await Promise.all(rows.map((orphan) => settleOrphan(ledger, orphan)));
+  if (rows.length === 0) await pool.query(markReaped);
   return settled.filter(Boolean).length;
 }
+
+/** A process that was only slow may still commit what it had begun, so that a dead one is looked at for a while. */
+const markReaped = `UPDATE instance SET reaped_at = now() WHERE reaped_at IS NULL AND lease_until < now() - interval '2 minutes'`;
 
 async function settleOrphan(ledger: Ledger, orphan: Orphan): Promise<boolean> {
   const input = orphan.estimated_input_tokens ?? (orphan.input_tokens_bound + bytesPerToken - 1n) / bytesPerToken;

@@ -26,7 +26,7 @@ const accountOf = (payer: Payer) => db.prisma.account.findUniqueOrThrow({ where:
 test("a hold takes money aside, its capture takes the cost and gives back the rest", async () => {
   const payer = await aPayer(db);
   const order = aHold(payer);
-  expect(await ledger.hold(order)).toEqual({ outcome: "held", amountNanoUsd: dollar / 10n });
+  expect(await ledger.hold(order)).toEqual({ outcome: "held", amountNanoUsd: dollar / 10n, allowance: null });
   expect(await accountOf(payer)).toMatchObject({ balanceNanoUsd: dollar, heldNanoUsd: dollar / 10n });
   expect(await ledger.capture(aCapture(order.id))).toEqual({ didSettle: true, paidNanoUsd: 2_000_000n });
   expect(await accountOf(payer)).toMatchObject({ balanceNanoUsd: dollar - 2_000_000n, heldNanoUsd: 0n, seq: 2n });
@@ -82,7 +82,7 @@ test("a hold whose output can be capped takes what is left, down to its least", 
     outcome: "insufficient",
   });
   const order = aHold(payer, { amountNanoUsd: 100n, minAmountNanoUsd: 10n });
-  expect(await ledger.hold(order)).toEqual({ outcome: "held", amountNanoUsd: 70n });
+  expect(await ledger.hold(order)).toEqual({ outcome: "held", amountNanoUsd: 70n, allowance: null });
   await ledger.release(order.id);
 });
 

@@ -4,7 +4,7 @@
  * by sending the same batch again.
  */
 import type { Database } from "@codex-gateway/db";
-import type { UsageUnits } from "../prices/cost.ts";
+import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
 export type HoldOrder = {
@@ -22,8 +22,24 @@ export type HoldOrder = {
 };
 
 export type HoldOutcome =
-  | { outcome: "held"; amountNanoUsd: bigint }
-  | { outcome: "insufficient" | "user_suspended" | "key_disabled" | "settled" };
+  | { outcome: "held"; amountNanoUsd: bigint; allowance: Allowance | null }
+  | { outcome: "insufficient" | "user_suspended" | "key_disabled" | "settled" | "daily_budget" | "monthly_budget" }
+  | { outcome: RateLimit; retryAfterMs: number };
+
+export type RateLimit = "requests_per_minute" | "tokens_per_minute" | "concurrent_requests";
+
+/** What is left of a limited key's or user's minute; null: no such limit. */
+export type Allowance = {
+  requests: { limit: number; remaining: number } | null;
+  tokens: { limit: number; remaining: number } | null;
+};
+
+/** For users that have none of their own; null: unlimited. */
+export type DefaultLimits = {
+  requestsPerMinute: number | null;
+  tokensPerMinute: number | null;
+  concurrentRequests: number | null;
+};
 
 export type Capture = {
   id: string;
@@ -50,102 +66,174 @@ export type Ledger = {
   capture(capture: Capture): Promise<SettleOutcome>;
   /** Gives the held money back. */
   release(id: string): Promise<SettleOutcome>;
+  /** The lowest id of a hold that is not known to be settled; ids rise with time. Null: none is open. */
+  oldestOpenHold(): string | null;
   idle(): Promise<void>;
 };
 
-type Order = { hold: HoldOrder } | { capture: Capture } | { release: string };
-type Row = { hold_id: string; outcome: HoldOutcome["outcome"] | "settled_now"; amount_nano_usd: bigint };
+type SettleOrder = { capture: Capture } | { release: string };
+type Order = { hold: HoldOrder } | SettleOrder;
+type Row = {
+  hold_id: string;
+  outcome: HoldOutcome["outcome"] | "settled_now";
+  amount_nano_usd: bigint;
+  details: {
+    retry_after_ms?: number;
+    limit_requests?: number | null;
+    remaining_requests?: number;
+    limit_tokens?: number | null;
+    remaining_tokens?: number;
+  } | null;
+};
+
+const unlimited: DefaultLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
 
 /** `instance` owns the holds: when its lease runs out they are settled by others. */
-export function createLedger(pool: Database["pool"], instance: { id: string; epoch: bigint }): Ledger {
+export function createLedger(
+  pool: Database["pool"],
+  instance: { id: string; epoch: bigint },
+  defaultLimits: () => DefaultLimits = () => unlimited,
+): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
-  const orders = createGroupCommit((batch: Order[]) => flush(pool, instance, batch));
-  const settle = async (order: Order): Promise<SettleOutcome> => {
+  const orders = createGroupCommit((batch: Order[]) => flush(pool, instance, defaultLimits(), batch));
+  const open = new Set<string>();
+  const settle = async (order: SettleOrder): Promise<SettleOutcome> => {
     const row = await orders.add(order);
+    open.delete(settledIdOf(order));
     return { didSettle: row !== null, paidNanoUsd: row?.amount_nano_usd ?? 0n };
   };
   return {
     hold: async (order) => {
+      open.add(order.id);
       const row = await orders.add({ hold: order });
       if (!row || row.outcome === "settled_now") throw new Error(`The ledger did not answer hold ${order.id}.`);
-      if (row.outcome !== "held") return { outcome: row.outcome };
-      return { outcome: "held", amountNanoUsd: row.amount_nano_usd };
+      if (row.outcome !== "held") open.delete(order.id);
+      return holdOutcomeOf(row.outcome, row);
     },
     capture: (capture) => settle({ capture }),
     release: (id) => settle({ release: id }),
+    oldestOpenHold: () => {
+      let oldest: string | null = null;
+      for (const id of open) if (oldest === null || id < oldest) oldest = id;
+      return oldest;
+    },
     idle: () => orders.idle(),
   };
 }
+
+function holdOutcomeOf(outcome: HoldOutcome["outcome"], { amount_nano_usd, details }: Row): HoldOutcome {
+  switch (outcome) {
+    case "held":
+      return { outcome, amountNanoUsd: amount_nano_usd, allowance: details && allowanceOf(details) };
+    case "requests_per_minute":
+    case "tokens_per_minute":
+    case "concurrent_requests":
+      return { outcome, retryAfterMs: details?.retry_after_ms ?? 1_000 };
+    default:
+      return { outcome };
+  }
+}
+
+const allowanceOf = (details: NonNullable<Row["details"]>): Allowance => ({
+  requests: details.limit_requests
+    ? { limit: details.limit_requests, remaining: details.remaining_requests ?? 0 }
+    : null,
+  tokens: details.limit_tokens ? { limit: details.limit_tokens, remaining: details.remaining_tokens ?? 0 } : null,
+});
 
 /** What became of each order; null for one that had nothing to settle. */
 async function flush(
   pool: Database["pool"],
   instance: { id: string; epoch: bigint },
+  limits: DefaultLimits,
   orders: Order[],
 ): Promise<(Row | null)[]> {
-  const holds: object[] = [];
-  const settles: object[] = [];
-  for (const [ord, order] of orders.entries()) {
-    if ("hold" in order) holds.push(holdColumns(order.hold, instance, ord));
-    else if ("capture" in order) settles.push({ ...captureColumns(order.capture), ord, is_captured: true });
-    else settles.push({ id: order.release, ord, is_captured: false });
+  const holds: HoldOrder[] = [];
+  const settles = new Map<string, SettleOrder>();
+  for (const order of orders) {
+    if ("hold" in order) holds.push(order.hold);
+    // Of two orders for one hold, the first one settles it.
+    else if (!settles.has(settledIdOf(order))) settles.set(settledIdOf(order), order);
   }
-  const rows = await callTwiceIfLost(pool, JSON.stringify(settles), JSON.stringify(holds));
+  const rows = await callTwiceIfLost(pool, [
+    ...settleColumns([...settles.values()]),
+    ...holdColumns(holds),
+    instance.id,
+    String(instance.epoch),
+    plainArray([limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests]),
+  ]);
   const settled = new Map<string, Row>();
   const held = new Map<string, Row>();
   for (const row of rows) (row.outcome === "settled_now" ? settled : held).set(row.hold_id, row);
   return orders.map((order) => {
     if ("hold" in order) return held.get(order.hold.id) ?? null;
-    const id = "capture" in order ? order.capture.id : order.release;
-    const row = settled.get(id) ?? null;
-    settled.delete(id); // of two orders for one hold, only the first one settled it
-    return row;
+    const id = settledIdOf(order);
+    return settles.get(id) === order ? (settled.get(id) ?? null) : null;
   });
 }
 
-const holdColumns = (order: HoldOrder, instance: { id: string; epoch: bigint }, ord: number) => ({
-  id: order.id,
-  ord,
-  account_id: order.accountId,
-  api_key_id: order.apiKeyId,
-  amount: String(order.amountNanoUsd),
-  min_amount: order.minAmountNanoUsd === null ? null : String(order.minAmountNanoUsd),
-  price_version_id: order.priceVersionId,
-  endpoint: order.endpoint,
-  model: order.model,
-  input_tokens_bound: order.inputTokensBound,
-  instance_id: instance.id,
-  instance_epoch: String(instance.epoch),
-});
+const settledIdOf = (order: SettleOrder) => ("capture" in order ? order.capture.id : order.release);
 
-function captureColumns(capture: Capture) {
-  return {
-    id: capture.id,
-    cost: String(capture.costNanoUsd),
-    usage: capture.usage,
-    basis: capture.basis,
-    flags: capture.flags,
-    served_model: capture.servedModel,
-    service_tier: capture.serviceTier,
-    upstream_id: capture.upstreamId,
-    upstream_request_id: capture.upstreamRequestId,
-    upstream_response_id: capture.upstreamResponseId,
-    status: capture.status,
-    is_stream: capture.isStream,
-    time_to_first_byte_ms: capture.timeToFirstByteMs,
-    latency_ms: capture.latencyMs,
-  };
+/** One array per column, in the order of `ledger_batch`'s parameters. */
+function settleColumns(orders: SettleOrder[]): string[] {
+  const captures = orders.map((order) => ("capture" in order ? order.capture : null));
+  const plain = (pick: (capture: Capture) => unknown) =>
+    plainArray(captures.map((capture) => capture && pick(capture)));
+  const text = (pick: (capture: Capture) => string | null) =>
+    textArray(captures.map((capture) => capture && pick(capture)));
+  return [
+    plainArray(orders.map(settledIdOf)),
+    plainArray(captures.map((capture) => capture !== null)),
+    plain((capture) => capture.costNanoUsd),
+    plain((capture) => capture.basis),
+    text((capture) => textArray(capture.flags)),
+    text((capture) => JSON.stringify(capture.usage)),
+    plain((capture) => inputTokensOf(capture.usage)),
+    plain((capture) => capture.usage.output ?? 0),
+    text((capture) => capture.servedModel),
+    text((capture) => capture.serviceTier),
+    plain((capture) => capture.upstreamId),
+    text((capture) => capture.upstreamRequestId),
+    text((capture) => capture.upstreamResponseId),
+    plain((capture) => capture.status),
+    plain((capture) => capture.isStream),
+    plain((capture) => capture.timeToFirstByteMs),
+    plain((capture) => capture.latencyMs),
+  ];
 }
+
+function holdColumns(orders: HoldOrder[]): string[] {
+  const plain = (pick: (order: HoldOrder) => unknown) => plainArray(orders.map(pick));
+  return [
+    plain((order) => order.id),
+    plain((order) => order.accountId),
+    plain((order) => order.apiKeyId),
+    plain((order) => order.amountNanoUsd),
+    plain((order) => order.minAmountNanoUsd),
+    plain((order) => order.priceVersionId),
+    textArray(orders.map((order) => order.endpoint)),
+    textArray(orders.map((order) => order.model)),
+    plain((order) => order.inputTokensBound),
+  ];
+}
+
+/** PostgreSQL's text of an array of numbers, ids and words, which need no quotes; an empty word is none. */
+const plainArray = (values: unknown[]): string =>
+  `{${values.map((value) => (value === "" ? "NULL" : (value ?? "NULL"))).join(",")}}`;
+
+const textArray = (values: (string | null)[]): string =>
+  `{${values.map((value) => (value === null ? "NULL" : quoted(value))).join(",")}}`;
+
+/** PostgreSQL's text has no NUL; one in an upstream's answer must not stop a whole batch. */
+const quoted = (text: string): string => `"${text.replaceAll("\0", "").replace(/["\\]/g, "\\$&")}"`;
+
+const parameters = Array.from({ length: 29 }, (_, at) => `$${at + 1}`).join(", ");
 
 const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|EPIPE|terminated/;
 
 /** Runs the batch; where the connection broke and nobody knows whether it committed, runs the same batch once more. */
-async function callTwiceIfLost(pool: Database["pool"], settles: string, holds: string): Promise<Row[]> {
-  const query = {
-    name: "ledger_batch",
-    text: "SELECT * FROM ledger_batch($1::jsonb, $2::jsonb)",
-    values: [settles, holds],
-  };
+async function callTwiceIfLost(pool: Database["pool"], values: string[]): Promise<Row[]> {
+  const query = { name: "ledger_batch", text: `SELECT * FROM ledger_batch(${parameters})`, values };
   try {
     return (await pool.query<Row>(query)).rows;
   } catch (error) {

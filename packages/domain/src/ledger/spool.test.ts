@@ -26,6 +26,7 @@ function aLedger() {
     },
     release: () =>
       state.isDown ? Promise.reject(new Error("down")) : Promise.resolve({ didSettle: true, paidNanoUsd: 0n }),
+    oldestOpenHold: () => null,
     idle: () => Promise.resolve(),
   };
   return { ledger, captured, state };

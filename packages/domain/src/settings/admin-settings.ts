@@ -6,17 +6,19 @@ import { usdOf } from "../ledger/money.ts";
 import { listUpstreams, saveUpstream } from "../upstreams/upstreams.ts";
 import { readSettings, writeSettings, type Settings } from "./settings.ts";
 
-export type AdminSettings = Omit<Settings, "defaultBalanceNanoUsd"> & {
+export type AdminSettings = Omit<Settings, "defaultBalanceNanoUsd" | "minimumTopUpNanoUsd"> & {
   defaultBalanceUsd: string;
+  minimumTopUpUsd: string;
   upstream: { baseUrl: string; keyLastFour: string } | null;
 };
 
 export async function readAdminSettings(db: Database): Promise<AdminSettings> {
-  const { defaultBalanceNanoUsd, ...settings } = await readSettings(db);
+  const { defaultBalanceNanoUsd, minimumTopUpNanoUsd, ...settings } = await readSettings(db);
   const [upstream] = await listUpstreams(db);
   return {
     ...settings,
     defaultBalanceUsd: usdOf(BigInt(defaultBalanceNanoUsd)),
+    minimumTopUpUsd: usdOf(BigInt(minimumTopUpNanoUsd)),
     upstream: upstream ? { baseUrl: upstream.baseUrl, keyLastFour: upstream.keyLastFour } : null,
   };
 }

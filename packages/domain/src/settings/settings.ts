@@ -13,6 +13,15 @@ export const settingsSchema = z.strictObject({
   isRegistrationOpen: z.boolean().default(true),
   /** Sent upstream where neither the client nor the model's price says how long an answer may get. */
   defaultMaxOutputTokens: z.int().min(16).max(1_000_000).default(32_768),
+  /** Limits of users that have none of their own; null: unlimited. */
+  defaultRequestsPerMinute: z.int().min(1).max(1_000_000).nullable().default(null),
+  defaultTokensPerMinute: z.int().min(1).max(1_000_000_000).nullable().default(null),
+  defaultConcurrentRequests: z.int().min(1).max(100_000).nullable().default(null),
+  /** The least that a redeem code may be worth, nano-USD. */
+  minimumTopUpNanoUsd: z
+    .string()
+    .regex(/^\d{1,18}$/)
+    .default("5000000000"),
   /** Whether an upstream may lie in a private network (Ollama, vLLM); it also allows plain http. */
   allowsPrivateUpstreams: z.boolean().default(false),
 });

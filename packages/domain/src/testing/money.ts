@@ -38,8 +38,14 @@ export async function aPayer(db: Database, { balanceNanoUsd = dollar } = {}): Pr
   return { userId, accountId, apiKeyId, priceVersionId };
 }
 
+/** Like the gateway's: a uuid v7, which rises with time. */
+export function aRequestId(): string {
+  const hex = Date.now().toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7${randomUUID().slice(15)}`;
+}
+
 export const aHold = (payer: Payer, order: Partial<HoldOrder> = {}): HoldOrder => ({
-  id: randomUUID(),
+  id: aRequestId(),
   accountId: payer.accountId,
   apiKeyId: payer.apiKeyId,
   priceVersionId: payer.priceVersionId,

@@ -50,6 +50,7 @@ export async function startScripted(
         const { id, bound } = request;
         return Promise.resolve({
           held: true,
+          allowance: null,
           id,
           outputCapTokens: null,
           inputTokens: bound.inputTokens,
