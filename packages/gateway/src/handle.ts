@@ -36,6 +36,8 @@ export type Exchange = {
   body: Uint8Array;
   hold: Hold;
   signal: AbortSignal;
+  /** To be called once a streamed answer is over and settled. */
+  done: () => void;
 };
 
 const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, endpoint]));
@@ -57,7 +59,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       const answer = await answerCall(call, id, startedAtMs);
       if (answer.body instanceof Uint8Array) return answer;
       isHandedOver = true;
-      return { ...answer, body: countDown(answer.body) };
+      return answer;
     } catch (error) {
       if (error instanceof BodyError) return errorAnswer("invalid_body", id, error);
       if (error instanceof BodyTooLargeError) return errorAnswer("body_too_large", id);
@@ -68,13 +70,9 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     }
   }
 
-  async function* countDown(body: AsyncGenerator<Uint8Array, void, void>): AsyncGenerator<Uint8Array, void, void> {
-    try {
-      yield* body;
-    } finally {
-      running--;
-    }
-  }
+  const done = () => {
+    running--;
+  };
 
   async function answerCall(call: GatewayCall, id: string, startedAtMs: number): Promise<GatewayAnswer> {
     const query = call.path.indexOf("?");
@@ -99,7 +97,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       bound: facts.bound,
     });
     if ("refused" in hold) return refuse(hold, id);
-    const exchange: Exchange = { id, startedAtMs, endpoint, facts, body, hold, signal: call.signal };
+    const exchange: Exchange = { id, startedAtMs, endpoint, facts, body, hold, signal: call.signal, done };
     return dispatch(call, caller, exchange, bodyForUpstream(endpoint, scanned, facts, hold, caller));
   }
 

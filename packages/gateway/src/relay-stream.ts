@@ -28,22 +28,24 @@ export async function* relayStream(
   const checkpoint = createCheckpoints(ports, exchange, meter);
   let isWhole = false;
   try {
-    for await (const event of eventsOf(answer)) {
+    for await (const events of eventsOf(answer)) {
       if (exchange.signal.aborted) throw new ClientLeftError();
-      if ("opaque" in event) {
-        yield event.opaque;
+      if (events instanceof Uint8Array) {
+        yield events;
         continue;
       }
-      settleOnce.noteFirstByte();
-      const kind = meter.take(event);
-      checkpoint();
-      if (kind === "terminal" || kind === "usage") {
-        isWhole ||= kind === "terminal" || meter.facts.usage !== null;
-        await settleOnce.settle(isWhole);
+      if (events.length > 0) settleOnce.noteFirstByte();
+      for (const event of events) {
+        const kind = meter.take(event);
+        if (kind === "terminal" || kind === "usage") {
+          isWhole ||= kind === "terminal" || meter.facts.usage !== null;
+          await settleOnce.settle(isWhole);
+        }
+        const isHidden = kind === "usage" && !exchange.facts.wantsUsageChunk;
+        if (!isHidden) yield event.raw;
+        if (kind === "error") throw new Error("The upstream reported an error in its stream.");
       }
-      const isHidden = kind === "usage" && !exchange.facts.wantsUsageChunk;
-      if (!isHidden) yield event.raw;
-      if (kind === "error") throw new Error("The upstream reported an error in its stream.");
+      checkpoint();
     }
     if (!isWhole) throw new Error("The upstream's stream ended before its last event.");
   } catch (error) {
@@ -54,29 +56,32 @@ export async function* relayStream(
     throw error;
   } finally {
     answer.body.destroy();
-    await settleOnce.settle(false);
+    await settleOnce.settle(false).finally(exchange.done);
   }
 }
 
-/** The stream's events; `opaque` bytes where it is none that can be read as events, which flow on unmetered. */
-async function* eventsOf(answer: UpstreamAnswer): AsyncGenerator<SseEvent | { opaque: Uint8Array }, void, void> {
+/** The events of each chunk; plain bytes where the stream is none that can be read as events: they flow on unmetered. */
+async function* eventsOf(answer: UpstreamAnswer): AsyncGenerator<SseEvent[] | Uint8Array, void, void> {
   const splitter = createSseSplitter();
   let isReadable = true;
-  for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of answer.body) {
     if (!isReadable) {
-      yield { opaque: chunk };
+      yield chunk;
       continue;
     }
+    let events: SseEvent[];
     try {
-      yield* splitter.push(chunk);
+      events = splitter.push(chunk);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       isReadable = false;
-      yield { opaque: splitter.rest() };
+      yield splitter.rest();
+      continue;
     }
+    if (events.length > 0) yield events;
   }
   // An event that its closing empty line never followed is still read: some servers end without one.
-  if (isReadable && splitter.rest().length > 0) yield* splitter.push(Buffer.from("\n\n")).slice(0, 1);
+  if (isReadable && splitter.rest().length > 0) yield splitter.push(Buffer.from("\n\n")).slice(0, 1);
 }
 
 function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnswer, meter: StreamMeter) {

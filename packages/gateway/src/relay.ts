@@ -32,7 +32,7 @@ async function relayWhole(
   const timeToFirstByteMs = ports.now() - exchange.startedAtMs;
   let body: Uint8Array;
   try {
-    body = await readAll(answer, maxAnswerBytes);
+    body = await answer.body.readAll(maxAnswerBytes);
   } catch (error) {
     // Nothing reached the client, so nothing is charged.
     ports.log("warn", "upstream_broke_off", { requestId: exchange.id, error: (error as Error).message });
@@ -105,17 +105,6 @@ export async function captureOf(
   };
 }
 
-async function readAll(answer: UpstreamAnswer, maxBytes: number): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > maxBytes) throw new Error(`The answer has more than ${maxBytes} bytes.`);
-  }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length);
-}
-
 type UpstreamError = { message?: unknown; type?: unknown; code?: unknown };
 
 /**
@@ -124,7 +113,7 @@ type UpstreamError = { message?: unknown; type?: unknown; code?: unknown };
  */
 async function relayError(ports: Ports, exchange: Exchange, answer: UpstreamAnswer): Promise<GatewayAnswer> {
   const { id, hold } = exchange;
-  const body = await readAll(answer, maxErrorBytes).catch(() => new Uint8Array(0));
+  const body = await answer.body.readAll(maxErrorBytes).catch(() => new Uint8Array(0));
   await ports.settle({ hold, outcome: "released", reason: `upstream_${answer.status}` });
   const error = parseError(body);
   const retryAfter = answer.headers["retry-after"];

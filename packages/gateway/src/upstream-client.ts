@@ -3,9 +3,11 @@
  * the connection failed, or it said 429 or 503. Never after a byte, never after a timeout.
  */
 import { createHash } from "node:crypto";
-import { errors, Pool, type Dispatcher } from "undici";
+import type { IncomingHttpHeaders } from "node:http";
+import { errors, Pool } from "undici";
 import { upstreamHeaders } from "./headers.ts";
 import type { Attempt, Upstream } from "./ports.ts";
+import { createUpstreamBody, type FedBody, type UpstreamBody } from "./upstream-body.ts";
 
 export type UpstreamCall = {
   /** Path behind the base URL, e.g. `/chat/completions`. */
@@ -21,8 +23,8 @@ export type UpstreamCall = {
 export type UpstreamAnswer = {
   upstream: Upstream;
   status: number;
-  headers: Dispatcher.ResponseData["headers"];
-  body: Dispatcher.ResponseData["body"];
+  headers: IncomingHttpHeaders;
+  body: UpstreamBody;
 };
 
 export type Dispatched =
@@ -41,6 +43,10 @@ export type UpstreamClient = {
   dispatch(call: UpstreamCall, upstreams: readonly Upstream[]): Promise<Dispatched>;
   close(): Promise<void>;
 };
+
+class ClientLeftError extends Error {
+  override readonly name = "ClientLeftError";
+}
 
 const maxAttempts = 2;
 /** So many failures in a row keep an upstream out for `openMs`; then the next real call is the probe. */
@@ -80,17 +86,49 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
 
   const isClosed = (upstream: Upstream) => (breakers.get(breakerKey(upstream))?.openUntilMs ?? 0) <= now();
 
-  async function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
+  /** Resolves with the answer's head. `signal` ends the call, its body too. */
+  function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
     const { origin, basePath } = addressOf(upstream.baseUrl);
-    const { statusCode, headers, body } = await poolOf(origin).request({
-      path: basePath + call.path,
-      method: "POST",
-      headers: upstreamHeaders(call.headers, upstream),
-      body: call.body,
-      headersTimeout: call.isStream ? timeouts.streamHeadersMs : timeouts.wholeAnswerMs,
-      signal: call.signal,
+    const { signal } = call;
+    return new Promise((resolve, reject) => {
+      let fed: FedBody | null = null;
+      let leave: (() => void) | null = null;
+      const stopListening = () => {
+        if (leave) signal?.removeEventListener("abort", leave);
+      };
+      poolOf(origin).dispatch(
+        {
+          path: basePath + call.path,
+          method: "POST",
+          headers: upstreamHeaders(call.headers, upstream),
+          body: call.body,
+          headersTimeout: call.isStream ? timeouts.streamHeadersMs : timeouts.wholeAnswerMs,
+        },
+        {
+          onRequestStart: (controller) => {
+            if (!signal) return;
+            leave = () => controller.abort(new ClientLeftError());
+            if (signal.aborted) leave();
+            else signal.addEventListener("abort", leave, { once: true });
+          },
+          onResponseStart: (controller, status, headers) => {
+            if (status < 200) return;
+            fed = createUpstreamBody(controller);
+            resolve({ upstream, status, headers, body: fed.body });
+          },
+          onResponseData: (_controller, chunk) => fed?.push(chunk),
+          onResponseEnd: () => {
+            stopListening();
+            fed?.end();
+          },
+          onResponseError: (_controller, error) => {
+            stopListening();
+            if (fed) fed.fail(error);
+            else reject(error);
+          },
+        },
+      );
     });
-    return { upstream, status: statusCode, headers, body };
   }
 
   return {
@@ -105,7 +143,7 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
           note(upstream, answer.status);
           attempts.push(attemptOf(upstream, "answered", answer.status, startedAtMs, now()));
           if (isLast || (answer.status !== 429 && answer.status !== 503)) return { answer, attempts };
-          await answer.body.dump();
+          answer.body.destroy();
         } catch (error) {
           const fault = faultOf(error);
           if (fault !== "aborted") note(upstream, null);
@@ -167,6 +205,6 @@ const notConnected = new Set([
 
 export function faultOf(error: unknown): UpstreamFault {
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "timeout";
-  if ((error as Error).name === "AbortError") return "aborted";
+  if (error instanceof ClientLeftError) return "aborted";
   return notConnected.has(codeOf(error)) ? "unavailable" : "failed";
 }

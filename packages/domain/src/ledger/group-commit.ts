@@ -16,10 +16,17 @@ export class QueueFullError extends Error {
 
 type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void };
 
-/** `flush` gets at most `maxBatch` items and answers with one result per item, in order. */
+/**
+ * `flush` gets at most `maxBatch` items and answers with one result per item, in order. The next batch is flushed before
+ * those who waited for this one go on, so that the database works while they do. `rest` is called when nothing waits.
+ */
 export function createGroupCommit<Item, Result>(
   flush: (items: Item[]) => Promise<Result[]>,
-  { maxBatch = 256, maxQueue = 2_000 } = {},
+  {
+    maxBatch = 256,
+    maxQueue = 2_000,
+    rest = () => {},
+  }: { maxBatch?: number; maxQueue?: number; rest?: () => void } = {},
 ): GroupCommit<Item, Result> {
   let queue: Waiting<Item, Result>[] = [];
   let running: Promise<void> | null = null;
@@ -36,6 +43,7 @@ export function createGroupCommit<Item, Result>(
       }
     }
     running = null;
+    rest();
   }
 
   return {

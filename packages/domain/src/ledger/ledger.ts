@@ -4,6 +4,7 @@
  * by sending the same batch again.
  */
 import type { Database } from "@codex-gateway/db";
+import type pg from "pg";
 import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
@@ -95,7 +96,10 @@ export function createLedger(
   defaultLimits: () => DefaultLimits = () => unlimited,
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
-  const orders = createGroupCommit((batch: Order[]) => flush(pool, instance, defaultLimits(), batch));
+  const connection = createBatchConnection(pool);
+  const orders = createGroupCommit((batch: Order[]) => flush(connection, instance, defaultLimits(), batch), {
+    rest: () => connection.giveBack(),
+  });
   const open = new Set<string>();
   const settle = async (order: SettleOrder): Promise<SettleOutcome> => {
     const row = await orders.add(order);
@@ -143,7 +147,7 @@ const allowanceOf = (details: NonNullable<Row["details"]>): Allowance => ({
 
 /** What became of each order; null for one that had nothing to settle. */
 async function flush(
-  pool: Database["pool"],
+  connection: BatchConnection,
   instance: { id: string; epoch: bigint },
   limits: DefaultLimits,
   orders: Order[],
@@ -155,7 +159,7 @@ async function flush(
     // Of two orders for one hold, the first one settles it.
     else if (!settles.has(settledIdOf(order))) settles.set(settledIdOf(order), order);
   }
-  const rows = await callTwiceIfLost(pool, [
+  const rows = await callTwiceIfLost(connection, [
     ...settleColumns([...settles.values()]),
     ...holdColumns(holds),
     instance.id,
@@ -229,16 +233,53 @@ const quoted = (text: string): string => `"${text.replaceAll("\0", "").replace(/
 
 const parameters = Array.from({ length: 29 }, (_, at) => `$${at + 1}`).join(", ");
 
+type BatchConnection = { query(values: string[]): Promise<{ rows: Row[] }>; giveBack(): void };
+
+/**
+ * One connection of the pool, kept from batch to batch while there are any: the pool hands one out only after everything
+ * else that is due has run, and that would be all the calls whose batch has just been committed.
+ */
+function createBatchConnection(pool: Database["pool"]): BatchConnection {
+  let client: pg.PoolClient | null = null;
+  const giveBack = (error?: Error) => {
+    client?.off("error", giveBack);
+    client?.release(error);
+    client = null;
+  };
+  return {
+    query: async (values) => {
+      if (client === null) {
+        client = await pool.connect();
+        client.on("error", giveBack);
+      }
+      try {
+        return await client.query<Row>({
+          name: "ledger_batch",
+          text: `SELECT * FROM ledger_batch(${parameters})`,
+          values,
+        });
+      } catch (error) {
+        if (isLost(error)) giveBack(error as Error);
+        throw error;
+      }
+    },
+    giveBack: () => giveBack(),
+  };
+}
+
 const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|EPIPE|terminated/;
 
+function isLost(error: unknown): boolean {
+  const { code = "", message = "" } = error as { code?: string; message?: string };
+  return lostConnection.test(code) || lostConnection.test(message);
+}
+
 /** Runs the batch; where the connection broke and nobody knows whether it committed, runs the same batch once more. */
-async function callTwiceIfLost(pool: Database["pool"], values: string[]): Promise<Row[]> {
-  const query = { name: "ledger_batch", text: `SELECT * FROM ledger_batch(${parameters})`, values };
+async function callTwiceIfLost(connection: BatchConnection, values: string[]): Promise<Row[]> {
   try {
-    return (await pool.query<Row>(query)).rows;
+    return (await connection.query(values)).rows;
   } catch (error) {
-    const { code = "", message = "" } = error as { code?: string; message?: string };
-    if (!lostConnection.test(code) && !lostConnection.test(message)) throw error;
-    return (await pool.query<Row>(query)).rows;
+    if (!isLost(error)) throw error;
+    return (await connection.query(values)).rows;
   }
 }
