@@ -60,11 +60,11 @@ export function createApiListener(doors: Doors): RequestListener {
 }
 
 /**
- * Listens with the limits of design: 10 s for the headers, 15 s for the head, 65 s of keep-alive.
+ * Listens with the limits of design: 10 s for the headers, 5 min for the whole request, 65 s of keep-alive.
  * @throws Error with one sentence where the port is taken or not allowed.
  */
 export async function listen(listener: RequestListener, port: number, host: string, name: string): Promise<Server> {
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 0, keepAliveTimeout: 65_000 }, listener);
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 300_000, keepAliveTimeout: 65_000 }, listener);
   // The gateway answers `Expect: 100-continue` itself, after it has seen the key and the size.
   server.on("checkContinue", listener);
   await new Promise<void>((resolve, reject) => {

@@ -35,7 +35,8 @@ export type Exchange = {
   /** As the client sent it. */
   body: Uint8Array;
   hold: Hold;
-  signal: AbortSignal;
+  /** Aborts when the client has left; null for a whole answer, which is fetched to its end all the same. */
+  signal: AbortSignal | null;
   /** To be called once a streamed answer is over and settled. */
   done: () => void;
 };
@@ -97,7 +98,17 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       bound: facts.bound,
     });
     if ("refused" in hold) return refuse(hold, id);
-    const exchange: Exchange = { id, startedAtMs, endpoint, facts, body, hold, signal: call.signal, done };
+    // A whole answer is fetched to its end even where its client has left: its cost is then exact.
+    const exchange: Exchange = {
+      id,
+      startedAtMs,
+      endpoint,
+      facts,
+      body,
+      hold,
+      signal: facts.isStream ? call.signal : null,
+      done,
+    };
     return dispatch(call, caller, exchange, bodyForUpstream(endpoint, scanned, facts, hold, caller));
   }
 
@@ -108,7 +119,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     body: Uint8Array,
   ): Promise<GatewayAnswer> {
     const { hold, facts, id } = exchange;
-    if (call.signal.aborted) {
+    if (exchange.signal?.aborted) {
       await ports.settle({ hold, outcome: "released", reason: "client_left" });
       return errorAnswer("upstream_failed", id);
     }
@@ -119,8 +130,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
         body,
         isStream: facts.isStream,
         stickyKey: caller.userId,
-        // A whole answer is fetched to its end even where its client has left: its cost is then exact.
-        signal: facts.isStream ? call.signal : null,
+        signal: exchange.signal,
       },
       ports.listUpstreams(),
     );

@@ -27,9 +27,16 @@ const textOrNull = (value: unknown): string | null => (typeof value === "string"
 
 const answerKeys = new Set(["id", "model", "usage", "service_tier", "output"]);
 
+/** Above this, scanning the top level is cheaper than parsing all of it. */
+const parseBelowBytes = 8 * 1024;
+
 /** The facts of a whole JSON answer; a large one is scanned at its top level instead of parsed. */
 export function readJsonAnswer(bytes: Uint8Array): AnswerFacts {
   const facts = noFacts();
+  if (bytes.length < parseBelowBytes) {
+    noteObject(facts, parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()));
+    return facts;
+  }
   try {
     const body = scanBody(bytes, answerKeys);
     noteObject(facts, {

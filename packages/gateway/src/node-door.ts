@@ -59,16 +59,15 @@ export function createNodeDoor(gateway: Gateway): NodeDoor {
         send(res, { ...errorAnswer("invalid_body", createRequestId(), { message: fault }) });
         return;
       }
-      const closed = new AbortController();
-      res.once("close", () => {
-        if (!res.writableFinished) closed.abort();
-      });
+      const signal = signalOfClose(res);
       const answer = await gateway.handle({
         method: req.method ?? "GET",
         path: req.url ?? "/",
         headers: req.headers,
         readBody: (maxBytes) => readBody(req, res, maxBytes),
-        signal: closed.signal,
+        get signal() {
+          return signal();
+        },
         remoteAddress: req.socket.remoteAddress ?? "",
       });
       // What is left of a body that nobody read would be taken for the next request.
@@ -86,7 +85,8 @@ export function createNodeDoor(gateway: Gateway): NodeDoor {
 
 function send(res: ServerResponse, { status, headers, body }: GatewayAnswer): void {
   if (res.destroyed || !(body instanceof Uint8Array)) return;
-  res.writeHead(status, { ...headers, "content-length": String(body.length) });
+  headers["content-length"] = String(body.length);
+  res.writeHead(status, headers);
   res.end(body);
 }
 
@@ -118,8 +118,26 @@ function readBody(req: IncomingMessage, res: ServerResponse, maxBytes: number): 
     });
     req.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)));
     req.on("error", reject);
-    req.on("close", () => reject(new Error("The client left before its request was complete.")));
+    req.on("close", () => {
+      if (!req.complete) reject(new Error("The client left before its request was complete."));
+    });
   });
+}
+
+/** An AbortSignal costs more than most calls need: it is made for the first one who asks. */
+function signalOfClose(res: ServerResponse): () => AbortSignal {
+  let controller: AbortController | null = null;
+  let hasLeft = false;
+  res.once("close", () => {
+    if (res.writableFinished) return;
+    hasLeft = true;
+    controller?.abort();
+  });
+  return () => {
+    controller ??= new AbortController();
+    if (hasLeft) controller.abort();
+    return controller.signal;
+  };
 }
 
 function drained(res: ServerResponse): Promise<void> {

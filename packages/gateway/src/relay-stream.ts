@@ -29,7 +29,7 @@ export async function* relayStream(
   let isWhole = false;
   try {
     for await (const events of eventsOf(answer)) {
-      if (exchange.signal.aborted) throw new ClientLeftError();
+      if (exchange.signal?.aborted) throw new ClientLeftError();
       if (events instanceof Uint8Array) {
         yield events;
         continue;
@@ -50,7 +50,7 @@ export async function* relayStream(
     if (!isWhole) throw new Error("The upstream's stream ended before its last event.");
   } catch (error) {
     await settleOnce.settle(false);
-    if (exchange.signal.aborted || isWhole) return;
+    if (exchange.signal?.aborted || isWhole) return;
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
     yield errorEvent(isResponses);
     throw error;
@@ -90,7 +90,7 @@ function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnsw
 
   async function settle(isWhole: boolean): Promise<void> {
     // A response that failed before anything came out is no answer.
-    if (meter.facts.usage === null && !meter.hasOutput() && !exchange.signal.aborted) {
+    if (meter.facts.usage === null && !meter.hasOutput() && !exchange.signal?.aborted) {
       await ports.settle({ hold: exchange.hold, outcome: "released", reason: "no_output" });
       return;
     }

@@ -229,7 +229,10 @@ const textArray = (values: (string | null)[]): string =>
   `{${values.map((value) => (value === null ? "NULL" : quoted(value))).join(",")}}`;
 
 /** PostgreSQL's text has no NUL; one in an upstream's answer must not stop a whole batch. */
-const quoted = (text: string): string => `"${text.replaceAll("\0", "").replace(/["\\]/g, "\\$&")}"`;
+const quoted = (text: string): string =>
+  needsEscape.test(text) ? `"${text.replaceAll("\0", "").replace(/["\\]/g, "\\$&")}"` : `"${text}"`;
+// eslint-disable-next-line no-control-regex -- NUL is what is looked for
+const needsEscape = /["\\\0]/;
 
 const parameters = Array.from({ length: 29 }, (_, at) => `$${at + 1}`).join(", ");
 

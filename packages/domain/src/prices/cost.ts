@@ -55,19 +55,36 @@ export function costNanoUsd(prices: Prices, usage: UsageUnits, serviceTier: stri
   return (scaled + divisor / 2n) / divisor;
 }
 
+type Dearest = { aboveInputTokens: number; inputPicoUsd: bigint; outputPicoUsd: bigint };
+
+/** What is dearest in each band, with the dearest tier and the markup in it; found once per price version. */
+const dearestOf = new WeakMap<Prices, Dearest[]>();
+
+function findDearest(prices: Prices): Dearest[] {
+  const tier = Object.values(prices.tiersPpm).reduce((most, each) => (each > most ? each : most), ppm);
+  const dearest = (band: PriceBand, isOutput: boolean) =>
+    Object.entries(band.picoUsdPerUnit).reduce(
+      (max, [unitClass, price]) => (unitClass.endsWith("output") === isOutput && price > max ? price : max),
+      0n,
+    );
+  return prices.bands.map((band) => ({
+    aboveInputTokens: band.aboveInputTokens,
+    inputPicoUsd: dearest(band, false) * tier * prices.markupPpm,
+    outputPicoUsd: dearest(band, true) * tier * prices.markupPpm,
+  }));
+}
+
 /** The most that a call can cost: every input token at the dearest input price, at the dearest tier it may be served in. */
 export function maxCostNanoUsd(prices: Prices, inputTokens: number, outputTokens: number): bigint {
-  const tier = Object.values(prices.tiersPpm).reduce((most, each) => (each > most ? each : most), ppm);
+  let bands = dearestOf.get(prices);
+  if (!bands) {
+    bands = findDearest(prices);
+    dearestOf.set(prices, bands);
+  }
   let most = 0n;
-  for (const band of prices.bands) {
+  for (const band of bands) {
     if (band.aboveInputTokens >= inputTokens) break;
-    const dearest = (isOutput: boolean) =>
-      Object.entries(band.picoUsdPerUnit).reduce(
-        (max, [unitClass, price]) => (unitClass.endsWith("output") === isOutput && price > max ? price : max),
-        0n,
-      );
-    const picoUsd = BigInt(inputTokens) * dearest(false) + BigInt(outputTokens) * dearest(true);
-    const scaled = picoUsd * tier * prices.markupPpm;
+    const scaled = BigInt(inputTokens) * band.inputPicoUsd + BigInt(outputTokens) * band.outputPicoUsd;
     const cost = (scaled + divisor - 1n) / divisor;
     if (cost > most) most = cost;
   }
