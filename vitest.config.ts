@@ -38,6 +38,10 @@ export default defineConfig({
           maxWorkers: 1,
         },
       },
+      {
+        extends: true,
+        test: { name: "screenshots", include: ["apps/web/e2e/src/**/*.shots.ts"], maxWorkers: 1 },
+      },
     ],
   },
 });

@@ -9,6 +9,8 @@ declare module "@remix-run/node" {
     /** The metered /v1 proxy: one call, one answer, one charge. */
     proxy: (request: Request) => Promise<Response>;
     api: (request: Request) => Promise<PageApi>;
+    /** Where OpenAI clients are pointed; ends in /v1. */
+    apiUrl: (request: Request) => string;
     /** What a person can mend, or null for a bug. */
     faultOf: (error: unknown) => { message: string; fields: Record<string, string> } | null;
   }

@@ -4,25 +4,34 @@ import { redirect, type AppLoadContext } from "@remix-run/node";
 
 export type UserApi = PageApi & { user: SessionUser };
 
-export const homeOf = ({ role }: Pick<SessionUser, "role">): string => (role === "user" ? "/api-keys" : "/admin/users");
+export const homeOf = ({ role }: Pick<SessionUser, "role">): string => (role === "user" ? "/dashboard" : "/admin");
 
+/** A stranger is sent to the log-in page, and from there back to where they were. */
 export async function requireUser(request: Request, context: AppLoadContext): Promise<UserApi> {
   const api = await context.api(request);
-  if (!api.user) throw redirect("/login", { headers: api.headers });
-  return { ...api, user: api.user };
+  if (api.user) return { ...api, user: api.user };
+  const { pathname, search } = new URL(request.url);
+  const next = request.method === "GET" ? pathname.replace(/\.data$/, "") + search : pathname;
+  throw redirect(`/login?next=${encodeURIComponent(next)}`, { headers: api.headers });
 }
 
 export async function requireAdmin(request: Request, context: AppLoadContext): Promise<UserApi> {
   const api = await requireUser(request, context);
-  if (api.user.role === "user") throw redirect(homeOf(api.user), { headers: api.headers });
+  if (api.user.role === "user") throw new Response("Forbidden", { status: 403 });
   return api;
 }
 
 /** Pages for those who are not signed in yet. */
 export async function requireStranger(request: Request, context: AppLoadContext): Promise<PageApi> {
   const api = await context.api(request);
-  if (api.user) throw redirect(homeOf(api.user), { headers: api.headers });
+  if (api.user) throw redirect(nextOf(request) ?? homeOf(api.user), { headers: api.headers });
   return api;
+}
+
+/** Where to go after the log-in: a path of this site, never another one's address. */
+export function nextOf(request: Request): string | null {
+  const next = new URL(request.url).searchParams.get("next") ?? "";
+  return /^\/(?![/\\])/.test(next) ? next : null;
 }
 
 export type Fault = { message: string; fields: Record<string, string> };
@@ -45,4 +54,17 @@ export async function attempt<Result>(
 export function textOf(form: FormData, name: string): string {
   const value = form.get(name);
   return typeof value === "string" ? value : "";
+}
+
+/** A field of a form as text; null where it is empty. */
+export const textOrNull = (form: FormData, name: string): string | null => textOf(form, name).trim() || null;
+
+/** What is not there, and what is somebody else's, is the same 404. */
+export async function orNotFound<Result>(context: AppLoadContext, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    if (context.faultOf(error)) throw new Response("Not found", { status: 404 });
+    throw error;
+  }
 }

@@ -1,21 +1,27 @@
-import { Links, Meta, Outlet, Scripts, ScrollRestoration } from "@remix-run/react";
-import type { ReactNode } from "react";
+import type { LoaderFunctionArgs } from "@remix-run/node";
+import { Links, Meta, Outlet, Scripts, ScrollRestoration, useRevalidator } from "@remix-run/react";
+import { useEffect, type ReactNode } from "react";
+import { ErrorPage } from "./components/error-page";
+import { usePreferences } from "./i18n/use-texts";
 import { useNonce } from "./nonce";
+import { readPreferences, rememberTimeZone } from "./preferences";
 import "./styles.css";
+
+export const loader = ({ request }: LoaderFunctionArgs) => ({ preferences: readPreferences(request) });
 
 export function Layout({ children }: { children: ReactNode }) {
   const nonce = useNonce();
+  const { language, theme } = usePreferences();
   return (
-    <html lang="zh-CN">
+    <html lang={language} data-theme={theme}>
       <head>
         <meta charSet="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>Codex Gateway</title>
         <Meta />
         <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
         <Links />
       </head>
-      <body className="min-h-screen bg-neutral-50 text-neutral-900 antialiased dark:bg-neutral-950 dark:text-neutral-100">
+      <body className="min-h-screen font-sans antialiased">
         {children}
         <ScrollRestoration nonce={nonce} />
         <Scripts nonce={nonce} />
@@ -25,5 +31,12 @@ export function Layout({ children }: { children: ReactNode }) {
 }
 
 export default function App() {
+  const { timeZone } = usePreferences();
+  const { revalidate } = useRevalidator();
+  useEffect(() => {
+    if (rememberTimeZone(timeZone)) revalidate();
+  }, [timeZone, revalidate]);
   return <Outlet />;
 }
+
+export const ErrorBoundary = ErrorPage;

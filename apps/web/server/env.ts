@@ -14,6 +14,8 @@ export const envSchema = z.object({
   SECRET_KEY: z.string().min(32, "must have at least 32 characters").optional(),
   /** The address browsers use, e.g. https://gateway.example.com; unset: http://localhost:PORT. */
   PUBLIC_URL: z.url("must be a URL such as https://gateway.example.com").optional(),
+  /** The address that OpenAI clients use, ending in /v1; unset: API_PORT on the host of PUBLIC_URL. Only shown. */
+  API_URL: z.url("must be a URL such as https://api.example.com/v1").optional(),
   /** Pages, tRPC and /v1. 0 picks a free port. */
   PORT: port.default(3000),
   /** /v1 and the probes. 0 picks a free port. */

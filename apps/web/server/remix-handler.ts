@@ -1,13 +1,20 @@
 /** Answers what is no static file on the pages' port: /api/trpc, and Remix with its /v1 resource route. */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { faultOf, type Services } from "@codex-gateway/api";
 import type { Log, WebDoor } from "@codex-gateway/gateway";
-import { createRequestHandler, type ServerBuild } from "@remix-run/node";
+import { createRequestHandler, data, type ServerBuild } from "@remix-run/node";
 import { answerTrpc, openPageApi } from "./page-api.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import type { WebHandler } from "./web-bridge.ts";
 
-export type PageServices = { proxy: WebDoor; api: Services; log: Log; publicUrl: () => string };
+export type PageServices = {
+  proxy: WebDoor;
+  api: Services;
+  log: Log;
+  publicUrl: () => string;
+  /** Where OpenAI clients are pointed; ends in /v1. */
+  apiUrl: () => string;
+};
 
 /** Page answers get the security headers, /v1 answers their own. */
 export function createPageHandler(build: ServerBuild, services: PageServices): WebHandler {
@@ -24,7 +31,14 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
     return handle(request, {
       nonce,
       proxy: (proxied: Request) => services.proxy(proxied, { remoteAddress, closeSignal }),
-      api: (asking: Request) => openPageApi(api, asking, remoteAddress),
+      api: (asking: Request) =>
+        openPageApi(api, asking, remoteAddress).catch((error: unknown) => {
+          if (!isDatabaseDown(error)) throw error;
+          const requestId = randomUUID();
+          log("error", "page_without_database", { requestId, error: (error as Error).message });
+          throw data({ requestId }, { status: 503 });
+        }),
+      apiUrl: services.apiUrl,
       faultOf,
     });
   }
@@ -43,6 +57,12 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
     return response;
   };
 }
+
+/** A connection that is refused, lost or not there in time, as `pg` and Prisma tell it. */
+const isDatabaseDown = (error: unknown): boolean =>
+  /ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|P1001|P1017|terminat|Connection|timeout/i.test(
+    `${(error as { code?: string }).code ?? ""} ${(error as Error).message}`,
+  );
 
 function securityHeaders(nonce: string, isHttps: boolean): Record<string, string> {
   const policy = [

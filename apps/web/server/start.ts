@@ -48,6 +48,7 @@ export async function startGateway(env: Env, rootFolder: string): Promise<Runnin
     const nodeDoor = createNodeDoor(wired.gateway);
     let isStopping = false;
     let port = env.PORT;
+    let apiPort = env.API_PORT;
     const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${port}`;
     const doors: Doors = {
       pages: createPageHandler(build, {
@@ -58,9 +59,11 @@ export async function startGateway(env: Env, rootFolder: string): Promise<Runnin
           sessions: createSessions(database, publicUrl().startsWith("https:")),
           throttles: createThrottles(database),
           testUpstream,
+          healthOfUpstream: wired.healthOfUpstream,
         },
         log: writeLog,
         publicUrl,
+        apiUrl: () => apiUrlOf(publicUrl(), apiPort, env.API_URL),
       }),
       gateway: (req, res) => nodeDoor.answer(req, res),
       isReady: async () => !isStopping && (await database.pool.query("SELECT 1")).rowCount === 1,
@@ -78,7 +81,7 @@ export async function startGateway(env: Env, rootFolder: string): Promise<Runnin
       return Promise.resolve();
     });
     port = portOf(pages);
-    const apiPort = portOf(api);
+    apiPort = portOf(api);
     const token = await issueSetupToken(database);
     const setupLink = token === null ? null : `${publicUrl()}/setup?token=${token}`;
     return { greeting: greet(publicUrl(), apiPort, setupLink), port, apiPort, stop };
@@ -118,6 +121,14 @@ async function startDatabase(
   });
   await migrate(database.pool, path.join(rootFolder, "prisma/migrations"));
   return { database, databaseUrl: url };
+}
+
+/** What is shown to users: what the operator says, else the API's own port on the host of the pages. */
+function apiUrlOf(publicUrl: string, apiPort: number, configured: string | undefined): string {
+  if (configured) return configured;
+  const { protocol, hostname } = new URL(publicUrl);
+  // Behind TLS only the pages' address is known to be reachable; its /v1 is the same gateway.
+  return protocol === "https:" ? `${publicUrl}/v1` : `http://${hostname}:${apiPort}/v1`;
 }
 
 const greet = (publicUrl: string, apiPort: number, setupLink: string | null) =>

@@ -12,7 +12,14 @@ export async function testUpstream({ baseUrl, apiKey }: { baseUrl: string; apiKe
     await response.body?.cancel();
     if (response.status === 401 || response.status === 403) return "The upstream refuses this key.";
     return response.ok ? null : `The upstream answered with status ${response.status}.`;
-  } catch {
-    return "The upstream cannot be reached.";
+  } catch (error) {
+    return faultOf(error);
   }
+}
+
+function faultOf(error: unknown): string {
+  const { name, cause } = error as Error & { cause?: { code?: string } };
+  if (name === "TimeoutError") return "The upstream did not answer in time.";
+  const isUnknownHost = cause?.code === "ENOTFOUND" || cause?.code === "EAI_AGAIN";
+  return isUnknownHost ? "The upstream's host was not found." : "The upstream cannot be reached.";
 }

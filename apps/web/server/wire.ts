@@ -14,6 +14,7 @@ import {
   leaseMs,
   listCharges,
   listenToChanges,
+  mayUseModel,
   loadPrices,
   openInstance,
   openSpool,
@@ -37,6 +38,7 @@ import { createGateway, type Gateway, type Hold, type Log, type Ports, type Sett
 export type Wired = {
   gateway: Gateway;
   secrets: Secrets;
+  healthOfUpstream: (id: string) => ReturnType<Gateway["health"]>;
   /** Settles what is open and ends the jobs; resolves with the number of settlements that could not be written. */
   stop(): Promise<number>;
 };
@@ -82,6 +84,9 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       if (previousResponseId !== null && !(await ownsResponse(db, caller.accountId, previousResponseId))) {
         return { refused: "response_not_found", param: "previous_response_id" };
       }
+      if (!mayUseModel(caller, request.model)) {
+        return { refused: "model_not_allowed", param: "model" };
+      }
       const { settings, prices } = known;
       const { defaultMaxOutputTokens } = settings;
       const held = await holdCall(
@@ -111,6 +116,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   return {
     gateway,
     secrets,
+    healthOfUpstream: (id) => {
+      const upstream = known.upstreams.find((each) => each.id === id);
+      return upstream ? gateway.health(upstream) : "unused";
+    },
     stop: async () => {
       gateway.drain();
       const untilMs = Date.now() + drainMs;

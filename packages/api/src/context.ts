@@ -12,6 +12,8 @@ export type Services = {
   throttles: Throttles;
   /** Asks an upstream for its models. @returns null where it answered, else why not, in one sentence */
   testUpstream: (upstream: { baseUrl: string; apiKey: string }) => Promise<string | null>;
+  /** How this process fares with an upstream's calls. */
+  healthOfUpstream: (id: string) => "healthy" | "failing" | "unused";
 };
 
 export type Context = Services & {

@@ -16,6 +16,7 @@ beforeAll(async () => {
     sessions: createSessions(db, false),
     throttles: createThrottles(db),
     testUpstream: () => Promise.resolve(null),
+    healthOfUpstream: () => "unused",
   };
 });
 afterAll(() => db.drop());

@@ -2,13 +2,28 @@
 import type { SessionUser } from "@codex-gateway/domain";
 import { settings } from "./admin/settings.ts";
 import { users } from "./admin/users.ts";
+import { account } from "./account.ts";
+import { codes } from "./admin/codes.ts";
+import { logs } from "./admin/logs.ts";
+import { overview } from "./admin/overview.ts";
+import { prices } from "./admin/prices.ts";
+import { upstreams } from "./admin/upstreams.ts";
 import { auth } from "./auth.ts";
+import { dashboard } from "./dashboard.ts";
 import { keys } from "./keys.ts";
 import { setup } from "./setup.ts";
 import { createCallerFactory, router } from "./trpc.ts";
 import { usage } from "./usage.ts";
 
-export const appRouter = router({ setup, auth, keys, usage, admin: router({ users, settings }) });
+export const appRouter = router({
+  setup,
+  auth,
+  dashboard,
+  keys,
+  usage,
+  account,
+  admin: router({ overview, users, codes, prices, upstreams, settings, logs }),
+});
 
 export type AppRouter = typeof appRouter;
 /** Calls procedures in process, as their caller's context says who asks. */

@@ -73,6 +73,25 @@ export const adminProcedure = t.procedure
     return next({ ctx: { ...ctx, user: ctx.user } });
   });
 
+/** What a list takes to show one page of it. */
+export const page = {
+  limit: z.int().min(1).max(100).default(20),
+  offset: z.int().min(0).max(1_000_000).default(0),
+};
+
+/** The viewer's time zone by its IANA name: it decides when a day begins. */
+export const timeZone = z
+  .string()
+  .max(60)
+  .refine((name) => {
+    try {
+      new Intl.DateTimeFormat("en", { timeZone: name });
+      return true;
+    } catch {
+      return false;
+    }
+  }, "Unknown time zone.");
+
 export const done = z.strictObject({ isDone: z.literal(true) });
 export const isDone = { isDone: true } as const;
 

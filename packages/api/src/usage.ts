@@ -1,6 +1,6 @@
-import { listCharges, readCredits, walletOf } from "@codex-gateway/domain";
+import { AppError, findCharge, listUsage, readUsageTotals, walletOf } from "@codex-gateway/domain";
 import { z } from "zod";
-import { router, userProcedure } from "./trpc.ts";
+import { router, timeZone, userProcedure } from "./trpc.ts";
 
 const charge = z.strictObject({
   request_id: z.string(),
@@ -22,20 +22,60 @@ const charge = z.strictObject({
   }),
 });
 
+const day = z.iso.date("Enter a date.");
+export const usageFilter = z.strictObject({
+  fromDay: day,
+  toDay: day,
+  timeZone,
+  model: z.string().max(256).nullable(),
+  apiKeyId: z.uuid().nullable(),
+});
+
+export const usageRow = z.strictObject({
+  requestId: z.string(),
+  createdAt: z.date(),
+  model: z.string(),
+  endpoint: z.string(),
+  keyName: z.string(),
+  inputTokens: z.number(),
+  cachedTokens: z.number(),
+  outputTokens: z.number(),
+  costUsd: z.string(),
+  latencyMs: z.number(),
+  basis: z.enum(["exact", "observed", "estimate", "orphan"]),
+});
+
 export const usage = router({
-  credits: userProcedure
+  totals: userProcedure
+    .input(usageFilter)
     .output(
       z.strictObject({
-        balance_usd: z.string(),
-        held_usd: z.string(),
-        spent_today_usd: z.string(),
-        requests_today: z.number(),
+        requests: z.number(),
+        inputTokens: z.number(),
+        outputTokens: z.number(),
+        costUsd: z.string(),
       }),
     )
-    .query(async ({ ctx }) => readCredits(ctx.db, await walletOf(ctx.db, ctx.user.id))),
+    .query(({ ctx, input }) => readUsageTotals(ctx.db, { ...input, userId: ctx.user.id })),
 
   list: userProcedure
-    .input(z.strictObject({ limit: z.int().min(1).max(100).default(50), after: z.uuid().nullable().default(null) }))
-    .output(z.strictObject({ charges: z.array(charge), hasMore: z.boolean() }))
-    .query(async ({ ctx, input }) => listCharges(ctx.db, { accountId: await walletOf(ctx.db, ctx.user.id), ...input })),
+    .input(
+      usageFilter.extend({
+        limit: z.int().min(1).max(1_000).default(25),
+        offset: z.int().min(0).max(10_000_000).default(0),
+      }),
+    )
+    .output(z.array(usageRow))
+    .query(({ ctx, input: { limit, offset, ...filter } }) =>
+      listUsage(ctx.db, { ...filter, userId: ctx.user.id }, { limit, offset }),
+    ),
+
+  charge: userProcedure
+    .input(z.strictObject({ requestId: z.uuid() }))
+    .output(charge)
+    .query(async ({ ctx, input }) => {
+      const found = await findCharge(ctx.db, { accountId: await walletOf(ctx.db, ctx.user.id), ...input });
+      if (!found) throw new AppError("not_found", "The charge does not exist.");
+      return found;
+    }),
 });

@@ -2,8 +2,10 @@ export { AppError, type AppErrorCode } from "./app-error.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
 export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
-export { createKeyRing, type KeyRing } from "./keys/key-ring.ts";
-export { createKey, deleteKey, listKeys, type KeySummary } from "./keys/keys.ts";
+export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
+export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
+export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
+export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./keys/keys.ts";
 export { findCharge, listCharges, ownsResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
 export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
 export { adjustBalance } from "./ledger/credit.ts";
@@ -20,19 +22,49 @@ export {
 } from "./ledger/instance.ts";
 export { createLedger, type Ledger } from "./ledger/ledger.ts";
 export { nanoUsdOf, usdOf } from "./ledger/money.ts";
+export {
+  readDailyUsage,
+  readSystemOverview,
+  readUserOverview,
+  type DayOfUsage,
+  type SystemOverview,
+  type UserOverview,
+} from "./ledger/statistics.ts";
+export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./ledger/usage-report.ts";
 export { openSpool, type Spool } from "./ledger/spool.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
-export { adjustUserBalance, listUsers, setUserStatus, type UserSummary } from "./people/admin.ts";
+export { changeEmail, changePassword, listSessions, revokeSession, type SessionSummary } from "./people/account.ts";
+export {
+  adjustUserBalance,
+  listUsers,
+  readUser,
+  setUserLimits,
+  setUserStatus,
+  type UserDetails,
+  type UserSummary,
+} from "./people/admin.ts";
 export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./people/credentials.ts";
 export { createThrottles, logIn, register, type Throttles } from "./people/login.ts";
 export { createSessions, type Sessions, type SessionUser } from "./people/sessions.ts";
 export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
 export { costNanoUsd } from "./prices/cost.ts";
+export {
+  applyProposals,
+  changePrice,
+  listPrices,
+  proposePrices,
+  readPriceHistory,
+  type PriceProposal,
+  type PriceRow,
+} from "./prices/price-admin.ts";
 export { loadPrices, seedPrices, type LoadedPrices } from "./prices/price-store.ts";
 export { readSettings, settingsSchema, writeSettings, type Settings } from "./settings/settings.ts";
 export {
   checkedBaseUrl,
+  deleteUpstream,
   listUpstreams,
+  openUpstream,
+  putUpstream,
   openUpstreams,
   saveUpstream,
   type OpenUpstream,

@@ -7,13 +7,19 @@ import { billingKeys, readCallFacts, type CallFacts } from "./bound-cost.ts";
 import { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.ts";
 import { endpoints, type Endpoint } from "./endpoints.ts";
 import { errorAnswer, type ErrorCode } from "./errors.ts";
-import type { Caller, Hold, Ports, Refusal } from "./ports.ts";
+import type { Caller, Hold, Ports, Refusal, Upstream } from "./ports.ts";
 import { findRead } from "./reads.ts";
 import { noFacts } from "./meter-answer.ts";
 import { captureOf, relayAnswer } from "./relay.ts";
 import { createRequestId } from "./request-id.ts";
 import { BodyError, scanBody, valueOf, withMembers, type ScannedBody } from "./scan-body.ts";
-import { createUpstreamClient, defaultTimeouts, type UpstreamFault, type UpstreamTimeouts } from "./upstream-client.ts";
+import {
+  createUpstreamClient,
+  defaultTimeouts,
+  type UpstreamFault,
+  type UpstreamHealth,
+  type UpstreamTimeouts,
+} from "./upstream-client.ts";
 
 export type GatewayOptions = { maxBodyBytes?: number; timeouts?: UpstreamTimeouts };
 
@@ -21,6 +27,8 @@ export type Gateway = {
   handle(call: GatewayCall): Promise<GatewayAnswer>;
   /** Calls that are not settled yet, with those whose client has left. */
   inFlight(): number;
+  /** How the calls to an upstream fare. */
+  health(upstream: Upstream): UpstreamHealth;
   /** From now on calls are answered with 503. */
   drain(): void;
   close(): Promise<void>;
@@ -190,6 +198,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
   return {
     handle,
     inFlight: () => running,
+    health: (upstream) => upstreams.health(upstream),
     drain: () => {
       isDraining = true;
     },

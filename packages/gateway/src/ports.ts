@@ -8,6 +8,8 @@ export type Caller = {
   accountId: string;
   /** Stable per-user hash, sent upstream as `safety_identifier` where the body has none. */
   safetyIdentifier: string;
+  /** Empty: all. A name may end in `*`. */
+  allowedModels: readonly string[];
 };
 
 /** A refusal that the ports may answer with; `errors.ts` gives each its status, type, code and headers. */

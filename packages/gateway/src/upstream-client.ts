@@ -41,8 +41,12 @@ export const defaultTimeouts: UpstreamTimeouts = {
 
 export type UpstreamClient = {
   dispatch(call: UpstreamCall, upstreams: readonly Upstream[]): Promise<Dispatched>;
+  health(upstream: Upstream): UpstreamHealth;
   close(): Promise<void>;
 };
+
+/** `unused`: this process has not asked it yet. */
+export type UpstreamHealth = "healthy" | "failing" | "unused";
 
 class ClientLeftError extends Error {
   override readonly name = "ClientLeftError";
@@ -56,6 +60,7 @@ const openMs = 10_000;
 /** One connection pool per origin, made on its first call; a breaker per upstream and key. */
 export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeouts = defaultTimeouts): UpstreamClient {
   const pools = new Map<string, Pool>();
+  const answered = new Set<string>();
   const breakers = new Map<string, { failures: number; openUntilMs: number }>();
 
   function poolOf(origin: string): Pool {
@@ -75,6 +80,7 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
   function note(upstream: Upstream, status: number | null): void {
     const key = breakerKey(upstream);
     if (status !== null && status < 500 && status !== 429 && status !== 401 && status !== 403) {
+      answered.add(upstream.id);
       if (breakers.size > 0) breakers.delete(key);
       return;
     }
@@ -152,6 +158,10 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
         }
       }
       return { fault: "unavailable", attempts };
+    },
+    health: (upstream) => {
+      if ((breakers.get(breakerKey(upstream))?.failures ?? 0) > 0) return "failing";
+      return answered.has(upstream.id) ? "healthy" : "unused";
     },
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));

@@ -1,55 +1,177 @@
+/** The frames: one for people who are signed in, one for those who are not. */
 import type { SessionUser } from "@codex-gateway/api";
-import { Form, NavLink } from "@remix-run/react";
+import { Form, Link, NavLink, useLocation } from "@remix-run/react";
+import {
+  Activity,
+  ChartNoAxesColumn,
+  CircleDollarSign,
+  Gauge,
+  KeyRound,
+  LogOut,
+  Menu,
+  ScrollText,
+  Server,
+  Settings,
+  Tags,
+  Ticket,
+  UserRound,
+  Users,
+  type LucideIcon,
+} from "lucide-react";
 import type { ReactNode } from "react";
+import { useTexts } from "../i18n/use-texts";
+import { LanguageSwitch, ThemeSwitch } from "./preference-forms";
 
-const link = ({ isActive }: { isActive: boolean }) =>
-  `rounded-md px-3 py-1.5 text-sm ${isActive ? "bg-neutral-200 font-medium dark:bg-neutral-800" : "text-neutral-600 hover:text-neutral-950 dark:text-neutral-400 dark:hover:text-white"}`;
+type Item = { to: string; icon: LucideIcon; label: string; isExact?: boolean };
 
-/** The frame of every page for signed-in people. */
-export function Shell({ user, title, children }: { user: SessionUser; title: string; children: ReactNode }) {
-  const isAdmin = user.role !== "user";
+export function Shell({ user, children }: { user: SessionUser; children: ReactNode }) {
+  const t = useTexts();
+  const { pathname } = useLocation();
+  const mine: Item[] = [
+    { to: "/dashboard", icon: Gauge, label: t.nav.dashboard },
+    { to: "/api-keys", icon: KeyRound, label: t.nav.keys },
+    { to: "/usage", icon: ChartNoAxesColumn, label: t.nav.usage },
+    { to: "/account", icon: UserRound, label: t.nav.account },
+  ];
+  const admin: Item[] = [
+    { to: "/admin", icon: Activity, label: t.nav.overview, isExact: true },
+    { to: "/admin/users", icon: Users, label: t.nav.users },
+    { to: "/admin/codes", icon: Ticket, label: t.nav.codes },
+    { to: "/admin/prices", icon: Tags, label: t.nav.prices },
+    { to: "/admin/upstreams", icon: Server, label: t.nav.upstreams },
+    { to: "/admin/settings", icon: Settings, label: t.nav.settings },
+    { to: "/admin/logs", icon: ScrollText, label: t.nav.logs },
+  ];
+  const groups: { name?: string; items: Item[] }[] =
+    user.role === "user"
+      ? [{ items: mine }]
+      : [
+          { name: t.nav.admin, items: admin },
+          { name: t.nav.mine, items: mine },
+        ];
+  const nav = (
+    <nav aria-label={t.nav.main} className="space-y-6">
+      {groups.map(({ name, items }) => (
+        <div key={name ?? ""}>
+          {name && <p className="mb-1.5 px-3 text-xs font-medium text-muted">{name}</p>}
+          <ul className="space-y-0.5">
+            {items.map(({ to, icon: Icon, label, isExact = false }) => (
+              <li key={to}>
+                <NavLink
+                  to={to}
+                  end={isExact}
+                  prefetch="intent"
+                  className={({ isActive }) =>
+                    `flex items-center gap-2.5 rounded-lg px-3 py-2 text-sm ${isActive ? "bg-sunken font-medium text-ink" : "text-muted hover:bg-sunken hover:text-ink"}`
+                  }
+                >
+                  <Icon aria-hidden className="size-4" />
+                  {label}
+                </NavLink>
+              </li>
+            ))}
+          </ul>
+        </div>
+      ))}
+    </nav>
+  );
+  const foot = (
+    <div className="space-y-2 border-t border-line pt-4">
+      <p className="truncate px-3 text-sm text-muted" title={user.email}>
+        {user.email}
+      </p>
+      <div className="flex items-center justify-between px-1">
+        <div className="flex">
+          <LanguageSwitch />
+          <ThemeSwitch />
+        </div>
+        <Form method="post" action="/logout">
+          <button
+            className="inline-flex h-8 items-center rounded-lg px-2 text-muted hover:bg-sunken hover:text-ink"
+            aria-label={t.nav.logout}
+            title={t.nav.logout}
+          >
+            <LogOut aria-hidden className="size-4" />
+          </button>
+        </Form>
+      </div>
+    </div>
+  );
   return (
-    <>
-      <header className="border-b border-neutral-200 dark:border-neutral-800">
-        <nav aria-label="主导航" className="mx-auto flex max-w-5xl flex-wrap items-center gap-1 px-4 py-3">
-          <span className="mr-4 font-semibold tracking-tight">Codex Gateway</span>
-          <NavLink to="/api-keys" className={link}>
-            API 密钥
-          </NavLink>
-          <NavLink to="/usage" className={link}>
-            用量
-          </NavLink>
-          {isAdmin && (
-            <>
-              <NavLink to="/admin/users" className={link}>
-                用户管理
-              </NavLink>
-              <NavLink to="/admin/settings" className={link}>
-                系统设置
-              </NavLink>
-            </>
-          )}
-          <Form method="post" action="/logout" className="ml-auto flex items-center gap-3">
-            <span className="text-sm text-neutral-500">{user.email}</span>
-            <button className="text-sm text-neutral-600 hover:underline dark:text-neutral-400">退出登录</button>
-          </Form>
-        </nav>
+    <div className="min-h-screen lg:grid lg:grid-cols-[15rem_minmax(0,1fr)]">
+      <a
+        href="#content"
+        className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-lg focus:bg-surface focus:px-3 focus:py-2"
+      >
+        {t.nav.skip}
+      </a>
+      <aside className="sticky top-0 hidden h-screen flex-col justify-between overflow-y-auto border-r border-line bg-surface p-4 lg:flex">
+        <div>
+          <Brand />
+          <div className="mt-6">{nav}</div>
+        </div>
+        {foot}
+      </aside>
+      <header className="border-b border-line bg-surface lg:hidden">
+        {/* A new page closes the menu: its key changes with the address. */}
+        <details key={pathname} className="group">
+          <summary className="flex list-none items-center justify-between px-4 py-3 [&::-webkit-details-marker]:hidden">
+            <Brand />
+            <span className="inline-flex size-9 items-center justify-center rounded-lg text-muted">
+              <Menu aria-hidden className="size-5" />
+              <span className="sr-only">{t.nav.menu}</span>
+            </span>
+          </summary>
+          <div className="space-y-4 px-4 pb-4">
+            {nav}
+            {foot}
+          </div>
+        </details>
       </header>
-      <main className="mx-auto max-w-5xl px-4 py-8">
-        <h1 className="text-2xl font-semibold tracking-tight">{title}</h1>
+      <main id="content" className="mx-auto w-full max-w-6xl px-4 py-8 sm:px-8">
         {children}
       </main>
-    </>
+    </div>
+  );
+}
+
+export function Brand() {
+  return (
+    <Link to="/" className="inline-flex items-center gap-2.5 rounded-lg px-1 font-semibold tracking-tight">
+      <span className="flex size-7 items-center justify-center rounded-lg bg-accent text-on-accent">
+        <CircleDollarSign aria-hidden className="size-4" />
+      </span>
+      Codex Gateway
+    </Link>
   );
 }
 
 /** The frame of pages for those who are not signed in. */
-export function Card({ title, children }: { title: string; children: ReactNode }) {
+export function Card({
+  title,
+  lead,
+  isWide = false,
+  children,
+}: {
+  title: string;
+  lead?: string;
+  isWide?: boolean;
+  children: ReactNode;
+}) {
   return (
-    <main className="mx-auto max-w-md px-4 py-16">
-      <p className="text-sm font-semibold tracking-tight text-emerald-700 dark:text-emerald-500">Codex Gateway</p>
-      <h1 className="mt-2 text-2xl font-semibold tracking-tight">{title}</h1>
-      {children}
-    </main>
+    <div className="flex min-h-screen flex-col">
+      <header className="flex items-center justify-between px-4 py-4 sm:px-6">
+        <Brand />
+        <div className="flex">
+          <LanguageSwitch />
+          <ThemeSwitch />
+        </div>
+      </header>
+      <main className={`mx-auto w-full flex-1 px-4 py-8 sm:py-14 ${isWide ? "max-w-lg" : "max-w-sm"}`}>
+        <h1 className="text-2xl font-semibold tracking-tight">{title}</h1>
+        {lead && <p className="mt-1.5 text-sm text-muted">{lead}</p>}
+        {children}
+      </main>
+    </div>
   );
 }

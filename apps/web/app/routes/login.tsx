@@ -1,10 +1,12 @@
-import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from "@remix-run/node";
+import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, Link, useActionData } from "@remix-run/react";
-import { Button, Field, FormFault } from "../components/form";
 import { Card } from "../components/shell";
-import { attempt, requireStranger, textOf } from "../guards";
+import { Submit } from "../components/ui/button";
+import { Field, FormFault } from "../components/ui/field";
+import { attempt, nextOf, requireStranger, textOf } from "../guards";
+import { titled, useTexts } from "../i18n/use-texts";
 
-export const meta: MetaFunction = () => [{ title: "登录 · Codex Gateway" }];
+export const meta = titled((t) => t.login.title);
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { headers } = await requireStranger(request, context);
@@ -16,30 +18,38 @@ export async function action({ request, context }: ActionFunctionArgs) {
   const form = await request.formData();
   const credentials = { email: textOf(form, "email"), password: textOf(form, "password") };
   const { fault } = await attempt(context, () => caller.auth.login(credentials));
-  return fault ? data({ fault }, { status: 400 }) : redirect("/", { headers });
+  return fault ? data({ fault }, { status: 400 }) : redirect(nextOf(request) ?? "/", { headers });
 }
 
 export default function Login() {
+  const t = useTexts();
   const fault = useActionData<typeof action>()?.fault;
   return (
-    <Card title="登录">
+    <Card title={t.login.title} lead={t.login.lead}>
       <Form method="post" className="mt-8 space-y-5">
         <FormFault fault={fault} />
-        <Field name="email" label="邮箱" type="email" autoComplete="username" required error={fault?.fields.email} />
+        <Field
+          name="email"
+          label={t.common.email}
+          type="email"
+          autoComplete="username"
+          required
+          error={fault?.fields.email}
+        />
         <Field
           name="password"
-          label="密码"
+          label={t.common.password}
           type="password"
           autoComplete="current-password"
           required
           error={fault?.fields.password}
         />
-        <Button>登录</Button>
+        <Submit className="w-full">{t.login.submit}</Submit>
       </Form>
-      <p className="mt-6 text-sm text-neutral-600 dark:text-neutral-400">
-        还没有账号？
-        <Link to="/register" className="text-emerald-700 hover:underline dark:text-emerald-500">
-          注册
+      <p className="mt-6 text-sm text-muted">
+        {t.login.noAccount}{" "}
+        <Link to="/register" className="font-medium text-accent underline underline-offset-4">
+          {t.login.register}
         </Link>
       </p>
     </Card>

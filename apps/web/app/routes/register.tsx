@@ -1,10 +1,12 @@
-import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from "@remix-run/node";
+import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
-import { Button, Field, FormFault } from "../components/form";
 import { Card } from "../components/shell";
+import { Submit } from "../components/ui/button";
+import { Field, FormFault, Note } from "../components/ui/field";
 import { attempt, requireStranger, textOf } from "../guards";
+import { titled, useTexts } from "../i18n/use-texts";
 
-export const meta: MetaFunction = () => [{ title: "注册 · Codex Gateway" }];
+export const meta = titled((t) => t.register.title);
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireStranger(request, context);
@@ -20,33 +22,43 @@ export async function action({ request, context }: ActionFunctionArgs) {
 }
 
 export default function Register() {
+  const t = useTexts();
   const { isOpen } = useLoaderData<typeof loader>();
   const fault = useActionData<typeof action>()?.fault;
   return (
-    <Card title="注册">
+    <Card title={t.register.title} {...(isOpen ? { lead: t.register.lead } : {})}>
       {isOpen ? (
         <Form method="post" className="mt-8 space-y-5">
           <FormFault fault={fault} />
-          <Field name="email" label="邮箱" type="email" autoComplete="username" required error={fault?.fields.email} />
+          <Field
+            name="email"
+            label={t.common.email}
+            type="email"
+            autoComplete="username"
+            required
+            error={fault?.fields.email}
+          />
           <Field
             name="password"
-            label="密码"
+            label={t.common.password}
             type="password"
             autoComplete="new-password"
             required
             minLength={8}
-            hint="至少 8 位"
+            hint={t.register.passwordHint}
             error={fault?.fields.password}
           />
-          <Button>注册</Button>
+          <Submit className="w-full">{t.register.submit}</Submit>
         </Form>
       ) : (
-        <p className="mt-6 text-neutral-600 dark:text-neutral-400">管理员已关闭注册。</p>
+        <div className="mt-6">
+          <Note look="warn">{t.register.closed}</Note>
+        </div>
       )}
-      <p className="mt-6 text-sm text-neutral-600 dark:text-neutral-400">
-        已有账号？
-        <Link to="/login" className="text-emerald-700 hover:underline dark:text-emerald-500">
-          登录
+      <p className="mt-6 text-sm text-muted">
+        {t.register.hasAccount}{" "}
+        <Link to="/login" className="font-medium text-accent underline underline-offset-4">
+          {t.register.login}
         </Link>
       </p>
     </Card>

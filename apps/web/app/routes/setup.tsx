@@ -1,12 +1,18 @@
 /** The first-run wizard: administrator, OpenAI, system. One form, shown in three steps; without JavaScript all at once. */
-import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from "@remix-run/node";
+import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
-import { useEffect, useState } from "react";
-import { Button, Check, Field, FormFault, TextField } from "../components/form";
+import { CircleCheck } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
 import { Card } from "../components/shell";
-import { attempt, textOf } from "../guards";
+import { Button, Submit } from "../components/ui/button";
+import { Check, Field, FormFault, TextField } from "../components/ui/field";
+import { attempt, textOf, type Fault } from "../guards";
+import { textsOf, titled, useTexts } from "../i18n/use-texts";
+import { readPreferences } from "../preferences";
 
-export const meta: MetaFunction = () => [{ title: "初始化 · Codex Gateway" }];
+export const meta = titled((t) => t.setup.title);
+
+const defaultBaseUrl = "https://api.openai.com/v1";
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller } = await context.api(request);
@@ -20,7 +26,7 @@ export async function action({ request, context }: ActionFunctionArgs) {
   const form = await request.formData();
   const token = textOf(form, "token");
   const upstream = {
-    baseUrl: textOf(form, "baseUrl"),
+    baseUrl: textOf(form, "baseUrl").trim() || defaultBaseUrl,
     apiKey: textOf(form, "apiKey"),
     isPrivateAllowed: form.get("isPrivateAllowed") === "on",
   };
@@ -28,25 +34,30 @@ export async function action({ request, context }: ActionFunctionArgs) {
     const { fault } = await attempt(context, () => caller.setup.testConnection({ token, upstream }));
     return data({ fault, isTested: fault === null }, { status: fault ? 400 : 200 });
   }
+  if (textOf(form, "password") !== textOf(form, "confirm")) {
+    const { mismatch } = textsOf(readPreferences(request).language).setup;
+    const fault: Fault = { message: mismatch, fields: { confirm: mismatch } };
+    return data({ fault, isTested: false }, { status: 400 });
+  }
   const { fault } = await attempt(context, () =>
     caller.setup.complete({
       token,
       owner: { email: textOf(form, "email"), password: textOf(form, "password") },
       upstream,
       announcement: textOf(form, "announcement"),
-      defaultBalanceUsd: textOf(form, "defaultBalanceUsd"),
+      defaultBalanceUsd: textOf(form, "defaultBalanceUsd") || "0",
       isRegistrationOpen: form.get("isRegistrationOpen") === "on",
     }),
   );
-  return fault ? data({ fault, isTested: false }, { status: 400 }) : redirect("/", { headers });
+  return fault ? data({ fault, isTested: false }, { status: 400 }) : redirect("/admin", { headers });
 }
 
-const steps = ["管理员", "OpenAI", "系统"];
 /** Which step shows the field; a fault leads back to it. */
 const stepOfField: Readonly<Record<string, number>> = {
   token: 0,
   "owner.email": 0,
   "owner.password": 0,
+  confirm: 0,
   "upstream.apiKey": 1,
   "upstream.baseUrl": 1,
   apiKey: 1,
@@ -54,29 +65,52 @@ const stepOfField: Readonly<Record<string, number>> = {
 };
 
 export default function Setup() {
+  const t = useTexts();
   const { token } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
-  const fields = answer?.fault?.fields ?? {};
+  const fields: Record<string, string> = answer?.fault?.fields ?? {};
   const [step, setStep] = useState<number | null>(null);
+  const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
     const first = Object.keys(answer?.fault?.fields ?? {})[0];
     setStep((current) => (first === undefined ? (current ?? 0) : (stepOfField[first] ?? 2)));
   }, [answer]);
   const isShown = (each: number) => step === null || step === each;
+
+  /** Only what this step shows must be right before the next one. */
+  const goOn = () => {
+    const shown = form.current?.querySelectorAll<HTMLInputElement>(`fieldset[data-step="${step}"] input`) ?? [];
+    const confirm = form.current?.querySelector<HTMLInputElement>("#confirm");
+    const password = form.current?.querySelector<HTMLInputElement>("#password");
+    confirm?.setCustomValidity(confirm.value === password?.value ? "" : t.setup.mismatch);
+    if ([...shown].every((input) => input.reportValidity())) setStep((step ?? 0) + 1);
+  };
+
   return (
-    <Card title="初始化系统">
+    <Card title={t.setup.title} {...(step === null ? {} : { lead: t.setup.step(step + 1) })} isWide>
       {step !== null && <Progress step={step} />}
-      <Form method="post" className="mt-8" noValidate={step !== null}>
+      <Form
+        ref={form}
+        method="post"
+        noValidate={step !== null}
+        className="mt-8 rounded-2xl border border-line bg-surface p-6"
+        onKeyDown={(event) => {
+          const isInput = event.target instanceof HTMLInputElement;
+          if (event.key !== "Enter" || !isInput || step === null || step === 2) return;
+          event.preventDefault();
+          goOn();
+        }}
+      >
         <FormFault fault={answer?.fault} />
-        <fieldset hidden={!isShown(0)} className="space-y-5">
-          <legend className="mb-4 font-medium">创建管理员账号</legend>
+        <fieldset hidden={!isShown(0)} data-step="0" className="space-y-5">
+          <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.admin}</legend>
           {token === "" || fields.token ? (
             <Field
               name="token"
-              label="设置令牌"
+              label={t.setup.token}
               defaultValue={token}
               required
-              hint="启动时打印在终端中"
+              hint={t.setup.tokenHint}
               error={fields.token}
             />
           ) : (
@@ -84,75 +118,95 @@ export default function Setup() {
           )}
           <Field
             name="email"
-            label="邮箱"
+            label={t.setup.email}
             type="email"
+            placeholder="admin@example.com"
             autoComplete="username"
             required
             error={fields["owner.email"]}
           />
           <Field
             name="password"
-            label="密码"
+            label={t.common.password}
+            type="password"
+            autoComplete="new-password"
+            minLength={8}
+            required
+            hint={t.register.passwordHint}
+            error={fields["owner.password"]}
+          />
+          <Field
+            name="confirm"
+            label={t.setup.confirm}
             type="password"
             autoComplete="new-password"
             required
-            hint="至少 8 位"
-            error={fields["owner.password"]}
+            error={fields.confirm}
           />
         </fieldset>
-        <fieldset hidden={!isShown(1)} className="space-y-5">
-          <legend className="mb-4 font-medium">连接 OpenAI</legend>
+        <fieldset hidden={!isShown(1)} data-step="1" className={`space-y-5 ${step === null ? "mt-10" : ""}`}>
+          <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.openai}</legend>
           <Field
             name="apiKey"
-            label="OpenAI API Key"
+            label={t.setup.key}
             type="password"
+            placeholder="sk-proj-..."
             autoComplete="off"
             required
+            hint={t.setup.keyHint}
             error={fields["upstream.apiKey"] ?? fields.apiKey}
           />
           <Field
             name="baseUrl"
-            label="Base URL"
-            defaultValue="https://api.openai.com/v1"
-            required
+            label={t.setup.baseUrl}
+            placeholder={defaultBaseUrl}
+            hint={t.setup.baseUrlHint}
             error={fields["upstream.baseUrl"] ?? fields.baseUrl}
           />
-          <Check name="isPrivateAllowed" label="允许内网或 http 上游（Ollama、vLLM）" />
+          <Check name="isPrivateAllowed" label={t.setup.private} />
           <div className="flex items-center gap-3">
-            <Button look="quiet" name="intent" value="test">
-              测试连接
-            </Button>
-            <span role="status" className="text-sm text-emerald-700 dark:text-emerald-500">
-              {answer?.isTested ? "连接成功" : ""}
+            <Submit look="quiet" intent="test">
+              {t.setup.test}
+            </Submit>
+            <span role="status" className="flex items-center gap-1.5 text-sm text-accent">
+              {answer?.isTested && (
+                <>
+                  <CircleCheck aria-hidden className="size-4" />
+                  {t.setup.tested}
+                </>
+              )}
             </span>
           </div>
         </fieldset>
-        <fieldset hidden={!isShown(2)} className="space-y-5">
-          <legend className="mb-4 font-medium">系统设置</legend>
-          <TextField name="announcement" label="系统公告" />
+        <fieldset hidden={!isShown(2)} data-step="2" className={`space-y-5 ${step === null ? "mt-10" : ""}`}>
+          <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.system}</legend>
+          <TextField name="announcement" label={t.setup.announcement} />
           <Field
             name="defaultBalanceUsd"
-            label="新用户默认余额（美元）"
+            label={t.setup.balance}
             inputMode="decimal"
-            defaultValue="0.00"
+            defaultValue="0"
+            hint={t.setup.balanceHint}
             error={fields.defaultBalanceUsd}
           />
-          <Check name="isRegistrationOpen" label="开放注册" defaultChecked />
+          <Check name="isRegistrationOpen" label={t.setup.open} defaultChecked />
         </fieldset>
         <div className="mt-8 flex justify-between">
           {step !== null && step > 0 ? (
-            <Button type="button" look="quiet" onClick={() => setStep(step - 1)}>
-              上一步
+            <Button look="quiet" onClick={() => setStep(step - 1)}>
+              {t.setup.back}
             </Button>
           ) : (
             <span />
           )}
           {step !== null && step < 2 ? (
-            <Button key="next" type="button" onClick={() => setStep(step + 1)}>
-              下一步
+            <Button key="next" onClick={goOn}>
+              {t.setup.next}
             </Button>
           ) : (
-            <Button key="done">完成设置</Button>
+            <Submit key="done" intent="complete">
+              {t.setup.finish}
+            </Submit>
           )}
         </div>
       </Form>
@@ -161,17 +215,33 @@ export default function Setup() {
 }
 
 function Progress({ step }: { step: number }) {
+  const t = useTexts();
   return (
-    <ol className="mt-6 flex gap-2">
-      {steps.map((name, at) => (
-        <li
-          key={name}
-          aria-current={at === step ? "step" : undefined}
-          className={`flex-1 border-t-2 pt-2 text-sm ${at <= step ? "border-emerald-700" : "border-neutral-300 text-neutral-500 dark:border-neutral-700"}`}
-        >
-          {at + 1}. {name}
-        </li>
-      ))}
-    </ol>
+    <div className="mt-6">
+      <div
+        role="progressbar"
+        aria-label={t.setup.progress}
+        aria-valuemin={1}
+        aria-valuemax={3}
+        aria-valuenow={step + 1}
+        className="h-1.5 overflow-hidden rounded-full bg-line"
+      >
+        <div
+          className="h-full rounded-full bg-accent transition-[width] duration-300"
+          style={{ width: `${((step + 1) / 3) * 100}%` }}
+        />
+      </div>
+      <ol className="mt-2 grid grid-cols-3 text-sm">
+        {t.setup.steps.map((name, at) => (
+          <li
+            key={name}
+            aria-current={at === step ? "step" : undefined}
+            className={`${at === 1 ? "text-center" : at === 2 ? "text-right" : ""} ${at === step ? "font-medium" : "text-muted"}`}
+          >
+            {name}
+          </li>
+        ))}
+      </ol>
+    </div>
   );
 }

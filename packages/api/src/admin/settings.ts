@@ -6,7 +6,7 @@ import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
 const limit = z.number().int().nullable();
 /** Empty: unlimited. */
-const limitInput = (max: number) => z.coerce.number().int().min(1).max(max).nullable();
+const limitInput = (max: number) => z.coerce.number("Enter a whole number.").int().min(1).max(max).nullable();
 
 export const settings = router({
   get: adminProcedure

@@ -1,8 +1,18 @@
-import { adjustUserBalance, listUsers, setUserStatus } from "@codex-gateway/domain";
+import {
+  adjustUserBalance,
+  listKeys,
+  listUsage,
+  listUsers,
+  readUser,
+  setUserLimits,
+  setUserStatus,
+} from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
+import { keySummary } from "../keys.ts";
 import { usdInput } from "../setup.ts";
-import { adminProcedure, done, isDone, router } from "../trpc.ts";
+import { usageRow } from "../usage.ts";
+import { adminProcedure, done, isDone, page, router, timeZone } from "../trpc.ts";
 
 const userSummary = z.strictObject({
   id: z.uuid(),
@@ -14,17 +24,66 @@ const userSummary = z.strictObject({
   heldUsd: z.string(),
 });
 
+const limits = {
+  requestsPerMinute: z.number().nullable(),
+  tokensPerMinute: z.number().nullable(),
+  concurrentRequests: z.number().nullable(),
+};
+const limitInput = (max: number) => z.coerce.number("Enter a whole number.").int().min(1).max(max).nullable();
+const limitInputs = {
+  requestsPerMinute: limitInput(1_000_000),
+  tokensPerMinute: limitInput(1_000_000_000),
+  concurrentRequests: limitInput(100_000),
+};
+
 export const users = router({
   list: adminProcedure
     .input(
       z.strictObject({
         search: z.string().max(200).default(""),
-        limit: z.int().min(1).max(100).default(20),
-        offset: z.int().min(0).max(1_000_000).default(0),
+        status: z.enum(["active", "suspended"]).nullable().default(null),
+        ...page,
       }),
     )
     .output(z.strictObject({ users: z.array(userSummary), total: z.number() }))
     .query(({ ctx, input }) => listUsers(ctx.db, input)),
+
+  get: adminProcedure
+    .input(z.strictObject({ userId: z.uuid() }))
+    .output(
+      userSummary.extend({
+        ...limits,
+        debtUsd: z.string(),
+        keyCount: z.number(),
+        spentUsd: z.string(),
+        tokens: z.number(),
+        requests: z.number(),
+      }),
+    )
+    .query(({ ctx, input }) => readUser(ctx.db, input.userId)),
+
+  keys: adminProcedure
+    .input(z.strictObject({ userId: z.uuid() }))
+    .output(z.array(keySummary))
+    .query(({ ctx, input }) => listKeys(ctx.db, input.userId)),
+
+  /** The newest charges of the last 30 days. */
+  usage: adminProcedure
+    .input(z.strictObject({ userId: z.uuid(), timeZone }))
+    .output(z.array(usageRow))
+    .query(({ ctx, input }) => {
+      const dayOf = (daysAgo: number) => new Date(Date.now() - daysAgo * 86_400_000).toISOString().slice(0, 10);
+      const range = { fromDay: dayOf(30), toDay: dayOf(-1), model: null, apiKeyId: null };
+      return listUsage(ctx.db, { ...input, ...range }, { limit: 10, offset: 0 });
+    }),
+
+  setLimits: adminProcedure
+    .input(z.strictObject({ userId: z.uuid(), ...limitInputs }))
+    .output(done)
+    .mutation(async ({ ctx, input: { userId, ...rest } }) => {
+      await setUserLimits(ctx.db, { userId, limits: rest, actor: actorOf(ctx) });
+      return isDone;
+    }),
 
   adjustBalance: adminProcedure
     .input(

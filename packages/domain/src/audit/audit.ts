@@ -5,7 +5,7 @@ export type Actor = { userId: string | null; email: string | null; address: stri
 
 export type Act = {
   action: string;
-  targetKind: "user" | "api_key" | "system" | "upstream";
+  targetKind: "user" | "api_key" | "system" | "upstream" | "price" | "redeem_batch";
   targetId: string | null;
   /** `{ before, after, note }`, without secrets. */
   details?: Record<string, unknown>;

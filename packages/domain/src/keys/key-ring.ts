@@ -3,7 +3,14 @@ import type { Database } from "@codex-gateway/db";
 import { safetyIdentifierOf, type Secrets } from "../access/secrets.ts";
 import { hashSecret, isSecret } from "./secret.ts";
 
-export type KeyHolder = { apiKeyId: string; userId: string; accountId: string; safetyIdentifier: string };
+export type KeyHolder = {
+  apiKeyId: string;
+  userId: string;
+  accountId: string;
+  safetyIdentifier: string;
+  /** Empty: all. A name may end in `*`. */
+  allowedModels: string[];
+};
 export type KeyRefusal = { refused: "invalid_api_key" | "user_suspended" | "key_disabled" | "key_expired" };
 
 export type KeyRing = {
@@ -24,6 +31,7 @@ type Row = {
   key_status: string;
   user_status: string;
   expires_at: Date | null;
+  allowed_models: string[];
 };
 type Cached = { answer: KeyHolder | KeyRefusal; untilMs: number };
 
@@ -37,7 +45,8 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
     const before = cache;
     const { rows } = await db.pool.query<Row>({
       name: "key_by_secret",
-      text: `SELECT k.id, k.user_id, a.id AS account_id, k.status AS key_status, u.status AS user_status, k.expires_at
+      text: `SELECT k.id, k.user_id, a.id AS account_id, k.status AS key_status, u.status AS user_status, k.expires_at,
+          k.allowed_models
         FROM api_key k JOIN "user" u ON u.id = k.user_id JOIN account a ON a.user_id = u.id AND a.kind = 'wallet'
         WHERE k.secret_hash = $1 OR (k.previous_secret_hash = $1 AND k.previous_secret_expires > now())`,
       values: [hashSecret(secret, secrets.keyPepper)],
@@ -81,5 +90,11 @@ function answerFor(row: Row, secrets: Secrets, nowMs: number): KeyHolder | KeyRe
     userId: row.user_id,
     accountId: row.account_id,
     safetyIdentifier: safetyIdentifierOf(row.user_id, secrets),
+    allowedModels: row.allowed_models,
   };
 }
+
+/** Whether the key may use the model. */
+export const mayUseModel = ({ allowedModels }: { allowedModels: readonly string[] }, model: string): boolean =>
+  allowedModels.length === 0 ||
+  allowedModels.some((name) => (name.endsWith("*") ? model.startsWith(name.slice(0, -1)) : name === model));

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { usdOf } from "../ledger/money.ts";
 import { createSecret, displayOf, hashSecret } from "./secret.ts";
 
 export type KeySummary = {
@@ -13,6 +14,32 @@ export type KeySummary = {
   createdAt: Date;
   lastUsedAt: Date | null;
   status: "active" | "disabled";
+  expiresAt: Date | null;
+  limits: KeyLimits;
+};
+
+/** null: no such limit. Budgets are of a day and of a month in UTC. */
+export type KeyLimits = {
+  requestsPerMinute: number | null;
+  concurrentRequests: number | null;
+  dailyBudgetUsd: string | null;
+  monthlyBudgetUsd: string | null;
+};
+
+export type NewKeyLimits = {
+  requestsPerMinute: number | null;
+  concurrentRequests: number | null;
+  dailyBudgetNanoUsd: bigint | null;
+  monthlyBudgetNanoUsd: bigint | null;
+  allowedModels: string[];
+};
+
+const noLimits: NewKeyLimits = {
+  requestsPerMinute: null,
+  concurrentRequests: null,
+  dailyBudgetNanoUsd: null,
+  monthlyBudgetNanoUsd: null,
+  allowedModels: [],
 };
 
 const maxKeysPerUser = 100;
@@ -22,9 +49,17 @@ const maskOf = (prefix: string, lastFour: string) => `${prefix}…${lastFour}`;
 /** @throws AppError `conflict` where the user has 100 keys already */
 export async function createKey(
   db: Database,
-  input: { userId: string; name: string; actor: Actor; keyPepper: Uint8Array },
+  input: {
+    userId: string;
+    name: string;
+    actor: Actor;
+    keyPepper: Uint8Array;
+    limits?: NewKeyLimits;
+    expiresAt?: Date | null;
+  },
 ): Promise<{ key: KeySummary; secret: string }> {
   const id = randomUUID();
+  const { limits = noLimits, expiresAt = null } = input;
   const secret = createSecret();
   const { prefix, lastFour } = displayOf(secret);
   return inTransaction(db, async (client) => {
@@ -38,9 +73,23 @@ export async function createKey(
       throw new AppError("conflict", `A user may have at most ${maxKeysPerUser} keys.`);
     }
     const created = await client.query<{ created_at: Date }>(
-      `INSERT INTO api_key (id, user_id, name, prefix, last_four, secret_hash) VALUES ($1, $2, $3, $4, $5, $6)
-       RETURNING created_at`,
-      [id, input.userId, input.name, prefix, lastFour, hashSecret(secret, input.keyPepper)],
+      `INSERT INTO api_key (id, user_id, name, prefix, last_four, secret_hash, expires_at, requests_per_minute,
+         concurrent_requests, daily_budget_nano_usd, monthly_budget_nano_usd, allowed_models)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING created_at`,
+      [
+        id,
+        input.userId,
+        input.name,
+        prefix,
+        lastFour,
+        hashSecret(secret, input.keyPepper),
+        expiresAt,
+        limits.requestsPerMinute,
+        limits.concurrentRequests,
+        limits.dailyBudgetNanoUsd?.toString() ?? null,
+        limits.monthlyBudgetNanoUsd?.toString() ?? null,
+        limits.allowedModels,
+      ],
     );
     await appendAudit(client, input.actor, {
       action: "create_key",
@@ -50,11 +99,27 @@ export async function createKey(
     });
     const createdAt = created.rows[0]?.created_at ?? new Date();
     return {
-      key: { id, name: input.name, masked: maskOf(prefix, lastFour), createdAt, lastUsedAt: null, status: "active" },
+      key: {
+        id,
+        name: input.name,
+        masked: maskOf(prefix, lastFour),
+        createdAt,
+        lastUsedAt: null,
+        status: "active",
+        expiresAt,
+        limits: limitsOf(limits),
+      },
       secret,
     };
   });
 }
+
+const limitsOf = (row: Omit<NewKeyLimits, "allowedModels">): KeyLimits => ({
+  requestsPerMinute: row.requestsPerMinute,
+  concurrentRequests: row.concurrentRequests,
+  dailyBudgetUsd: row.dailyBudgetNanoUsd === null ? null : usdOf(row.dailyBudgetNanoUsd),
+  monthlyBudgetUsd: row.monthlyBudgetNanoUsd === null ? null : usdOf(row.monthlyBudgetNanoUsd),
+});
 
 export async function listKeys(db: Database, userId: string): Promise<KeySummary[]> {
   const rows = await db.prisma.apiKey.findMany({
@@ -68,6 +133,8 @@ export async function listKeys(db: Database, userId: string): Promise<KeySummary
     createdAt: row.createdAt,
     lastUsedAt: row.lastUsedAt,
     status: row.status === "disabled" ? "disabled" : "active",
+    expiresAt: row.expiresAt,
+    limits: limitsOf(row),
   }));
 }
 

@@ -15,34 +15,103 @@ export type UserSummary = {
   heldUsd: string;
 };
 
+type UserRow = Omit<UserSummary, "createdAt" | "balanceUsd" | "heldUsd"> & {
+  created_at: Date;
+  balance: bigint;
+  held: bigint;
+};
+
+const summaryOf = ({ id, email, role, status, created_at, balance, held }: UserRow): UserSummary => ({
+  id,
+  email,
+  role,
+  status,
+  createdAt: created_at,
+  balanceUsd: usdOf(balance),
+  heldUsd: usdOf(held),
+});
+
 /** Newest first. `search` is a part of the e-mail address. */
 export async function listUsers(
   db: Pick<Database, "pool">,
-  { search, limit, offset }: { search: string; limit: number; offset: number },
+  input: { search: string; status: UserSummary["status"] | null; limit: number; offset: number },
 ): Promise<{ users: UserSummary[]; total: number }> {
-  type Row = Omit<UserSummary, "createdAt" | "balanceUsd" | "heldUsd"> & {
-    created_at: Date;
-    balance: bigint;
-    held: bigint;
-    total: bigint;
+  const { search, status, limit, offset } = input;
+  const where = `($1 = '' OR strpos(u.email, lower($1)) > 0) AND ($2::user_status IS NULL OR u.status = $2)`;
+  const [page, counted] = await Promise.all([
+    db.pool.query<UserRow>(
+      `SELECT u.id, u.email, u.role, u.status, u.created_at, a.balance_nano_usd AS balance, a.held_nano_usd AS held
+       FROM "user" u JOIN account a ON a.user_id = u.id AND a.kind = 'wallet'
+       WHERE ${where} ORDER BY u.created_at DESC, u.id LIMIT $3 OFFSET $4`,
+      [search, status, limit, offset],
+    ),
+    db.pool.query<{ total: bigint }>(`SELECT count(*) AS total FROM "user" u WHERE ${where}`, [search, status]),
+  ]);
+  return { users: page.rows.map(summaryOf), total: Number(counted.rows[0]?.total ?? 0n) };
+}
+
+export type UserLimits = {
+  requestsPerMinute: number | null;
+  tokensPerMinute: number | null;
+  concurrentRequests: number | null;
+};
+
+export type UserDetails = UserSummary &
+  UserLimits & { debtUsd: string; keyCount: number; spentUsd: string; tokens: number; requests: number };
+
+/** @throws AppError `not_found` */
+export async function readUser(db: Pick<Database, "pool">, userId: string): Promise<UserDetails> {
+  type Row = UserRow & {
+    requests_per_minute: number | null;
+    tokens_per_minute: number | null;
+    concurrent_requests: number | null;
+    debt: bigint;
+    keys: number;
+    spent: bigint;
+    tokens: bigint;
+    requests: bigint;
   };
   const { rows } = await db.pool.query<Row>(
-    `SELECT u.id, u.email, u.role, u.status, u.created_at, a.balance_nano_usd AS balance, a.held_nano_usd AS held,
-       count(*) OVER () AS total
-     FROM "user" u JOIN account a ON a.user_id = u.id AND a.kind = 'wallet'
-     WHERE strpos(u.email, lower($1)) > 0 ORDER BY u.created_at DESC, u.id LIMIT $2 OFFSET $3`,
-    [search, limit, offset],
+    `SELECT u.id, u.email, u.role, u.status, u.created_at, u.requests_per_minute, u.tokens_per_minute,
+       u.concurrent_requests, a.balance_nano_usd AS balance, a.held_nano_usd AS held,
+       coalesce((SELECT d.balance_nano_usd FROM account d WHERE d.user_id = u.id AND d.kind = 'receivable'), 0) AS debt,
+       (SELECT count(*)::int FROM api_key k WHERE k.user_id = u.id AND k.status <> 'deleted') AS keys,
+       used.spent, used.tokens, used.requests
+     FROM "user" u JOIN account a ON a.user_id = u.id AND a.kind = 'wallet' CROSS JOIN LATERAL (
+       SELECT coalesce(sum(r.cost_nano_usd), 0)::bigint AS spent,
+         coalesce(sum(r.input_tokens + r.output_tokens), 0)::bigint AS tokens, coalesce(sum(r.requests), 0)::bigint AS requests
+       FROM usage_rollup r WHERE r.account_id = a.id) used
+     WHERE u.id = $1`,
+    [userId],
   );
-  const users = rows.map(({ id, email, role, status, created_at, balance, held }) => ({
-    id,
-    email,
-    role,
-    status,
-    createdAt: created_at,
-    balanceUsd: usdOf(balance),
-    heldUsd: usdOf(held),
-  }));
-  return { users, total: Number(rows[0]?.total ?? 0n) };
+  const row = rows[0];
+  if (!row) throw new AppError("not_found", "The user does not exist.");
+  return {
+    ...summaryOf(row),
+    requestsPerMinute: row.requests_per_minute,
+    tokensPerMinute: row.tokens_per_minute,
+    concurrentRequests: row.concurrent_requests,
+    debtUsd: usdOf(row.debt),
+    keyCount: row.keys,
+    spentUsd: usdOf(row.spent),
+    tokens: Number(row.tokens),
+    requests: Number(row.requests),
+  };
+}
+
+/** Null: the default of the settings. @throws AppError `not_found` */
+export async function setUserLimits(
+  db: Database,
+  { userId, limits, actor }: { userId: string; limits: UserLimits; actor: Actor },
+): Promise<void> {
+  const { count } = await db.prisma.user.updateMany({ where: { id: userId }, data: limits });
+  if (count === 0) throw new AppError("not_found", "The user does not exist.");
+  await appendAudit(db.pool, actor, {
+    action: "update_limits",
+    targetKind: "user",
+    targetId: userId,
+    details: { after: limits },
+  });
 }
 
 /**

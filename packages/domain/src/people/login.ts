@@ -9,7 +9,11 @@ import { readSettings } from "../settings/settings.ts";
 import type { Credentials } from "./credentials.ts";
 import { hashPassword, isPasswordOf } from "./passwords.ts";
 
-export type Throttles = { perAccount: RateLimiterPostgres; perAddress: RateLimiterPostgres };
+export type Throttles = {
+  perAccount: RateLimiterPostgres;
+  perAddress: RateLimiterPostgres;
+  perRedeemer: RateLimiterPostgres;
+};
 
 /** Counters lie in PostgreSQL, so that they hold for all processes together. */
 export function createThrottles({ pool }: Pick<Database, "pool">): Throttles {
@@ -25,6 +29,7 @@ export function createThrottles({ pool }: Pick<Database, "pool">): Throttles {
   return {
     perAccount: new RateLimiterPostgres({ ...shared, keyPrefix: "login-account", points: 10, duration: 900 }),
     perAddress: new RateLimiterPostgres({ ...shared, keyPrefix: "login-address", points: 100, duration: 900 }),
+    perRedeemer: new RateLimiterPostgres({ ...shared, keyPrefix: "redeem", points: 10, duration: 900 }),
   };
 }
 

@@ -33,12 +33,13 @@ export function createSessions(db: Pick<Database, "prisma">, isHttps: boolean) {
   });
 }
 
-const idOf = (token: string) => createHash("sha256").update(token).digest("hex");
+/** What the database knows of a session's token. */
+export const idOfSession = (token: string) => createHash("sha256").update(token).digest("hex");
 
 function adapterFor({ prisma }: Pick<Database, "prisma">): Adapter {
   return {
     async getSessionAndUser(token): Promise<[DatabaseSession | null, DatabaseUser | null]> {
-      const row = await prisma.session.findUnique({ where: { id: idOf(token) }, include: { user: true } });
+      const row = await prisma.session.findUnique({ where: { id: idOfSession(token) }, include: { user: true } });
       if (!row || row.user.status !== "active" || row.absoluteExpiresAt <= new Date()) return [null, null];
       const { user } = row;
       return [
@@ -64,14 +65,21 @@ function adapterFor({ prisma }: Pick<Database, "prisma">): Adapter {
       const absoluteExpiresAt = new Date(Date.now() + absoluteDays * dayMs);
       const { userAgent, address } = attributes;
       await prisma.session.create({
-        data: { id: idOf(id), userId, expiresAt, absoluteExpiresAt, userAgent: userAgent.slice(0, 300), address },
+        data: {
+          id: idOfSession(id),
+          userId,
+          expiresAt,
+          absoluteExpiresAt,
+          userAgent: userAgent.slice(0, 300),
+          address,
+        },
       });
     },
     async updateSessionExpiration(token, expiresAt) {
-      await prisma.session.updateMany({ where: { id: idOf(token) }, data: { expiresAt } });
+      await prisma.session.updateMany({ where: { id: idOfSession(token) }, data: { expiresAt } });
     },
     async deleteSession(token) {
-      await prisma.session.deleteMany({ where: { id: idOf(token) } });
+      await prisma.session.deleteMany({ where: { id: idOfSession(token) } });
     },
     async deleteUserSessions(userId) {
       await prisma.session.deleteMany({ where: { userId } });

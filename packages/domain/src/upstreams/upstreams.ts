@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
+import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
 import { decrypt, encrypt, type Secrets } from "../access/secrets.ts";
 import { readSettings } from "../settings/settings.ts";
 
@@ -14,7 +15,14 @@ export type OpenUpstream = {
   weight: number;
 };
 
-export type UpstreamSummary = { id: string; name: string; baseUrl: string; keyLastFour: string; isEnabled: boolean };
+export type UpstreamSummary = {
+  id: string;
+  name: string;
+  baseUrl: string;
+  keyLastFour: string;
+  isEnabled: boolean;
+  weight: number;
+};
 
 type Queryable = { query: Database["pool"]["query"] };
 
@@ -74,11 +82,91 @@ export async function openUpstreams(db: Pick<Database, "prisma">, secrets: Secre
 
 export async function listUpstreams(db: Pick<Database, "prisma">): Promise<UpstreamSummary[]> {
   const rows = await db.prisma.upstream.findMany({ orderBy: { createdAt: "asc" } });
-  return rows.map(({ id, name, baseUrl, keyLastFour, enabled }) => ({
+  return rows.map(({ id, name, baseUrl, keyLastFour, enabled, weight }) => ({
     id,
     name,
     baseUrl,
     keyLastFour,
     isEnabled: enabled,
+    weight,
   }));
+}
+
+export type UpstreamInput = {
+  /** null: a new one. */
+  id: string | null;
+  name: string;
+  baseUrl: string;
+  /** null: it stays as it is. */
+  apiKey: string | null;
+  weight: number;
+  isEnabled: boolean;
+};
+
+/** Adds an upstream or changes one. @throws AppError `invalid_input`, `not_found`, `conflict` where none would be left */
+export async function putUpstream(
+  db: Database,
+  secrets: Secrets,
+  input: UpstreamInput & { actor: Actor },
+): Promise<void> {
+  const { actor, name, apiKey, weight, isEnabled } = input;
+  await inTransaction(db, async (client) => {
+    const { allowsPrivateUpstreams } = await readSettings({ pool: client });
+    const baseUrl = checkedBaseUrl(input.baseUrl, allowsPrivateUpstreams);
+    const id = input.id ?? randomUUID();
+    if (input.id === null) {
+      if (apiKey === null) throw new AppError("invalid_input", "Enter the key of the upstream.", "apiKey");
+      await client.query(
+        `INSERT INTO upstream (id, name, base_url, key_ciphertext, key_last_four, weight, enabled)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+        [id, name, baseUrl, encrypt(apiKey, secrets.encryptionKey, id), apiKey.slice(-4), weight, isEnabled],
+      );
+    } else {
+      const { rowCount } = await client.query(
+        `UPDATE upstream SET name = $2, base_url = $3, weight = $4, enabled = $5, updated_at = now() WHERE id = $1`,
+        [id, name, baseUrl, weight, isEnabled],
+      );
+      if (rowCount === 0) throw new AppError("not_found", "The upstream does not exist.");
+      if (apiKey !== null) {
+        await client.query("UPDATE upstream SET key_ciphertext = $2, key_last_four = $3 WHERE id = $1", [
+          id,
+          encrypt(apiKey, secrets.encryptionKey, id),
+          apiKey.slice(-4),
+        ]);
+      }
+    }
+    await requireOneEnabled(client);
+    await appendAudit(client, actor, {
+      action: input.id === null ? "create_upstream" : "update_upstream",
+      targetKind: "upstream",
+      targetId: id,
+      details: { name, baseUrl, weight, isEnabled, isKeyChanged: apiKey !== null },
+    });
+  });
+}
+
+/** @throws AppError `not_found`, `conflict` where none would be left */
+export async function deleteUpstream(db: Database, { id, actor }: { id: string; actor: Actor }): Promise<void> {
+  await inTransaction(db, async (client) => {
+    const { rowCount } = await client.query("DELETE FROM upstream WHERE id = $1", [id]);
+    if (rowCount === 0) throw new AppError("not_found", "The upstream does not exist.");
+    await requireOneEnabled(client);
+    await appendAudit(client, actor, { action: "delete_upstream", targetKind: "upstream", targetId: id });
+  });
+}
+
+async function requireOneEnabled(client: Queryable): Promise<void> {
+  const { rowCount } = await client.query("SELECT 1 FROM upstream WHERE enabled LIMIT 1");
+  if (rowCount === 0) throw new AppError("conflict", "At least one upstream must stay enabled.");
+}
+
+/** Address and key of one upstream, for a test of its connection. @throws AppError `not_found` */
+export async function openUpstream(
+  db: Pick<Database, "prisma">,
+  secrets: Secrets,
+  id: string,
+): Promise<{ baseUrl: string; apiKey: string }> {
+  const row = await db.prisma.upstream.findUnique({ where: { id } });
+  if (!row) throw new AppError("not_found", "The upstream does not exist.");
+  return { baseUrl: row.baseUrl, apiKey: decrypt(row.keyCiphertext, secrets.encryptionKey, row.id) };
 }

@@ -43,7 +43,7 @@ export async function startScripted(
     {
       authenticate: ({ secret }) =>
         secret === "sk-good"
-          ? { apiKeyId: "key", userId: "user", accountId: "account", safetyIdentifier: "user-hash" }
+          ? { apiKeyId: "key", userId: "user", accountId: "account", safetyIdentifier: "user-hash", allowedModels: [] }
           : { refused: "invalid_api_key" },
       placeHold: (request): Promise<Hold | Refusal> => {
         holds.push(request);

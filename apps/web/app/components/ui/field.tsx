@@ -1,0 +1,114 @@
+/** Inputs with label, hint and error, tied together for screen readers. */
+import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes, TextareaHTMLAttributes } from "react";
+import { useServerMessage } from "../../i18n/use-texts";
+import type { Fault } from "../../guards";
+
+const box =
+  "block w-full rounded-lg border border-line-strong bg-surface px-3 text-sm text-ink placeholder:text-muted/70 aria-invalid:border-danger";
+
+type Labels = { name: string; label: string; hint?: string | undefined; error?: string | undefined; id?: string };
+
+const ids = ({ id, name }: Labels) => ({ input: id ?? name, note: `${id ?? name}-note` });
+
+export function Field({ name, label, hint, error, id, ...input }: Labels & InputHTMLAttributes<HTMLInputElement>) {
+  const labels = { name, label, hint, error, ...(id ? { id } : {}) };
+  const { input: inputId, note } = ids(labels);
+  return (
+    <Labelled {...labels}>
+      <input
+        id={inputId}
+        name={name}
+        className={`${box} h-9`}
+        aria-invalid={error !== undefined}
+        aria-describedby={error || hint ? note : undefined}
+        {...input}
+      />
+    </Labelled>
+  );
+}
+
+export function TextField({ name, label, hint, error, ...area }: Labels & TextareaHTMLAttributes<HTMLTextAreaElement>) {
+  return (
+    <Labelled name={name} label={label} hint={hint} error={error}>
+      <textarea
+        id={name}
+        name={name}
+        rows={3}
+        className={`${box} py-2 leading-relaxed`}
+        aria-invalid={error !== undefined}
+        aria-describedby={error || hint ? `${name}-note` : undefined}
+        {...area}
+      />
+    </Labelled>
+  );
+}
+
+export function Select({
+  name,
+  label,
+  hint,
+  error,
+  children,
+  ...select
+}: Labels & SelectHTMLAttributes<HTMLSelectElement>) {
+  return (
+    <Labelled name={name} label={label} hint={hint} error={error}>
+      <select id={name} name={name} className={`${box} h-9`} {...select}>
+        {children}
+      </select>
+    </Labelled>
+  );
+}
+
+function Labelled({ children, ...labels }: Labels & { children: ReactNode }) {
+  const { label, hint, error } = labels;
+  const say = useServerMessage();
+  const { input, note } = ids(labels);
+  return (
+    <div className="min-w-0">
+      <label htmlFor={input} className="mb-1.5 block text-sm font-medium">
+        {label}
+      </label>
+      {children}
+      {(error ?? hint) !== undefined && (
+        <p id={note} className={`mt-1.5 text-sm ${error ? "text-danger" : "text-muted"}`}>
+          {error ? say(error) : hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+export function Check({
+  name,
+  label,
+  ...input
+}: { name: string; label: string } & InputHTMLAttributes<HTMLInputElement>) {
+  return (
+    <label className="flex items-start gap-2.5 text-sm">
+      <input type="checkbox" name={name} className="mt-0.5 size-4 shrink-0 accent-accent" {...input} />
+      {label}
+    </label>
+  );
+}
+
+/** What went wrong with the form as a whole; nothing where the fields say it. */
+export function FormFault({ fault }: { fault: Fault | null | undefined }) {
+  const say = useServerMessage();
+  if (!fault || Object.keys(fault.fields).length > 0) return null;
+  return <Note look="danger">{say(fault.message)}</Note>;
+}
+
+const noteLooks = {
+  danger: "bg-danger-soft text-danger",
+  warn: "bg-warn-soft text-warn",
+  good: "bg-accent-soft text-accent-strong",
+};
+
+export function Note({ look, children }: { look: keyof typeof noteLooks; children: ReactNode }) {
+  return (
+    <p role={look === "danger" ? "alert" : "status"} className={`rounded-lg px-3.5 py-2.5 text-sm ${noteLooks[look]}`}>
+      {children}
+    </p>
+  );
+}

@@ -1,0 +1,69 @@
+/** Money, counts and times as people read them. Money stays decimal text: no amount passes through a float. */
+import { usePreferences } from "./use-texts";
+
+/**
+ * `$10.50`, but `$0.000370`: as many digits as an amount needs. `text` is a decimal with nine places. Digits that are
+ * left out are cut, not rounded: a balance is never shown higher than it is.
+ */
+export function usd(text: string): string {
+  const isNegative = text.startsWith("-");
+  const [whole = "0", fraction = ""] = (isNegative ? text.slice(1) : text).split(".");
+  const places = whole !== "0" ? 2 : placesOf(fraction);
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",");
+  return `${isNegative ? "−" : ""}$${grouped}.${fraction.padEnd(9, "0").slice(0, places)}`;
+}
+
+function placesOf(fraction: string): number {
+  const first = fraction.search(/[1-9]/);
+  if (first === -1) return 2;
+  const last = fraction.replace(/0+$/, "").length;
+  if (last <= 2) return 2;
+  return first < 2 ? 4 : first < 6 ? 6 : 9;
+}
+
+/** All of an amount's digits, without the zeros behind the last one. */
+export function exactUsd(text: string): string {
+  const trimmed = text.replace(/(\.\d\d\d*?)0+$/, "$1");
+  return trimmed.startsWith("-") ? `−$${trimmed.slice(1)}` : `$${trimmed}`;
+}
+
+export type Format = {
+  count(value: number): string;
+  /** `2026-01-15` */
+  day(date: Date | string): string;
+  /** `2026-01-15 10:30` */
+  minute(date: Date | string): string;
+  second(date: Date | string): string;
+};
+
+export function useFormat(): Format {
+  const { language, timeZone } = usePreferences();
+  const numbers = new Intl.NumberFormat(language === "en" ? "en-US" : "zh-CN");
+  const parts = (date: Date | string) => {
+    const format = new Intl.DateTimeFormat("en-GB", {
+      timeZone,
+      year: "numeric",
+      month: "2-digit",
+      day: "2-digit",
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
+      hourCycle: "h23",
+    });
+    return Object.fromEntries(format.formatToParts(new Date(date)).map(({ type, value }) => [type, value]));
+  };
+  const day = (date: Date | string) => {
+    const { year, month, day: of } = parts(date);
+    return `${year}-${month}-${of}`;
+  };
+  const minute = (date: Date | string) => {
+    const { hour, minute: of } = parts(date);
+    return `${day(date)} ${hour}:${of}`;
+  };
+  return {
+    count: (value) => numbers.format(value),
+    day,
+    minute,
+    second: (date) => `${minute(date)}:${parts(date).second}`,
+  };
+}

@@ -1,0 +1,36 @@
+/** The viewer's language, time zone and theme, as the root's loader read them from cookies and the browser's wishes. */
+import { useRouteLoaderData } from "@remix-run/react";
+import type { Preferences } from "../preferences";
+import { en } from "./en";
+import { serverMessagesZh } from "./server-messages";
+import { zh, type Texts } from "./zh";
+
+export const textsOf = (language: string): Texts => (language === "en" ? en : zh);
+
+const fallback: Preferences = { language: "zh-CN", theme: "system", timeZone: "UTC" };
+
+export function usePreferences(): Preferences {
+  return useRouteLoaderData<{ preferences: Preferences }>("root")?.preferences ?? fallback;
+}
+
+export const useTexts = (): Texts => textsOf(usePreferences().language);
+
+/** What the server said, in the viewer's language. */
+export function useServerMessage(): (message: string) => string {
+  const { language } = usePreferences();
+  return (message) => {
+    if (language === "en") return message;
+    const status = /^The upstream answered with status (\d+)\.$/.exec(message)?.[1];
+    return status ? `上游返回状态 ${status}。` : (serverMessagesZh[message] ?? message);
+  };
+}
+
+type MetaArgs = { matches: { id: string; data?: unknown }[] };
+
+/** A route's `meta` with its title in the viewer's language. */
+export const titled =
+  (title: (texts: Texts) => string) =>
+  ({ matches }: MetaArgs) => {
+    const root = matches.find(({ id }) => id === "root")?.data as { preferences?: Preferences } | undefined;
+    return [{ title: `${title(textsOf(root?.preferences?.language ?? "zh-CN"))} · Codex Gateway` }];
+  };

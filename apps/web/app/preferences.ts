@@ -1,0 +1,56 @@
+/** Language, theme and time zone of a viewer: kept in cookies, so that the server renders the right page at once. */
+export type Language = "zh-CN" | "en";
+export type Theme = "system" | "light" | "dark";
+export type Preferences = { language: Language; theme: Theme; timeZone: string };
+
+const yearSeconds = 31_536_000;
+
+function cookieOf(request: Request, name: string): string | null {
+  const value = new RegExp(`(?:^|;\\s*)${name}=([^;]*)`).exec(request.headers.get("cookie") ?? "")?.[1];
+  try {
+    return value === undefined ? null : decodeURIComponent(value);
+  } catch {
+    return null;
+  }
+}
+
+/** The browser's first wish of those that there are; Chinese where it wishes for neither. */
+function wishedLanguage(request: Request): Language {
+  const wishes = (request.headers.get("accept-language") ?? "").toLowerCase().split(",");
+  for (const wish of wishes) {
+    if (wish.trim().startsWith("zh")) return "zh-CN";
+    if (wish.trim().startsWith("en")) return "en";
+  }
+  return "zh-CN";
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function readPreferences(request: Request): Preferences {
+  const language = cookieOf(request, "language");
+  const theme = cookieOf(request, "theme");
+  const timeZone = cookieOf(request, "time-zone");
+  return {
+    language: language === "en" || language === "zh-CN" ? language : wishedLanguage(request),
+    theme: theme === "light" || theme === "dark" ? theme : "system",
+    timeZone: timeZone !== null && timeZone !== "" && isTimeZone(timeZone) ? timeZone : "UTC",
+  };
+}
+
+export const preferenceCookie = (name: "language" | "theme", value: string): string =>
+  `${name}=${encodeURIComponent(value)}; Path=/; Max-Age=${yearSeconds}; SameSite=Lax`;
+
+/** Run in the browser: tells the server when the viewer's day begins. True where it did not know yet. */
+export function rememberTimeZone(known: string): boolean {
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  if (!timeZone || timeZone === known) return false;
+  document.cookie = `time-zone=${encodeURIComponent(timeZone)}; Path=/; Max-Age=${yearSeconds}; SameSite=Lax`;
+  return true;
+}

@@ -1,0 +1,106 @@
+import { data, type LoaderFunctionArgs } from "@remix-run/node";
+import { Link, useLoaderData } from "@remix-run/react";
+import { useQuery } from "@tanstack/react-query";
+import { Activity } from "lucide-react";
+import { DailyChart } from "../components/daily-chart";
+import { Badge, Empty, Figures, PageHead, Section } from "../components/ui/page";
+import { requireAdmin } from "../guards";
+import { exactUsd, usd, useFormat } from "../i18n/format";
+import { titled, usePreferences, useTexts } from "../i18n/use-texts";
+import { readPreferences } from "../preferences";
+import { useTRPC } from "../trpc";
+
+export const meta = titled((t) => t.overview.title);
+
+export async function loader({ request, context }: LoaderFunctionArgs) {
+  const { caller, headers } = await requireAdmin(request, context);
+  const { timeZone } = readPreferences(request);
+  const [figures, days, announcement, upstreams] = await Promise.all([
+    caller.admin.overview.figures({ timeZone }),
+    caller.admin.overview.days({ timeZone }),
+    caller.admin.overview.announcement(),
+    caller.admin.upstreams.list(),
+  ]);
+  return data({ figures, days, announcement, upstreams, now: new Date().toISOString() }, { headers });
+}
+
+const healthLooks = { healthy: "good", failing: "bad", unused: "plain" } as const;
+
+export default function Overview() {
+  const t = useTexts();
+  const format = useFormat();
+  const { timeZone } = usePreferences();
+  const loaded = useLoaderData<typeof loader>();
+  const trpc = useTRPC();
+  const { data: figures } = useQuery(
+    trpc.admin.overview.figures.queryOptions(
+      { timeZone },
+      { initialData: loaded.figures, refetchInterval: 15_000, staleTime: 0 },
+    ),
+  );
+  const requests = t.dashboard.requests(format.count(figures.requestsToday));
+  return (
+    <>
+      <PageHead title={t.overview.title} />
+      <Figures
+        figures={[
+          {
+            label: t.overview.users,
+            value: format.count(figures.users.total),
+            note: `+${format.count(figures.users.today)} ${t.common.today}`,
+          },
+          {
+            label: t.overview.revenue,
+            value: usd(figures.revenueUsd.total),
+            title: exactUsd(figures.revenueUsd.total),
+            note: `+${usd(figures.revenueUsd.today)} ${t.common.today}`,
+          },
+          {
+            label: t.overview.spend,
+            value: usd(figures.spendUsd.total),
+            title: exactUsd(figures.spendUsd.total),
+            note: `+${usd(figures.spendUsd.today)} ${t.common.today} · ${requests}`,
+          },
+          {
+            label: t.overview.keys,
+            value: format.count(figures.keys.total),
+            note: `+${format.count(figures.keys.today)} ${t.common.today}`,
+          },
+        ]}
+      />
+      <Section title={t.overview.chart}>
+        {loaded.days.length === 0 ? (
+          <Empty icon={Activity} title={t.overview.chartEmpty} lead={t.dashboard.chartEmpty} />
+        ) : (
+          <DailyChart data={loaded.days} today={format.day(loaded.now)} label={t.overview.chart} />
+        )}
+      </Section>
+      <div className="grid gap-x-6 lg:grid-cols-2">
+        <Section title={t.overview.announcement}>
+          <p className={`text-sm leading-relaxed whitespace-pre-wrap ${loaded.announcement ? "" : "text-muted"}`}>
+            {loaded.announcement || t.overview.noAnnouncement}
+          </p>
+        </Section>
+        <Section title={t.overview.upstreams}>
+          <ul className="divide-y divide-line">
+            {loaded.upstreams.map(({ id, name, baseUrl, health, isEnabled }) => (
+              <li key={id} className="flex items-center justify-between gap-4 py-2.5 text-sm first:pt-0 last:pb-0">
+                <span className="min-w-0">
+                  <Link to="/admin/upstreams" className="font-medium hover:underline">
+                    {name}
+                  </Link>
+                  <span className="block truncate text-muted">{baseUrl}</span>
+                </span>
+                {isEnabled ? (
+                  <Badge look={healthLooks[health]}>{t.overview.health[health]}</Badge>
+                ) : (
+                  <Badge look="plain">{t.overview.disabled}</Badge>
+                )}
+              </li>
+            ))}
+          </ul>
+        </Section>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,135 @@
+import { data, type LoaderFunctionArgs } from "@remix-run/node";
+import { Form, Link, useLoaderData } from "@remix-run/react";
+import { ScrollText } from "lucide-react";
+import { Button } from "../components/ui/button";
+import { Field, Select } from "../components/ui/field";
+import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
+import { requireAdmin } from "../guards";
+import { useFormat } from "../i18n/format";
+import { titled, useTexts } from "../i18n/use-texts";
+
+export const meta = titled((t) => t.logs.title);
+
+const pageSize = 25;
+
+export async function loader({ request, context }: LoaderFunctionArgs) {
+  const { caller, headers } = await requireAdmin(request, context);
+  const { searchParams } = new URL(request.url);
+  const page = pageOf(request);
+  const action = searchParams.get("action")?.slice(0, 50) || null;
+  const search = (searchParams.get("search") ?? "").slice(0, 200);
+  const [found, actions] = await Promise.all([
+    caller.admin.logs.list({ action, search, limit: pageSize, offset: (page - 1) * pageSize }),
+    caller.admin.logs.actions(),
+  ]);
+  return data({ ...found, actions, action, search, page }, { headers });
+}
+
+/** `name: before → after` for what changed, `name: value` for the rest. */
+function sentencesOf(details: Record<string, unknown>): string[] {
+  const { before, after, ...rest } = details;
+  const isPair = isRecord(before) && isRecord(after);
+  const changed = isPair
+    ? Object.keys(after)
+        .filter((name) => textOf(before[name]) !== textOf(after[name]))
+        .map((name) => `${name}: ${textOf(before[name])} → ${textOf(after[name])}`)
+    : [before, after].some((each) => each !== undefined)
+      ? [before === undefined ? textOf(after) : `${textOf(before)} → ${textOf(after)}`]
+      : [];
+  return [...changed, ...Object.entries(rest).map(([name, value]) => `${name}: ${textOf(value)}`)].filter(
+    (sentence) => !sentence.endsWith(": "),
+  );
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+const textOf = (value: unknown): string =>
+  value === null || value === undefined ? "—" : typeof value === "string" ? value : JSON.stringify(value);
+
+export default function Logs() {
+  const t = useTexts();
+  const format = useFormat();
+  const { lines, total, actions, action, search, page } = useLoaderData<typeof loader>();
+  const nameOf = (act: string) => t.logs.actions[act] ?? act;
+  return (
+    <>
+      <PageHead title={t.logs.title} />
+      <Form className="flex flex-wrap items-end gap-4" role="search">
+        <div className="w-72 max-w-full">
+          <Field
+            name="search"
+            label={t.logs.searchLabel}
+            type="search"
+            placeholder="user@example.com"
+            defaultValue={search}
+          />
+        </div>
+        <Select name="action" label={t.logs.columns.action} defaultValue={action ?? ""}>
+          <option value="">{t.logs.allActions}</option>
+          {actions.map((each) => (
+            <option key={each} value={each}>
+              {nameOf(each)}
+            </option>
+          ))}
+        </Select>
+        <Button type="submit" look="quiet">
+          {t.common.filter}
+        </Button>
+      </Form>
+      <Section isFlush>
+        {lines.length === 0 ? (
+          <Empty icon={ScrollText} title={t.logs.empty} lead={t.logs.emptyLead} />
+        ) : (
+          <>
+            <table className="table">
+              <thead>
+                <tr>
+                  <th>{t.logs.columns.time}</th>
+                  <th>{t.logs.columns.action}</th>
+                  <th>{t.logs.columns.actor}</th>
+                  <th>{t.logs.columns.target}</th>
+                  <th>{t.logs.columns.address}</th>
+                  <th>{t.logs.columns.details}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {lines.map((line) => (
+                  <tr key={line.id}>
+                    <td data-label={t.logs.columns.time} className="whitespace-nowrap">
+                      {format.minute(line.createdAt)}
+                    </td>
+                    <td data-label={t.logs.columns.action}>
+                      <span className="font-medium">{nameOf(line.action)}</span>
+                      <code className="block font-mono text-xs text-muted">{line.action}</code>
+                    </td>
+                    <td data-label={t.logs.columns.actor}>{line.actorEmail ?? t.common.none}</td>
+                    <td data-label={t.logs.columns.target}>
+                      {line.targetEmail && line.targetId ? (
+                        <Link to={`/admin/users/${line.targetId}`} className="hover:underline">
+                          {line.targetEmail}
+                        </Link>
+                      ) : (
+                        <span className="text-muted">
+                          {line.targetKind}
+                          {line.targetId ? ` ${line.targetId.slice(0, 24)}` : ""}
+                        </span>
+                      )}
+                    </td>
+                    <td data-label={t.logs.columns.address} className="text-muted">
+                      {line.address || t.common.none}
+                    </td>
+                    <td data-label={t.logs.columns.details} className="max-w-sm text-muted">
+                      <span className="line-clamp-4 text-left break-words">
+                        {sentencesOf(line.details).join("; ") || t.common.none}
+                      </span>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+            <Pager page={page} pageSize={pageSize} total={total} />
+          </>
+        )}
+      </Section>
+    </>
+  );
+}

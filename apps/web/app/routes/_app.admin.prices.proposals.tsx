@@ -1,0 +1,81 @@
+import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
+import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
+import { ArrowLeft, CircleCheck } from "lucide-react";
+import { Submit } from "../components/ui/button";
+import { FormFault, Note } from "../components/ui/field";
+import { Empty, PageHead, Section } from "../components/ui/page";
+import { attempt, requireAdmin } from "../guards";
+import { titled, useTexts } from "../i18n/use-texts";
+
+export const meta = titled((t) => t.prices.proposalsTitle);
+
+export async function loader({ request, context }: LoaderFunctionArgs) {
+  const { caller, headers } = await requireAdmin(request, context);
+  return data({ proposals: await caller.admin.prices.proposals() }, { headers });
+}
+
+export async function action({ request, context }: ActionFunctionArgs) {
+  const { caller } = await requireAdmin(request, context);
+  const form = await request.formData();
+  const models = form.getAll("model").filter((each): each is string => typeof each === "string");
+  const { fault, result } = await attempt(context, () => caller.admin.prices.applyProposals({ models }));
+  return data({ fault, applied: result?.applied ?? null }, { status: fault ? 400 : 200 });
+}
+
+type Band = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
+const inShort = (bands: Band[]) =>
+  bands
+    .map(({ usdPerMillion: of }) => `$${of.input ?? "—"} / $${of.cached_input ?? "—"} / $${of.output ?? "—"}`)
+    .join(", ");
+
+export default function Proposals() {
+  const t = useTexts();
+  const { proposals } = useLoaderData<typeof loader>();
+  const answer = useActionData<typeof action>();
+  return (
+    <>
+      <Link to="/admin/prices" className="mb-3 inline-flex items-center gap-1.5 text-sm text-muted hover:text-ink">
+        <ArrowLeft aria-hidden className="size-4" />
+        {t.prices.back}
+      </Link>
+      <Form method="post">
+        <PageHead title={t.prices.proposalsTitle} lead={t.prices.proposalsLead}>
+          {proposals.length > 0 && <Submit>{t.prices.apply}</Submit>}
+        </PageHead>
+        <FormFault fault={answer?.fault} />
+        {answer?.applied && <Note look="good">{t.prices.applied(answer.applied)}</Note>}
+        <Section isFlush>
+          {proposals.length === 0 ? (
+            <Empty icon={CircleCheck} title={t.prices.noProposals} lead={t.prices.lead} />
+          ) : (
+            <table className="table">
+              <thead>
+                <tr>
+                  <th>{t.prices.columns.model}</th>
+                  <th>{t.prices.before}</th>
+                  <th>{t.prices.after}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {proposals.map(({ model, before, after }) => (
+                  <tr key={model}>
+                    <td data-label={t.prices.columns.model}>
+                      <label className="inline-flex items-center gap-2.5 font-medium">
+                        <input type="checkbox" name="model" value={model} className="size-4 accent-accent" />
+                        {model}
+                      </label>
+                    </td>
+                    <td data-label={t.prices.before} className="text-muted">
+                      {before ? inShort(before) : t.prices.newModel}
+                    </td>
+                    <td data-label={t.prices.after}>{inShort(after)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+        </Section>
+      </Form>
+    </>
+  );
+}

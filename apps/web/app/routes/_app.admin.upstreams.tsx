@@ -1,0 +1,220 @@
+import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
+import { Form, useActionData, useLoaderData } from "@remix-run/react";
+import { useMutation } from "@tanstack/react-query";
+import { Pencil, Plus, Trash2 } from "lucide-react";
+import { useEffect, useState } from "react";
+import { Button, Submit } from "../components/ui/button";
+import { Dialog, DialogClose } from "../components/ui/dialog";
+import { Check, Field, FormFault } from "../components/ui/field";
+import { Badge, PageHead, Section } from "../components/ui/page";
+import { attempt, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
+import { titled, useServerMessage, useTexts } from "../i18n/use-texts";
+import { useTRPC } from "../trpc";
+
+export const meta = titled((t) => t.upstreams.title);
+
+export async function loader({ request, context }: LoaderFunctionArgs) {
+  const { caller, headers } = await requireAdmin(request, context);
+  return data({ upstreams: await caller.admin.upstreams.list() }, { headers });
+}
+
+export async function action({ request, context }: ActionFunctionArgs) {
+  const { caller } = await requireAdmin(request, context);
+  const form = await request.formData();
+  const { fault } = await attempt(context, () =>
+    form.get("intent") === "delete"
+      ? caller.admin.upstreams.delete({ id: textOf(form, "id") })
+      : caller.admin.upstreams.put({
+          id: textOrNull(form, "id"),
+          name: textOf(form, "name"),
+          baseUrl: textOf(form, "baseUrl"),
+          apiKey: textOf(form, "apiKey"),
+          weight: textOf(form, "weight"),
+          isEnabled: form.get("isEnabled") === "on",
+        }),
+  );
+  return data({ fault }, { status: fault ? 400 : 200 });
+}
+
+type Upstream = ReturnType<typeof useLoaderData<typeof loader>>["upstreams"][number];
+const healthLooks = { healthy: "good", failing: "bad", unused: "plain" } as const;
+
+export default function Upstreams() {
+  const t = useTexts();
+  const { upstreams } = useLoaderData<typeof loader>();
+  const answer = useActionData<typeof action>();
+  const [edited, setEdited] = useState<Upstream | "new" | null>(null);
+  const [deleted, setDeleted] = useState<Upstream | null>(null);
+  useEffect(() => {
+    if (!answer || answer.fault) return;
+    setEdited(null);
+    setDeleted(null);
+  }, [answer]);
+  return (
+    <>
+      <PageHead title={t.upstreams.title} lead={t.upstreams.lead}>
+        <Button onClick={() => setEdited("new")}>
+          <Plus aria-hidden className="size-4" />
+          {t.upstreams.add}
+        </Button>
+      </PageHead>
+      <Section isFlush>
+        <table className="table">
+          <thead>
+            <tr>
+              <th>{t.upstreams.columns.name}</th>
+              <th>{t.upstreams.columns.baseUrl}</th>
+              <th>{t.upstreams.columns.key}</th>
+              <th className="number">{t.upstreams.columns.weight}</th>
+              <th>{t.upstreams.columns.health}</th>
+              <th className="number">{t.common.actions}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {upstreams.map((upstream) => (
+              <tr key={upstream.id}>
+                <td data-label={t.upstreams.columns.name} className="font-medium">
+                  {upstream.name}
+                </td>
+                <td data-label={t.upstreams.columns.baseUrl} className="break-all">
+                  {upstream.baseUrl}
+                </td>
+                <td data-label={t.upstreams.columns.key} className="font-mono text-[0.8125rem]">
+                  ••••{upstream.keyLastFour}
+                </td>
+                <td data-label={t.upstreams.columns.weight} className="number">
+                  {upstream.weight}
+                </td>
+                <td data-label={t.upstreams.columns.health}>
+                  {upstream.isEnabled ? (
+                    <Badge look={healthLooks[upstream.health]}>{t.overview.health[upstream.health]}</Badge>
+                  ) : (
+                    <Badge look="plain">{t.overview.disabled}</Badge>
+                  )}
+                </td>
+                <td className="number">
+                  <span className="inline-flex items-center">
+                    <TestButton id={upstream.id} name={upstream.name} />
+                    <Button
+                      look="icon"
+                      aria-label={t.upstreams.editOf(upstream.name)}
+                      onClick={() => setEdited(upstream)}
+                    >
+                      <Pencil aria-hidden className="size-4" />
+                    </Button>
+                    <Button
+                      look="icon"
+                      aria-label={t.upstreams.deleteOf(upstream.name)}
+                      onClick={() => setDeleted(upstream)}
+                    >
+                      <Trash2 aria-hidden className="size-4" />
+                    </Button>
+                  </span>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Section>
+      <Dialog
+        title={edited === "new" ? t.upstreams.add : t.upstreams.editTitle}
+        isOpen={edited !== null}
+        onOpenChange={() => setEdited(null)}
+      >
+        {edited && <Edit upstream={edited === "new" ? null : edited} fault={answer?.fault ?? null} />}
+      </Dialog>
+      <Dialog
+        title={t.upstreams.deleteTitle}
+        lead={deleted ? t.upstreams.deleteLead(deleted.name) : ""}
+        isOpen={deleted !== null}
+        onOpenChange={() => setDeleted(null)}
+      >
+        <Form method="post" className="space-y-4">
+          <FormFault fault={answer?.fault} />
+          <input type="hidden" name="id" value={deleted?.id ?? ""} />
+          <div className="flex justify-end gap-2">
+            <DialogClose asChild>
+              <Button look="quiet">{t.common.cancel}</Button>
+            </DialogClose>
+            <Submit look="danger" intent="delete">
+              {t.common.delete}
+            </Submit>
+          </div>
+        </Form>
+      </Dialog>
+    </>
+  );
+}
+
+function TestButton({ id, name }: { id: string; name: string }) {
+  const t = useTexts();
+  const say = useServerMessage();
+  const trpc = useTRPC();
+  const test = useMutation(trpc.admin.upstreams.test.mutationOptions());
+  return (
+    <>
+      <span role="status" className={`mr-2 text-sm ${test.isError ? "text-danger" : "text-accent"}`}>
+        {test.isSuccess ? t.upstreams.ok : test.error ? say(test.error.message) : ""}
+      </span>
+      <Button
+        look="quiet"
+        className="mr-1 !h-8 !px-3"
+        disabled={test.isPending}
+        aria-label={t.upstreams.testOf(name)}
+        onClick={() => test.mutate({ id })}
+      >
+        {t.upstreams.test}
+      </Button>
+    </>
+  );
+}
+
+function Edit({ upstream, fault }: { upstream: Upstream | null; fault: Fault | null }) {
+  const t = useTexts();
+  const fields = fault?.fields ?? {};
+  return (
+    <Form method="post" className="space-y-5">
+      <FormFault fault={fault} />
+      <input type="hidden" name="id" value={upstream?.id ?? ""} />
+      <Field
+        name="name"
+        label={t.upstreams.name}
+        defaultValue={upstream?.name ?? ""}
+        required
+        maxLength={100}
+        error={fields.name}
+      />
+      <Field
+        name="baseUrl"
+        label={t.upstreams.baseUrl}
+        defaultValue={upstream?.baseUrl ?? "https://api.openai.com/v1"}
+        required
+        error={fields.baseUrl}
+      />
+      <Field
+        name="apiKey"
+        label={t.upstreams.key}
+        type="password"
+        autoComplete="off"
+        required={upstream === null}
+        hint={upstream ? t.upstreams.keyKept : undefined}
+        error={fields.apiKey}
+      />
+      <Field
+        name="weight"
+        label={t.upstreams.weight}
+        inputMode="numeric"
+        defaultValue={upstream?.weight ?? 1}
+        required
+        error={fields.weight}
+      />
+      <Check name="isEnabled" label={t.upstreams.enabled} defaultChecked={upstream?.isEnabled ?? true} />
+      <div className="flex justify-end gap-2">
+        <DialogClose asChild>
+          <Button look="quiet">{t.common.cancel}</Button>
+        </DialogClose>
+        <Submit intent="put">{t.common.save}</Submit>
+      </div>
+    </Form>
+  );
+}

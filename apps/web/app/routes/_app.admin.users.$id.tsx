@@ -1,0 +1,312 @@
+import { randomUUID } from "node:crypto";
+import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
+import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
+import { ArrowLeft, Wallet } from "lucide-react";
+import { useEffect, useState } from "react";
+import { Button, Submit } from "../components/ui/button";
+import { Dialog, DialogClose } from "../components/ui/dialog";
+import { Check, Field, FormFault, Note } from "../components/ui/field";
+import { Badge, Figures, PageHead, Section } from "../components/ui/page";
+import { attempt, orNotFound, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
+import { exactUsd, usd, useFormat } from "../i18n/format";
+import { titled, useTexts } from "../i18n/use-texts";
+import { readPreferences } from "../preferences";
+
+export const meta = titled((t) => t.user.title);
+
+export async function loader({ request, context, params }: LoaderFunctionArgs) {
+  const { caller, headers } = await requireAdmin(request, context);
+  const userId = params.id ?? "";
+  const user = await orNotFound(context, caller.admin.users.get({ userId }));
+  const [keys, usage] = await Promise.all([
+    caller.admin.users.keys({ userId }),
+    caller.admin.users.usage({ userId, timeZone: readPreferences(request).timeZone }),
+  ]);
+  // Made anew with every page: the same form sent twice counts once.
+  return data({ user, keys, usage, formId: randomUUID() }, { headers });
+}
+
+export async function action({ request, context, params }: ActionFunctionArgs) {
+  const { caller } = await requireAdmin(request, context);
+  const userId = params.id ?? "";
+  const form = await request.formData();
+  const intent = textOf(form, "intent");
+  const { fault, result } = await attempt(context, async () => {
+    if (intent === "adjust") {
+      const { balanceUsd } = await caller.admin.users.adjustBalance({
+        userId,
+        amountUsd: textOf(form, "amountUsd"),
+        note: textOf(form, "note"),
+        isPaid: form.get("isPaid") === "on",
+        formId: textOf(form, "formId"),
+      });
+      return balanceUsd;
+    }
+    if (intent === "limits") {
+      await caller.admin.users.setLimits({
+        userId,
+        requestsPerMinute: textOrNull(form, "requestsPerMinute"),
+        tokensPerMinute: textOrNull(form, "tokensPerMinute"),
+        concurrentRequests: textOrNull(form, "concurrentRequests"),
+      });
+      return null;
+    }
+    await caller.admin.users.setStatus({ userId, status: intent === "suspend" ? "suspended" : "active" });
+    return null;
+  });
+  return data({ fault, intent, balanceUsd: result }, { status: fault ? 400 : 200 });
+}
+
+export default function User() {
+  const t = useTexts();
+  const format = useFormat();
+  const { user, keys, usage, formId } = useLoaderData<typeof loader>();
+  const answer = useActionData<typeof action>();
+  const [isAdjusting, setAdjusting] = useState(false);
+  useEffect(() => {
+    if (answer?.intent === "adjust" && !answer.fault) setAdjusting(false);
+  }, [answer]);
+  const isActive = user.status === "active";
+  const facts: [string, React.ReactNode][] = [
+    [t.common.email, user.email],
+    [
+      t.user.id,
+      <code key="id" className="font-mono text-[0.8125rem] break-all select-all">
+        {user.id}
+      </code>,
+    ],
+    [
+      t.common.status,
+      <Badge key="status" look={isActive ? "good" : "bad"}>
+        {isActive ? t.common.active : t.common.suspended}
+      </Badge>,
+    ],
+    [t.user.role, t.user.roles[user.role]],
+    [t.user.created, format.second(user.createdAt)],
+  ];
+  return (
+    <>
+      <Link to="/admin/users" className="mb-3 inline-flex items-center gap-1.5 text-sm text-muted hover:text-ink">
+        <ArrowLeft aria-hidden className="size-4" />
+        {t.user.back}
+      </Link>
+      <PageHead title={t.user.title} lead={user.email}>
+        {user.role !== "owner" && (
+          <Form method="post">
+            <Submit look={isActive ? "danger" : "quiet"} intent={isActive ? "suspend" : "activate"}>
+              {isActive ? t.users.suspend : t.users.activate}
+            </Submit>
+          </Form>
+        )}
+        <Button onClick={() => setAdjusting(true)}>
+          <Wallet aria-hidden className="size-4" />
+          {t.user.adjust}
+        </Button>
+      </PageHead>
+      {answer?.balanceUsd && (
+        <div className="mb-6">
+          <Note look="good">{t.user.adjusted(exactUsd(answer.balanceUsd))}</Note>
+        </div>
+      )}
+      <Figures
+        figures={[
+          { label: t.user.balance, value: usd(user.balanceUsd), title: exactUsd(user.balanceUsd) },
+          { label: t.user.keys, value: format.count(user.keyCount) },
+          { label: t.user.spent, value: usd(user.spentUsd), title: exactUsd(user.spentUsd) },
+          { label: t.user.tokens, value: format.count(user.tokens) },
+        ]}
+      />
+      <div className="grid gap-x-6 lg:grid-cols-2">
+        <Section title={t.user.facts}>
+          <dl className="grid grid-cols-[auto_1fr] gap-x-6 gap-y-2.5 text-sm">
+            {facts.map(([name, value]) => (
+              <div key={name} className="contents">
+                <dt className="text-muted">{name}</dt>
+                <dd className="tabular-nums">{value}</dd>
+              </div>
+            ))}
+          </dl>
+        </Section>
+        <Section title={t.user.limitsTitle} lead={t.user.limitsLead}>
+          <Limits user={user} answer={answer} />
+        </Section>
+      </div>
+      <Section title={t.user.keysTitle} isFlush>
+        {keys.length === 0 ? (
+          <p className="px-5 pb-5 text-sm text-muted">{t.user.keysEmpty}</p>
+        ) : (
+          <table className="table">
+            <thead>
+              <tr>
+                <th>{t.keys.columns.name}</th>
+                <th>{t.keys.columns.key}</th>
+                <th>{t.keys.columns.created}</th>
+                <th>{t.keys.columns.used}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {keys.map((key) => (
+                <tr key={key.id}>
+                  <td data-label={t.keys.columns.name}>{key.name}</td>
+                  <td data-label={t.keys.columns.key} className="font-mono text-[0.8125rem]">
+                    {key.masked}
+                  </td>
+                  <td data-label={t.keys.columns.created}>{format.day(key.createdAt)}</td>
+                  <td data-label={t.keys.columns.used}>
+                    {key.lastUsedAt ? format.minute(key.lastUsedAt) : t.common.never}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </Section>
+      <Section title={t.user.usageTitle} isFlush>
+        {usage.length === 0 ? (
+          <p className="px-5 pb-5 text-sm text-muted">{t.user.usageEmpty}</p>
+        ) : (
+          <table className="table">
+            <thead>
+              <tr>
+                <th>{t.usage.columns.time}</th>
+                <th>{t.usage.columns.model}</th>
+                <th>{t.usage.columns.key}</th>
+                <th className="number">{t.usage.columns.input}</th>
+                <th className="number">{t.usage.columns.output}</th>
+                <th className="number">{t.usage.columns.cost}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {usage.map((row) => (
+                <tr key={row.requestId}>
+                  <td data-label={t.usage.columns.time}>{format.second(row.createdAt)}</td>
+                  <td data-label={t.usage.columns.model}>{row.model}</td>
+                  <td data-label={t.usage.columns.key} className="text-muted">
+                    {row.keyName}
+                  </td>
+                  <td data-label={t.usage.columns.input} className="number">
+                    {format.count(row.inputTokens)}
+                  </td>
+                  <td data-label={t.usage.columns.output} className="number">
+                    {format.count(row.outputTokens)}
+                  </td>
+                  <td data-label={t.usage.columns.cost} className="number" title={exactUsd(row.costUsd)}>
+                    {usd(row.costUsd)}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </Section>
+      <Dialog title={t.user.adjustTitle} isOpen={isAdjusting} onOpenChange={setAdjusting}>
+        <Adjust
+          balanceUsd={user.balanceUsd}
+          formId={formId}
+          fault={answer?.intent === "adjust" ? answer.fault : null}
+        />
+      </Dialog>
+    </>
+  );
+}
+
+type Limit = "requestsPerMinute" | "tokensPerMinute" | "concurrentRequests";
+
+function Limits({
+  user,
+  answer,
+}: {
+  user: Record<Limit, number | null>;
+  answer: { fault: Fault | null; intent: string } | undefined;
+}) {
+  const t = useTexts();
+  const fields = answer?.intent === "limits" ? (answer.fault?.fields ?? {}) : {};
+  const limits: [Limit, string][] = [
+    ["requestsPerMinute", t.user.rpm],
+    ["tokensPerMinute", t.user.tpm],
+    ["concurrentRequests", t.user.concurrent],
+  ];
+  return (
+    <Form method="post" className="space-y-4">
+      <div className="grid gap-4 sm:grid-cols-3">
+        {limits.map(([name, label]) => (
+          <Field
+            key={name}
+            name={name}
+            label={label}
+            inputMode="numeric"
+            defaultValue={user[name] ?? ""}
+            error={fields[name]}
+          />
+        ))}
+      </div>
+      <div className="flex items-center gap-3">
+        <Submit look="quiet" intent="limits">
+          {t.common.save}
+        </Submit>
+        <span role="status" className="text-sm text-accent">
+          {answer?.intent === "limits" && !answer.fault ? t.common.saved : ""}
+        </span>
+      </div>
+    </Form>
+  );
+}
+
+const nano = 1_000_000_000n;
+
+/** Null where it is no amount yet. */
+function nanoOf(text: string): bigint | null {
+  const [, sign, whole, fraction = ""] = /^([+-]?)(\d{1,9})(?:\.(\d{0,9}))?$/.exec(text.trim()) ?? [];
+  if (whole === undefined) return null;
+  const amount = BigInt(whole) * nano + BigInt(fraction.padEnd(9, "0"));
+  return sign === "-" ? -amount : amount;
+}
+
+function textOfNano(amount: bigint): string {
+  const abs = amount < 0n ? -amount : amount;
+  return `${amount < 0n ? "-" : ""}${abs / nano}.${String(abs % nano).padStart(9, "0")}`;
+}
+
+function Adjust({ balanceUsd, formId, fault }: { balanceUsd: string; formId: string; fault: Fault | null }) {
+  const t = useTexts();
+  const [amount, setAmount] = useState("");
+  const [before, change] = [nanoOf(balanceUsd), nanoOf(amount)];
+  const after = before === null || change === null ? null : before + change;
+  return (
+    <Form method="post" className="space-y-5">
+      <FormFault fault={fault} />
+      <input type="hidden" name="formId" value={formId} />
+      <dl className="grid grid-cols-2 gap-4 rounded-lg bg-sunken px-4 py-3 text-sm tabular-nums">
+        <div>
+          <dt className="text-muted">{t.user.currentBalance}</dt>
+          <dd className="mt-0.5 font-medium">{exactUsd(balanceUsd)}</dd>
+        </div>
+        <div>
+          <dt className="text-muted">{t.user.after}</dt>
+          <dd className={`mt-0.5 font-medium ${after !== null && after < 0n ? "text-danger" : ""}`}>
+            {after === null ? t.common.none : exactUsd(textOfNano(after))}
+          </dd>
+        </div>
+      </dl>
+      <Field
+        name="amountUsd"
+        label={t.user.amount}
+        inputMode="decimal"
+        placeholder="100"
+        hint={t.user.amountHint}
+        value={amount}
+        onChange={(event) => setAmount(event.currentTarget.value)}
+        required
+        error={fault?.fields.amountUsd}
+      />
+      <Field name="note" label={t.user.reason} maxLength={500} error={fault?.fields.note} />
+      <Check name="isPaid" label={t.user.paid} defaultChecked />
+      <div className="flex justify-end gap-2">
+        <DialogClose asChild>
+          <Button look="quiet">{t.common.cancel}</Button>
+        </DialogClose>
+        <Submit intent="adjust">{t.common.confirm}</Submit>
+      </div>
+    </Form>
+  );
+}

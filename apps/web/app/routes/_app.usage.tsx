@@ -1,0 +1,147 @@
+import { data, type LoaderFunctionArgs } from "@remix-run/node";
+import { Form, useLoaderData, useLocation } from "@remix-run/react";
+import { ChartNoAxesColumn, Download } from "lucide-react";
+import { useState } from "react";
+import { ChargeDetails } from "../components/charge-details";
+import { Button } from "../components/ui/button";
+import { Dialog } from "../components/ui/dialog";
+import { Field, Select } from "../components/ui/field";
+import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
+import { requireUser } from "../guards";
+import { exactUsd, usd, useFormat } from "../i18n/format";
+import { titled, useTexts } from "../i18n/use-texts";
+import { usageFilterOf } from "../usage-filter";
+
+export const meta = titled((t) => t.usage.title);
+
+const pageSize = 25;
+
+export async function loader({ request, context }: LoaderFunctionArgs) {
+  const { caller, headers } = await requireUser(request, context);
+  const page = pageOf(request);
+  const filter = usageFilterOf(request);
+  const [rows, totals, models, keys] = await Promise.all([
+    caller.usage.list({ ...filter, limit: pageSize, offset: (page - 1) * pageSize }),
+    caller.usage.totals(filter),
+    caller.dashboard.models(),
+    caller.keys.list(),
+  ]);
+  return data({ rows, totals, models, keys: keys.map(({ id, name }) => ({ id, name })), filter, page }, { headers });
+}
+
+export default function Usage() {
+  const t = useTexts();
+  const format = useFormat();
+  const { rows, totals, models, keys, filter, page } = useLoaderData<typeof loader>();
+  const { search } = useLocation();
+  const [opened, setOpened] = useState<string | null>(null);
+  return (
+    <>
+      <PageHead title={t.usage.title}>
+        <a
+          href={`/usage.csv${search}`}
+          className="inline-flex h-9 items-center gap-2 rounded-lg border border-line-strong bg-surface px-4 text-sm font-medium hover:bg-sunken"
+        >
+          <Download aria-hidden className="size-4" />
+          {t.usage.csv}
+        </a>
+      </PageHead>
+      <Form className="grid grid-cols-2 items-end gap-4 md:grid-cols-[1fr_1fr_1fr_1fr_auto]">
+        <Field
+          name="from"
+          label={t.usage.from}
+          type="date"
+          defaultValue={filter.fromDay}
+          key={`from${filter.fromDay}`}
+        />
+        <Field name="to" label={t.usage.to} type="date" defaultValue={filter.toDay} key={`to${filter.toDay}`} />
+        <Select name="model" label={t.common.model} defaultValue={filter.model ?? ""}>
+          <option value="">{t.usage.allModels}</option>
+          {models.map((model) => (
+            <option key={model}>{model}</option>
+          ))}
+        </Select>
+        <Select name="key" label={t.usage.key} defaultValue={filter.apiKeyId ?? ""}>
+          <option value="">{t.usage.allKeys}</option>
+          {keys.map(({ id, name }) => (
+            <option key={id} value={id}>
+              {name}
+            </option>
+          ))}
+        </Select>
+        <Button type="submit" look="quiet">
+          {t.common.filter}
+        </Button>
+      </Form>
+      <Section isFlush>
+        {rows.length === 0 ? (
+          <Empty icon={ChartNoAxesColumn} title={t.usage.empty} lead={t.usage.emptyLead} />
+        ) : (
+          <>
+            <table className="table">
+              <thead>
+                <tr>
+                  <th>{t.usage.columns.time}</th>
+                  <th>{t.usage.columns.model}</th>
+                  <th>{t.usage.columns.key}</th>
+                  <th className="number">{t.usage.columns.input}</th>
+                  <th className="number">{t.usage.columns.cached}</th>
+                  <th className="number">{t.usage.columns.output}</th>
+                  <th className="number">{t.usage.columns.latency}</th>
+                  <th className="number">{t.usage.columns.cost}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {rows.map((row) => (
+                  <tr key={row.requestId}>
+                    <td data-label={t.usage.columns.time}>{format.second(row.createdAt)}</td>
+                    <td data-label={t.usage.columns.model} className="font-medium">
+                      {row.model}
+                    </td>
+                    <td data-label={t.usage.columns.key} className="text-muted">
+                      {row.keyName}
+                    </td>
+                    <td data-label={t.usage.columns.input} className="number">
+                      {format.count(row.inputTokens)}
+                    </td>
+                    <td data-label={t.usage.columns.cached} className="number text-muted">
+                      {format.count(row.cachedTokens)}
+                    </td>
+                    <td data-label={t.usage.columns.output} className="number">
+                      {format.count(row.outputTokens)}
+                    </td>
+                    <td data-label={t.usage.columns.latency} className="number text-muted">
+                      {(row.latencyMs / 1_000).toFixed(2)} s
+                    </td>
+                    <td data-label={t.usage.columns.cost} className="number">
+                      <button
+                        type="button"
+                        className="font-medium underline decoration-line-strong decoration-dotted underline-offset-4 hover:decoration-accent"
+                        title={exactUsd(row.costUsd)}
+                        aria-label={`${usd(row.costUsd)} ${t.usage.whyOf(format.second(row.createdAt))}`}
+                        onClick={() => setOpened(row.requestId)}
+                      >
+                        {usd(row.costUsd)}
+                      </button>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+            <p className="border-t border-line px-5 py-3 text-sm font-medium tabular-nums">
+              {t.usage.totals(
+                format.count(totals.inputTokens + totals.outputTokens),
+                usd(totals.costUsd),
+                format.count(totals.requests),
+              )}
+            </p>
+            <Pager page={page} pageSize={pageSize} total={totals.requests} />
+          </>
+        )}
+      </Section>
+      <Dialog title={t.usage.why} isOpen={opened !== null} onOpenChange={() => setOpened(null)} isWide>
+        {opened && <ChargeDetails requestId={opened} />}
+      </Dialog>
+    </>
+  );
+}

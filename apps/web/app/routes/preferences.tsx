@@ -1,0 +1,19 @@
+import { redirect, type ActionFunctionArgs } from "@remix-run/node";
+import { textOf } from "../guards";
+import { preferenceCookie } from "../preferences";
+
+export const loader = () => redirect("/");
+
+/** Keeps a language or a theme and leads back to where it was chosen. */
+export async function action({ request }: ActionFunctionArgs) {
+  const form = await request.formData();
+  const headers = new Headers();
+  const language = textOf(form, "language");
+  const theme = textOf(form, "theme");
+  if (language === "en" || language === "zh-CN") headers.append("set-cookie", preferenceCookie("language", language));
+  if (theme === "system" || theme === "light" || theme === "dark") {
+    headers.append("set-cookie", preferenceCookie("theme", theme));
+  }
+  const next = textOf(form, "next");
+  return redirect(/^\/(?![/\\])/.test(next) ? next : "/", { headers });
+}

@@ -1,0 +1,54 @@
+import {
+  changeEmail,
+  changePassword,
+  emailSchema,
+  listSessions,
+  passwordSchema,
+  revokeSession,
+} from "@codex-gateway/domain";
+import { z } from "zod";
+import { actorOf } from "./context.ts";
+import { done, isDone, router, userProcedure } from "./trpc.ts";
+
+const currentPassword = z.string().min(1, "Enter your current password.").max(128);
+
+export const account = router({
+  sessions: userProcedure
+    .output(
+      z.array(
+        z.strictObject({
+          id: z.string(),
+          createdAt: z.date(),
+          userAgent: z.string(),
+          address: z.string(),
+          isCurrent: z.boolean(),
+        }),
+      ),
+    )
+    .query(({ ctx }) => listSessions(ctx.db, { userId: ctx.user.id, sessionToken: ctx.sessionToken })),
+
+  revokeSession: userProcedure
+    .input(z.strictObject({ sessionId: z.string().length(64) }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await revokeSession(ctx.db, { ...input, actor: { ...actorOf(ctx), userId: ctx.user.id } });
+      return isDone;
+    }),
+
+  changeEmail: userProcedure
+    .input(z.strictObject({ email: emailSchema, currentPassword }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await changeEmail(ctx.db, { ...input, actor: { ...actorOf(ctx), userId: ctx.user.id } });
+      return isDone;
+    }),
+
+  changePassword: userProcedure
+    .input(z.strictObject({ password: passwordSchema, currentPassword }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      const actor = { ...actorOf(ctx), userId: ctx.user.id };
+      await changePassword(ctx.db, { ...input, sessionToken: ctx.sessionToken ?? "", actor });
+      return isDone;
+    }),
+});

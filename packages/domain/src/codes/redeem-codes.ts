@@ -1,0 +1,160 @@
+/**
+ * Redeem codes: an admin makes a batch and hands the codes out; each is worth its amount once. A code is a secret worth
+ * money, so only its hash is kept, and guesses are counted.
+ */
+import { createHmac, randomBytes, randomUUID } from "node:crypto";
+import type { Database } from "@codex-gateway/db";
+import { RateLimiterRes } from "rate-limiter-flexible";
+import { AppError } from "../app-error.ts";
+import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { usdOf } from "../ledger/money.ts";
+import type { Throttles } from "../people/login.ts";
+import { readSettings } from "../settings/settings.ts";
+
+/** Without 0, 1, I and O, which are misread. */
+const alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+const groups = 4;
+const lettersPerGroup = 5;
+
+/** `CG-` and 20 letters of 5 bits each. */
+function createCode(): string {
+  const bytes = randomBytes(groups * lettersPerGroup);
+  const letters = Array.from(bytes, (byte) => alphabet[byte & 31]).join("");
+  return `CG-${letters.match(/.{5}/g)!.join("-")}`;
+}
+
+const hashOf = (code: string, pepper: Uint8Array): Buffer =>
+  createHmac("sha256", pepper).update(`redeem-code:${code}`).digest();
+
+/** As people type it: any case, any spaces or dashes. Null where it cannot be a code. */
+function normalized(typed: string): string | null {
+  const letters = typed.toUpperCase().replace(/[^A-Z0-9]/g, "");
+  const body = letters.startsWith("CG") && letters.length === 22 ? letters.slice(2) : letters;
+  if (body.length !== 20 || [...body].some((letter) => !alphabet.includes(letter))) return null;
+  return `CG-${body.match(/.{5}/g)!.join("-")}`;
+}
+
+export type RedeemBatch = {
+  id: string;
+  amountUsd: string;
+  codeCount: number;
+  redeemedCount: number;
+  note: string;
+  expiresAt: Date | null;
+  createdAt: Date;
+};
+
+/** The codes are answered here and never again. @throws AppError `invalid_input` below the minimum top-up */
+export async function createRedeemBatch(
+  db: Database,
+  input: {
+    amountNanoUsd: bigint;
+    count: number;
+    note: string;
+    expiresAt: Date | null;
+    actor: Actor & { userId: string };
+    pepper: Uint8Array;
+  },
+): Promise<{ batchId: string; codes: string[] }> {
+  const { amountNanoUsd, count, note, expiresAt, actor, pepper } = input;
+  const minimum = BigInt((await readSettings(db)).minimumTopUpNanoUsd);
+  if (amountNanoUsd < minimum) {
+    throw new AppError("invalid_input", "The amount is below the minimum top-up in the settings.", "amountUsd");
+  }
+  const batchId = randomUUID();
+  const codes = Array.from({ length: count }, createCode);
+  await inTransaction(db, async (client) => {
+    await client.query(
+      `INSERT INTO redeem_batch (id, amount_nano_usd, code_count, note, expires_at, created_by) VALUES ($1, $2, $3, $4, $5, $6)`,
+      [batchId, String(amountNanoUsd), count, note, expiresAt, actor.userId],
+    );
+    await client.query("INSERT INTO redeem_code (code_hash, batch_id) SELECT unnest($1::bytea[]), $2", [
+      codes.map((code) => hashOf(code, pepper)),
+      batchId,
+    ]);
+    await appendAudit(client, actor, {
+      action: "create_codes",
+      targetKind: "redeem_batch",
+      targetId: batchId,
+      details: { amountUsd: usdOf(amountNanoUsd), count, note },
+    });
+  });
+  return { batchId, codes };
+}
+
+export async function listRedeemBatches(
+  { pool }: Pick<Database, "pool">,
+  { limit, offset }: { limit: number; offset: number },
+): Promise<{ batches: RedeemBatch[]; total: number }> {
+  type Row = {
+    id: string;
+    amount: bigint;
+    code_count: number;
+    redeemed: number;
+    note: string;
+    expires_at: Date | null;
+    created_at: Date;
+    total: bigint;
+  };
+  const { rows } = await pool.query<Row>(
+    `SELECT b.id, b.amount_nano_usd AS amount, b.code_count, b.note, b.expires_at, b.created_at, count(*) OVER () AS total,
+       (SELECT count(*)::int FROM redeem_code c WHERE c.batch_id = b.id AND c.redeemed_at IS NOT NULL) AS redeemed
+     FROM redeem_batch b ORDER BY b.created_at DESC, b.id LIMIT $1 OFFSET $2`,
+    [limit, offset],
+  );
+  const batches = rows.map((row) => ({
+    id: row.id,
+    amountUsd: usdOf(row.amount),
+    codeCount: row.code_count,
+    redeemedCount: row.redeemed,
+    note: row.note,
+    expiresAt: row.expires_at,
+    createdAt: row.created_at,
+  }));
+  return { batches, total: Number(rows[0]?.total ?? 0n) };
+}
+
+const unknownCode = () => new AppError("invalid_input", "This code is unknown, used or expired.", "code");
+
+/** Credits the code's amount to the user once, however many redeem it at once. @throws AppError `invalid_input`, `too_many_attempts` */
+export async function redeemCode(
+  db: Database,
+  throttles: Throttles,
+  { typed, actor, pepper }: { typed: string; actor: Actor & { userId: string }; pepper: Uint8Array },
+): Promise<{ amountUsd: string }> {
+  await throttles.perRedeemer.consume(actor.userId).catch((error: unknown) => {
+    if (!(error instanceof RateLimiterRes)) throw error;
+    throw new AppError("too_many_attempts", "Too many attempts. Try again in a quarter of an hour.", "code");
+  });
+  const code = normalized(typed);
+  if (code === null) throw unknownCode();
+  const hash = hashOf(code, pepper);
+  const amountNanoUsd = await inTransaction(db, async (client) => {
+    const taken = await client.query<{ amount: bigint; batch_id: string }>(
+      `UPDATE redeem_code c SET redeemed_at = now(), redeemed_by = $2 FROM redeem_batch b
+       WHERE c.code_hash = $1 AND c.redeemed_at IS NULL AND b.id = c.batch_id AND (b.expires_at IS NULL OR b.expires_at > now())
+       RETURNING b.amount_nano_usd AS amount, c.batch_id`,
+      [hash, actor.userId],
+    );
+    const row = taken.rows[0];
+    if (!row) throw unknownCode();
+    const topUpId = randomUUID();
+    const { rows } = await client.query<{ done: boolean }>(
+      `WITH wallet AS (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet'), top AS (
+         INSERT INTO top_up (id, account_id, source, source_id, amount_nano_usd)
+         SELECT $2, id, 'redeem_code', $3, $4 FROM wallet RETURNING account_id)
+       SELECT credit(account_id, 'top_up', $2, $4) AS done FROM top`,
+      [actor.userId, topUpId, hash.toString("hex"), String(row.amount)],
+    );
+    if (rows[0]?.done !== true) throw new Error("The code's amount could not be credited.");
+    await appendAudit(client, actor, {
+      action: "redeem_code",
+      targetKind: "redeem_batch",
+      targetId: row.batch_id,
+      details: { amountUsd: usdOf(row.amount) },
+    });
+    return row.amount;
+  });
+  await throttles.perRedeemer.delete(actor.userId);
+  return { amountUsd: usdOf(amountNanoUsd) };
+}

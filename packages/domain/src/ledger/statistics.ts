@@ -1,0 +1,121 @@
+/** Figures of overviews, read from roll-ups and accounts, never by scanning charges. A day is the viewer's own. */
+import type { Database } from "@codex-gateway/db";
+import { usdOf } from "./money.ts";
+
+type Reader = Pick<Database, "pool">;
+
+export type UserOverview = {
+  balanceUsd: string;
+  heldUsd: string;
+  debtUsd: string;
+  keyCount: number;
+  spentTodayUsd: string;
+  requestsToday: number;
+};
+
+export async function readUserOverview(
+  { pool }: Reader,
+  { userId, timeZone }: { userId: string; timeZone: string },
+): Promise<UserOverview> {
+  type Row = { balance: bigint; held: bigint; debt: bigint; keys: number; spent: bigint; requests: bigint };
+  const { rows } = await pool.query<Row>(
+    `SELECT a.balance_nano_usd AS balance, a.held_nano_usd AS held,
+       coalesce((SELECT balance_nano_usd FROM account d WHERE d.user_id = $1 AND d.kind = 'receivable'), 0) AS debt,
+       (SELECT count(*)::int FROM api_key k WHERE k.user_id = $1 AND k.status <> 'deleted') AS keys,
+       today.spent, today.requests
+     FROM account a CROSS JOIN LATERAL (
+       SELECT coalesce(sum(r.cost_nano_usd), 0)::bigint AS spent, coalesce(sum(r.requests), 0)::bigint AS requests
+       FROM usage_rollup r WHERE r.account_id = a.id AND r.hour >= date_trunc('day', now(), $2)) today
+     WHERE a.user_id = $1 AND a.kind = 'wallet'`,
+    [userId, timeZone],
+  );
+  const row = rows[0];
+  if (!row) throw new Error(`The user ${userId} has no wallet.`);
+  return {
+    balanceUsd: usdOf(row.balance),
+    heldUsd: usdOf(row.held),
+    debtUsd: usdOf(row.debt),
+    keyCount: row.keys,
+    spentTodayUsd: usdOf(row.spent),
+    requestsToday: Number(row.requests),
+  };
+}
+
+export type DayOfUsage = { day: string; series: string; requests: number; tokens: number; costUsd: string };
+
+/** The last `days` days with usage, by model; of one account, or of all of them together under one name. */
+export async function readDailyUsage(
+  { pool }: Reader,
+  { userId, days, timeZone }: { userId: string | null; days: number; timeZone: string },
+): Promise<DayOfUsage[]> {
+  type Row = { day: string; series: string; requests: bigint; tokens: bigint; cost: bigint };
+  const { rows } = await pool.query<Row>(
+    `SELECT to_char(r.hour AT TIME ZONE $3, 'YYYY-MM-DD') AS day, ${userId === null ? "''" : "r.model"} AS series,
+       sum(r.requests)::bigint AS requests, sum(r.input_tokens + r.output_tokens)::bigint AS tokens,
+       sum(r.cost_nano_usd)::bigint AS cost
+     FROM usage_rollup r
+     WHERE r.hour >= date_trunc('day', now() - $2 * interval '1 day', $3)
+       AND ($1::uuid IS NULL OR r.account_id = (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet'))
+     GROUP BY 1, 2 ORDER BY 1, 2`,
+    [userId, days - 1, timeZone],
+  );
+  return rows.map((row) => ({
+    day: row.day,
+    series: row.series,
+    requests: Number(row.requests),
+    tokens: Number(row.tokens),
+    costUsd: usdOf(row.cost),
+  }));
+}
+
+type TotalAndToday<Value> = { total: Value; today: Value };
+
+export type SystemOverview = {
+  users: TotalAndToday<number>;
+  revenueUsd: TotalAndToday<string>;
+  spendUsd: TotalAndToday<string>;
+  keys: TotalAndToday<number>;
+  requestsToday: number;
+};
+
+/**
+ * Revenue is money credited that was paid for: top-ups and paid adjustments. Spend is the sum of all charges; it is
+ * found as what came in less what is there, which `verify` proves to be the same.
+ */
+export async function readSystemOverview(
+  { pool }: Reader,
+  { timeZone }: { timeZone: string },
+): Promise<SystemOverview> {
+  const { rows } = await pool.query<Record<string, bigint>>(
+    `WITH day AS (SELECT date_trunc('day', now(), $1) AS start),
+     credited AS (
+       SELECT sum(amount) AS total, sum(amount) FILTER (WHERE is_paid) AS paid,
+         sum(amount) FILTER (WHERE is_paid AND created_at >= (SELECT start FROM day)) AS paid_today
+       FROM (SELECT amount_nano_usd AS amount, true AS is_paid, created_at FROM top_up
+             UNION ALL SELECT amount_nano_usd, is_paid AND amount_nano_usd > 0, created_at FROM adjustment) c),
+     there AS (
+       SELECT sum(CASE kind WHEN 'wallet' THEN balance_nano_usd ELSE -balance_nano_usd END) AS balance FROM account)
+     SELECT (SELECT count(*) FROM "user") AS users,
+       (SELECT count(*) FROM "user" WHERE created_at >= (SELECT start FROM day)) AS users_today,
+       (SELECT count(*) FROM api_key WHERE status <> 'deleted') AS keys,
+       (SELECT count(*) FROM api_key WHERE status <> 'deleted' AND created_at >= (SELECT start FROM day)) AS keys_today,
+       coalesce(credited.paid, 0)::bigint AS revenue, coalesce(credited.paid_today, 0)::bigint AS revenue_today,
+       (coalesce(credited.total, 0) - coalesce(there.balance, 0))::bigint AS spend,
+       coalesce(today.cost, 0)::bigint AS spend_today, coalesce(today.requests, 0)::bigint AS requests_today
+     FROM credited, there, (
+       SELECT sum(cost_nano_usd) AS cost, sum(requests) AS requests FROM usage_rollup
+       WHERE hour >= (SELECT start FROM day)) today`,
+    [timeZone],
+  );
+  const row = rows[0] ?? {};
+  const of = (name: string): bigint => row[name] ?? 0n;
+  const count = (name: string) => ({ total: Number(of(name)), today: Number(of(`${name}_today`)) });
+  const usd = (name: string) => ({ total: usdOf(of(name)), today: usdOf(of(`${name}_today`)) });
+  return {
+    users: count("users"),
+    revenueUsd: usd("revenue"),
+    spendUsd: usd("spend"),
+    keys: count("keys"),
+    requestsToday: Number(of("requests_today")),
+  };
+}

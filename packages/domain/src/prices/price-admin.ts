@@ -1,0 +1,192 @@
+/**
+ * The price book as admins keep it. A version is never edited: a change is a new one, and calls under way keep theirs.
+ * Newly published prices are only proposed; an admin takes them over.
+ */
+import { randomUUID } from "node:crypto";
+import type { Database } from "@codex-gateway/db";
+import { AppError } from "../app-error.ts";
+import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { nanoUsdOf, usdOf } from "../ledger/money.ts";
+import type { PricesJson } from "./prices-json.ts";
+import { publishedPrices } from "./published-prices.ts";
+
+/** One band of a price, as people read it: USD per million units by class, exact decimals. */
+export type PriceBandUsd = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
+
+export type PriceRow = {
+  id: string;
+  model: string;
+  bands: PriceBandUsd[];
+  /** Parts per million on top of which nothing else is added: 1 000 000 is the provider's own price. */
+  markupPpm: number;
+  contextTokens: number | null;
+  maxOutputTokens: number | null;
+  source: string;
+  validFrom: Date;
+  retiredAt: Date | null;
+};
+
+type Row = {
+  id: string;
+  model: string;
+  prices: PricesJson;
+  markup_ppm: number;
+  context_tokens: number | null;
+  max_output_tokens: number | null;
+  source: string;
+  valid_from: Date;
+  retired_at: Date | null;
+};
+
+/** A pico-USD per unit is a micro-USD per million units. */
+const usdPerMillionOf = (pico: string): string => usdOf(BigInt(pico) * 1_000n).replace(/\.?0+$/, "");
+
+const bandsOf = (prices: PricesJson): PriceBandUsd[] =>
+  prices.bands.map(({ aboveInputTokens, picoUsdPerUnit }) => ({
+    aboveInputTokens,
+    usdPerMillion: Object.fromEntries(
+      Object.entries(picoUsdPerUnit).map(([unitClass, pico]) => [unitClass, usdPerMillionOf(pico)]),
+    ),
+  }));
+
+const toRow = (row: Row): PriceRow => ({
+  id: row.id,
+  model: row.model,
+  bands: bandsOf(row.prices),
+  markupPpm: row.markup_ppm,
+  contextTokens: row.context_tokens,
+  maxOutputTokens: row.max_output_tokens,
+  source: row.source,
+  validFrom: row.valid_from,
+  retiredAt: row.retired_at,
+});
+
+const current = `SELECT DISTINCT ON (model) * FROM price_version WHERE retired_at IS NULL AND valid_from <= now()
+  ORDER BY model, valid_from DESC, id DESC`;
+
+/** The version that counts now, per model. `search` is a part of the model's name. */
+export async function listPrices(
+  { pool }: Pick<Database, "pool">,
+  { search, limit, offset }: { search: string; limit: number; offset: number },
+): Promise<{ prices: PriceRow[]; total: number }> {
+  const { rows } = await pool.query<Row & { total: bigint }>(
+    `SELECT p.*, count(*) OVER () AS total FROM (${current}) p WHERE strpos(p.model, lower($1)) > 0
+     ORDER BY p.model LIMIT $2 OFFSET $3`,
+    [search, limit, offset],
+  );
+  return { prices: rows.map(toRow), total: Number(rows[0]?.total ?? 0n) };
+}
+
+/** Every version of a model, newest first. @throws AppError `not_found` */
+export async function readPriceHistory({ pool }: Pick<Database, "pool">, model: string): Promise<PriceRow[]> {
+  const { rows } = await pool.query<Row>(
+    "SELECT * FROM price_version WHERE model = $1 ORDER BY valid_from DESC, id DESC",
+    [model],
+  );
+  if (rows.length === 0) throw new AppError("not_found", "There is no price for this model.");
+  return rows.map(toRow);
+}
+
+export type PriceChange = {
+  model: string;
+  bands: PriceBandUsd[];
+  markupPpm: number;
+  contextTokens: number | null;
+  maxOutputTokens: number | null;
+};
+
+/** Adds a version that counts from now on. @throws AppError `invalid_input` where an amount is none */
+export async function changePrice(db: Database, change: PriceChange & { actor: Actor }): Promise<void> {
+  const { actor, model, bands, markupPpm, contextTokens, maxOutputTokens } = change;
+  const [before] = await readPriceHistory(db, model).catch(() => []);
+  const tiersPpm = before ? await tiersOf(db, before.id) : { flex: "500000", priority: "2000000" };
+  const prices: PricesJson = { bands: bands.map(bandToJson), tiersPpm };
+  await inTransaction(db, async (client) => {
+    await client.query(
+      `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source)
+       VALUES ($1, $2, $3, $4, $5, $6, 'admin')`,
+      [randomUUID(), model, JSON.stringify(prices), markupPpm, contextTokens, maxOutputTokens],
+    );
+    await appendAudit(client, actor, {
+      action: "update_price",
+      targetKind: "price",
+      targetId: model,
+      details: {
+        before: before ? { bands: before.bands, markupPpm: before.markupPpm } : null,
+        after: { bands, markupPpm },
+      },
+    });
+  });
+}
+
+async function tiersOf({ pool }: Pick<Database, "pool">, id: string): Promise<Record<string, string>> {
+  const { rows } = await pool.query<{ prices: PricesJson }>("SELECT prices FROM price_version WHERE id = $1", [id]);
+  return rows[0]?.prices.tiersPpm ?? {};
+}
+
+function bandToJson({ aboveInputTokens, usdPerMillion }: PriceBandUsd): PricesJson["bands"][number] {
+  const picoUsdPerUnit = Object.fromEntries(
+    Object.entries(usdPerMillion).map(([unitClass, text]) => {
+      const nanoUsd = nanoUsdOf(text);
+      if (nanoUsd === null || nanoUsd < 0n || nanoUsd % 1_000n !== 0n) {
+        throw new AppError(
+          "invalid_input",
+          "Enter dollars per million with at most six places.",
+          `price.${aboveInputTokens}.${unitClass}`,
+        );
+      }
+      return [unitClass, String(nanoUsd / 1_000n)];
+    }),
+  );
+  return { aboveInputTokens, picoUsdPerUnit };
+}
+
+export type PriceProposal = { model: string; before: PriceBandUsd[] | null; after: PriceBandUsd[] };
+
+/** Where the published prices differ from those that count here. What an admin set stays out of it. */
+export async function proposePrices({ pool }: Pick<Database, "pool">, now = new Date()): Promise<PriceProposal[]> {
+  const { rows } = await pool.query<Row>(current);
+  const known = new Map(rows.map((row) => [row.model, row]));
+  return publishedPrices(now).flatMap(({ model, prices }): PriceProposal[] => {
+    const own = known.get(model);
+    const after = bandsOf(prices);
+    if (!own) return [{ model, before: null, after }];
+    const before = bandsOf(own.prices);
+    return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ model, before, after }];
+  });
+}
+
+/** Takes over the proposals for these models; answers how many there were. The markup stays. */
+export async function applyProposals(
+  db: Database,
+  { models, actor }: { models: string[]; actor: Actor },
+): Promise<number> {
+  const wanted = new Set(models);
+  const { rows } = await db.pool.query<Row>(current);
+  const known = new Map(rows.map((row) => [row.model, row]));
+  const published = publishedPrices(new Date()).filter(({ model }) => wanted.has(model));
+  await inTransaction(db, async (client) => {
+    for (const { model, prices, contextTokens } of published) {
+      const own = known.get(model);
+      await client.query(
+        `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source)
+         VALUES ($1, $2, $3, $4, $5, $6, 'published')`,
+        [
+          randomUUID(),
+          model,
+          JSON.stringify(prices),
+          own?.markup_ppm ?? 1_000_000,
+          contextTokens,
+          own?.max_output_tokens ?? null,
+        ],
+      );
+    }
+    await appendAudit(client, actor, {
+      action: "apply_prices",
+      targetKind: "price",
+      targetId: null,
+      details: { models: published.map(({ model }) => model) },
+    });
+  });
+  return published.length;
+}
