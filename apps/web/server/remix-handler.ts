@@ -36,6 +36,7 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
           if (!isDatabaseDown(error)) throw error;
           const requestId = randomUUID();
           log("error", "page_without_database", { requestId, error: (error as Error).message });
+          // eslint-disable-next-line @typescript-eslint/only-throw-error -- how Remix is told a status
           throw data({ requestId }, { status: 503 });
         }),
       apiUrl: services.apiUrl,
@@ -77,7 +78,8 @@ function securityHeaders(nonce: string, isHttps: boolean): Record<string, string
   ];
   return {
     "content-security-policy": policy.join("; "),
-    "referrer-policy": "no-referrer",
+    // Tells other sites nothing. "no-referrer" would also blank the Origin of plain forms, by which they are let in.
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     ...(isHttps ? { "strict-transport-security": "max-age=31536000; includeSubDomains" } : {}),
   };

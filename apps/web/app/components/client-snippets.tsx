@@ -54,7 +54,8 @@ wire_api = "responses"
 export function ClientSnippets({ apiUrl, secret }: { apiUrl: string; secret: string }) {
   const t = useTexts();
   const [chosen, setChosen] = useState(0);
-  const snippet = snippets[chosen] ?? snippets[0]!;
+  const snippet = snippets[chosen];
+  if (!snippet) return null;
   const text = snippet.of(apiUrl, secret);
   return (
     <div className="mt-2 overflow-hidden rounded-lg border border-line">

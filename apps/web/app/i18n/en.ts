@@ -32,7 +32,6 @@ export const en: Texts = {
     confirm: "Confirm",
     close: "Close",
     delete: "Delete",
-    edit: "Edit",
     search: "Search",
     filter: "Filter",
     all: "All",
@@ -55,9 +54,7 @@ export const en: Texts = {
     email: "Email",
     password: "Password",
     note: "Note",
-    time: "Time",
     model: "Model",
-    optional: "optional",
   },
   login: {
     title: "Log in",
@@ -161,7 +158,6 @@ export const en: Texts = {
   },
   usage: {
     title: "Usage",
-    range: "Dates",
     from: "From",
     to: "To",
     key: "Key",
@@ -263,7 +259,6 @@ export const en: Texts = {
     role: "Role",
     roles: { owner: "Owner", admin: "Administrator", user: "User" },
     created: "Registered",
-    figures: "Figures",
     balance: "Balance",
     keys: "API keys",
     spent: "Spent in all",
@@ -403,7 +398,7 @@ export const en: Texts = {
     empty: "No entries match",
     emptyLead: "Choose another filter.",
     actions: {
-      setup: "Set up",
+      complete_setup: "Set up",
       register: "Registered",
       login: "Logged in",
       login_failed: "Log-in failed",

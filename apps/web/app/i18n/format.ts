@@ -28,12 +28,12 @@ export function exactUsd(text: string): string {
 }
 
 export type Format = {
-  count(value: number): string;
+  count: (value: number) => string;
   /** `2026-01-15` */
-  day(date: Date | string): string;
+  day: (date: Date | string) => string;
   /** `2026-01-15 10:30` */
-  minute(date: Date | string): string;
-  second(date: Date | string): string;
+  minute: (date: Date | string) => string;
+  second: (date: Date | string) => string;
 };
 
 export function useFormat(): Format {

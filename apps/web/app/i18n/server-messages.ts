@@ -44,6 +44,8 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "Choose at least one model.": "请至少选择一个模型。",
   "At least one upstream must stay enabled.": "至少要有一个启用的上游。",
   "The upstream does not exist.": "该上游不存在。",
+  "The charge does not exist.": "该费用记录不存在。",
+  "There is no price for this model.": "该模型没有价格。",
   "The user does not exist.": "该用户不存在。",
   "There is no such user whose status can be changed.": "不能修改该用户的状态。",
 };

@@ -30,7 +30,6 @@ export const zh = {
     confirm: "确认",
     close: "关闭",
     delete: "删除",
-    edit: "编辑",
     search: "搜索",
     filter: "筛选",
     all: "全部",
@@ -53,9 +52,7 @@ export const zh = {
     email: "邮箱",
     password: "密码",
     note: "备注",
-    time: "时间",
     model: "模型",
-    optional: "可选",
   },
   login: {
     title: "登录",
@@ -159,7 +156,6 @@ export const zh = {
   },
   usage: {
     title: "使用记录",
-    range: "日期范围",
     from: "开始日期",
     to: "结束日期",
     key: "密钥",
@@ -261,7 +257,6 @@ export const zh = {
     role: "角色",
     roles: { owner: "所有者", admin: "管理员", user: "普通用户" },
     created: "注册时间",
-    figures: "统计数据",
     balance: "账户余额",
     keys: "API密钥数",
     spent: "总消费",
@@ -394,7 +389,7 @@ export const zh = {
     empty: "没有符合条件的日志",
     emptyLead: "换一个筛选条件。",
     actions: {
-      setup: "完成安装",
+      complete_setup: "完成安装",
       register: "注册",
       login: "登录",
       login_failed: "登录失败",

@@ -29,7 +29,8 @@ export default function Price() {
   const format = useFormat();
   const { history } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
-  const current = history[0]!;
+  const [current] = history;
+  if (!current) return null;
   return (
     <>
       <Link to="/admin/prices" className="mb-3 inline-flex items-center gap-1.5 text-sm text-muted hover:text-ink">

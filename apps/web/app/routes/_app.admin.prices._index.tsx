@@ -124,7 +124,7 @@ export default function Prices() {
       <Dialog title={t.prices.addTitle} isOpen={isAdding} onOpenChange={setAdding} isWide>
         <Form method="post" className="space-y-5">
           <FormFault fault={answer?.fault} />
-          <PriceFields price={null} fields={answer?.fault?.fields ?? {}} />
+          <PriceFields price={null} fields={answer?.fault.fields ?? {}} />
           <div className="flex justify-end">
             <Submit>{t.prices.add}</Submit>
           </div>

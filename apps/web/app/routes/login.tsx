@@ -18,12 +18,15 @@ export async function action({ request, context }: ActionFunctionArgs) {
   const form = await request.formData();
   const credentials = { email: textOf(form, "email"), password: textOf(form, "password") };
   const { fault } = await attempt(context, () => caller.auth.login(credentials));
-  return fault ? data({ fault }, { status: 400 }) : redirect(nextOf(request) ?? "/", { headers });
+  return fault
+    ? data({ fault, email: credentials.email }, { status: 400 })
+    : redirect(nextOf(request) ?? "/", { headers });
 }
 
 export default function Login() {
   const t = useTexts();
-  const fault = useActionData<typeof action>()?.fault;
+  const answer = useActionData<typeof action>();
+  const fault = answer?.fault;
   return (
     <Card title={t.login.title} lead={t.login.lead}>
       <Form method="post" className="mt-8 space-y-5">
@@ -33,6 +36,7 @@ export default function Login() {
           label={t.common.email}
           type="email"
           autoComplete="username"
+          defaultValue={answer?.email}
           required
           error={fault?.fields.email}
         />

@@ -18,13 +18,14 @@ export async function action({ request, context }: ActionFunctionArgs) {
   const form = await request.formData();
   const credentials = { email: textOf(form, "email"), password: textOf(form, "password") };
   const { fault } = await attempt(context, () => caller.auth.register(credentials));
-  return fault ? data({ fault }, { status: 400 }) : redirect("/", { headers });
+  return fault ? data({ fault, email: credentials.email }, { status: 400 }) : redirect("/", { headers });
 }
 
 export default function Register() {
   const t = useTexts();
   const { isOpen } = useLoaderData<typeof loader>();
-  const fault = useActionData<typeof action>()?.fault;
+  const answer = useActionData<typeof action>();
+  const fault = answer?.fault;
   return (
     <Card title={t.register.title} {...(isOpen ? { lead: t.register.lead } : {})}>
       {isOpen ? (
@@ -35,6 +36,7 @@ export default function Register() {
             label={t.common.email}
             type="email"
             autoComplete="username"
+            defaultValue={answer?.email}
             required
             error={fault?.fields.email}
           />

@@ -25,6 +25,15 @@ export async function action({ request, context }: ActionFunctionArgs) {
   const { caller, headers } = await context.api(request);
   const form = await request.formData();
   const token = textOf(form, "token");
+  // Where there is no JavaScript the page is made anew, with what was typed but for the secrets.
+  const typed = {
+    email: textOf(form, "email"),
+    baseUrl: textOf(form, "baseUrl"),
+    isPrivateAllowed: form.get("isPrivateAllowed") === "on",
+    announcement: textOf(form, "announcement"),
+    defaultBalanceUsd: textOf(form, "defaultBalanceUsd"),
+    isRegistrationOpen: form.get("isRegistrationOpen") === "on",
+  };
   const upstream = {
     baseUrl: textOf(form, "baseUrl").trim() || defaultBaseUrl,
     apiKey: textOf(form, "apiKey"),
@@ -32,12 +41,12 @@ export async function action({ request, context }: ActionFunctionArgs) {
   };
   if (form.get("intent") === "test") {
     const { fault } = await attempt(context, () => caller.setup.testConnection({ token, upstream }));
-    return data({ fault, isTested: fault === null }, { status: fault ? 400 : 200 });
+    return data({ fault, isTested: fault === null, typed }, { status: fault ? 400 : 200 });
   }
   if (textOf(form, "password") !== textOf(form, "confirm")) {
-    const { mismatch } = textsOf(readPreferences(request).language).setup;
-    const fault: Fault = { message: mismatch, fields: { confirm: mismatch } };
-    return data({ fault, isTested: false }, { status: 400 });
+    const t = textsOf(readPreferences(request).language);
+    const fault: Fault = { message: t.setup.mismatch, fields: { confirm: t.setup.mismatch } };
+    return data({ fault, isTested: false, typed }, { status: 400 });
   }
   const { fault } = await attempt(context, () =>
     caller.setup.complete({
@@ -49,7 +58,7 @@ export async function action({ request, context }: ActionFunctionArgs) {
       isRegistrationOpen: form.get("isRegistrationOpen") === "on",
     }),
   );
-  return fault ? data({ fault, isTested: false }, { status: 400 }) : redirect("/admin", { headers });
+  return fault ? data({ fault, isTested: false, typed }, { status: 400 }) : redirect("/admin", { headers });
 }
 
 /** Which step shows the field; a fault leads back to it. */
@@ -69,6 +78,7 @@ export default function Setup() {
   const { token } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   const fields: Record<string, string> = answer?.fault?.fields ?? {};
+  const typed = answer?.typed;
   const [step, setStep] = useState<number | null>(null);
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
@@ -121,6 +131,7 @@ export default function Setup() {
             label={t.setup.email}
             type="email"
             placeholder="admin@example.com"
+            defaultValue={typed?.email}
             autoComplete="username"
             required
             error={fields["owner.email"]}
@@ -160,10 +171,11 @@ export default function Setup() {
             name="baseUrl"
             label={t.setup.baseUrl}
             placeholder={defaultBaseUrl}
+            defaultValue={typed?.baseUrl}
             hint={t.setup.baseUrlHint}
             error={fields["upstream.baseUrl"] ?? fields.baseUrl}
           />
-          <Check name="isPrivateAllowed" label={t.setup.private} />
+          <Check name="isPrivateAllowed" label={t.setup.private} defaultChecked={typed?.isPrivateAllowed ?? false} />
           <div className="flex items-center gap-3">
             <Submit look="quiet" intent="test">
               {t.setup.test}
@@ -180,16 +192,16 @@ export default function Setup() {
         </fieldset>
         <fieldset hidden={!isShown(2)} data-step="2" className={`space-y-5 ${step === null ? "mt-10" : ""}`}>
           <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.system}</legend>
-          <TextField name="announcement" label={t.setup.announcement} />
+          <TextField name="announcement" label={t.setup.announcement} defaultValue={typed?.announcement} />
           <Field
             name="defaultBalanceUsd"
             label={t.setup.balance}
             inputMode="decimal"
-            defaultValue="0"
+            defaultValue={typed?.defaultBalanceUsd ?? "0"}
             hint={t.setup.balanceHint}
             error={fields.defaultBalanceUsd}
           />
-          <Check name="isRegistrationOpen" label={t.setup.open} defaultChecked />
+          <Check name="isRegistrationOpen" label={t.setup.open} defaultChecked={typed?.isRegistrationOpen ?? true} />
         </fieldset>
         <div className="mt-8 flex justify-between">
           {step !== null && step > 0 ? (

@@ -48,7 +48,7 @@ const fillHistory = (demo: RunningDemo): Promise<void> =>
       const daysAgo = Math.floor(n * 1.7);
       await pool.query(
         `INSERT INTO "user" (id, email, password_hash, status, created_at)
-         VALUES ($1, $2, '-', $3, now() - $4 * interval '1 day')`,
+         VALUES ($1, $2, '-', $3, now() - $4::int * interval '1 day')`,
         [id, `user${n + 1}@example.com`, n % 9 === 4 ? "suspended" : "active", daysAgo],
       );
       await pool.query("INSERT INTO account (id, kind, user_id) VALUES ($1, 'wallet', $2)", [randomUUID(), id]);
@@ -59,7 +59,7 @@ const fillHistory = (demo: RunningDemo): Promise<void> =>
         const requests = 20 + ((day * 37 + at * 61) % 140);
         await pool.query(
           `INSERT INTO usage_rollup (account_id, api_key_id, model, hour, requests, input_tokens, output_tokens, cost_nano_usd)
-           SELECT a.id, k.id, $2, date_trunc('hour', now()) - $3 * interval '1 day', $4, $4 * 900, $4 * 350, $5
+           SELECT a.id, k.id, $2, date_trunc('hour', now()) - $3::int * interval '1 day', $4::int, $4::int * 900, $4::int * 350, $5::bigint
            FROM account a JOIN api_key k ON k.user_id = a.user_id WHERE a.user_id = $1 ORDER BY k.created_at LIMIT 1
            ON CONFLICT DO NOTHING`,
           [demo.userId, model, day, requests, String(requests * (at + 1) * 1_300_000)],

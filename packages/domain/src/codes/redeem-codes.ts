@@ -20,8 +20,10 @@ const lettersPerGroup = 5;
 function createCode(): string {
   const bytes = randomBytes(groups * lettersPerGroup);
   const letters = Array.from(bytes, (byte) => alphabet[byte & 31]).join("");
-  return `CG-${letters.match(/.{5}/g)!.join("-")}`;
+  return inGroups(letters);
 }
+
+const inGroups = (letters: string): string => `CG-${(letters.match(/.{5}/g) ?? []).join("-")}`;
 
 const hashOf = (code: string, pepper: Uint8Array): Buffer =>
   createHmac("sha256", pepper).update(`redeem-code:${code}`).digest();
@@ -30,8 +32,7 @@ const hashOf = (code: string, pepper: Uint8Array): Buffer =>
 function normalized(typed: string): string | null {
   const letters = typed.toUpperCase().replace(/[^A-Z0-9]/g, "");
   const body = letters.startsWith("CG") && letters.length === 22 ? letters.slice(2) : letters;
-  if (body.length !== 20 || [...body].some((letter) => !alphabet.includes(letter))) return null;
-  return `CG-${body.match(/.{5}/g)!.join("-")}`;
+  return /^[2-9A-HJ-NP-Z]{20}$/.test(body) ? inGroups(body) : null;
 }
 
 export type RedeemBatch = {

@@ -181,8 +181,7 @@ const settledIdOf = (order: SettleOrder) => ("capture" in order ? order.capture.
 /** One array per column, in the order of `ledger_batch`'s parameters. */
 function settleColumns(orders: SettleOrder[]): string[] {
   const captures = orders.map((order) => ("capture" in order ? order.capture : null));
-  const plain = (pick: (capture: Capture) => unknown) =>
-    plainArray(captures.map((capture) => capture && pick(capture)));
+  const plain = (pick: (capture: Capture) => Plain) => plainArray(captures.map((capture) => capture && pick(capture)));
   const text = (pick: (capture: Capture) => string | null) =>
     textArray(captures.map((capture) => capture && pick(capture)));
   return [
@@ -207,7 +206,7 @@ function settleColumns(orders: SettleOrder[]): string[] {
 }
 
 function holdColumns(orders: HoldOrder[]): string[] {
-  const plain = (pick: (order: HoldOrder) => unknown) => plainArray(orders.map(pick));
+  const plain = (pick: (order: HoldOrder) => Plain) => plainArray(orders.map(pick));
   return [
     plain((order) => order.id),
     plain((order) => order.accountId),
@@ -221,8 +220,10 @@ function holdColumns(orders: HoldOrder[]): string[] {
   ];
 }
 
+type Plain = string | number | bigint | boolean | null;
+
 /** PostgreSQL's text of an array of numbers, ids and words, which need no quotes; an empty word is none. */
-const plainArray = (values: unknown[]): string =>
+const plainArray = (values: Plain[]): string =>
   `{${values.map((value) => (value === "" ? "NULL" : (value ?? "NULL"))).join(",")}}`;
 
 const textArray = (values: (string | null)[]): string =>
@@ -231,7 +232,6 @@ const textArray = (values: (string | null)[]): string =>
 /** PostgreSQL's text has no NUL; one in an upstream's answer must not stop a whole batch. */
 const quoted = (text: string): string =>
   needsEscape.test(text) ? `"${text.replaceAll("\0", "").replace(/["\\]/g, "\\$&")}"` : `"${text}"`;
-// eslint-disable-next-line no-control-regex -- NUL is what is looked for
 const needsEscape = /["\\\0]/;
 
 const parameters = Array.from({ length: 29 }, (_, at) => `$${at + 1}`).join(", ");

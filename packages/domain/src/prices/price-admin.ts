@@ -147,14 +147,21 @@ export type PriceProposal = { model: string; before: PriceBandUsd[] | null; afte
 export async function proposePrices({ pool }: Pick<Database, "pool">, now = new Date()): Promise<PriceProposal[]> {
   const { rows } = await pool.query<Row>(current);
   const known = new Map(rows.map((row) => [row.model, row]));
-  return publishedPrices(now).flatMap(({ model, prices }): PriceProposal[] => {
+  const published = new Map(publishedPrices(now).map((price) => [price.model, price]));
+  return [...published.values()].flatMap(({ model, prices }): PriceProposal[] => {
     const own = known.get(model);
     const after = bandsOf(prices);
     if (!own) return [{ model, before: null, after }];
     const before = bandsOf(own.prices);
-    return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ model, before, after }];
+    return inOrder(before) === inOrder(after) ? [] : [{ model, before, after }];
   });
 }
+
+/** The same text for the same prices: the database keeps an object's members in an order of its own. */
+const inOrder = (bands: PriceBandUsd[]): string =>
+  JSON.stringify(
+    bands.map(({ aboveInputTokens, usdPerMillion }) => [aboveInputTokens, Object.entries(usdPerMillion).sort()]),
+  );
 
 /** Takes over the proposals for these models; answers how many there were. The markup stays. */
 export async function applyProposals(
@@ -164,7 +171,9 @@ export async function applyProposals(
   const wanted = new Set(models);
   const { rows } = await db.pool.query<Row>(current);
   const known = new Map(rows.map((row) => [row.model, row]));
-  const published = publishedPrices(new Date()).filter(({ model }) => wanted.has(model));
+  const published = [...new Map(publishedPrices(new Date()).map((price) => [price.model, price])).values()].filter(
+    ({ model }) => wanted.has(model),
+  );
   await inTransaction(db, async (client) => {
     for (const { model, prices, contextTokens } of published) {
       const own = known.get(model);

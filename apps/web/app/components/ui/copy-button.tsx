@@ -26,7 +26,7 @@ export function CopyButton({ text, label, look = "icon" }: { text: string; label
 
 /** The clipboard needs https; without it the old way still works. */
 async function copyText(text: string): Promise<void> {
-  if (navigator.clipboard) {
+  if (window.isSecureContext) {
     await navigator.clipboard.writeText(text);
     return;
   }
@@ -34,6 +34,7 @@ async function copyText(text: string): Promise<void> {
   area.value = text;
   document.body.append(area);
   area.select();
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way on http
   document.execCommand("copy");
   area.remove();
 }
