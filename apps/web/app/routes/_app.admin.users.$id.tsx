@@ -228,7 +228,7 @@ function Limits({
   ];
   return (
     <Form method="post" className="space-y-4">
-      <div className="grid gap-4 sm:grid-cols-3">
+      <div className="grid items-end gap-4 sm:grid-cols-3">
         {limits.map(([name, label]) => (
           <Field
             key={name}
