@@ -33,7 +33,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["apps/web/e2e/src/**/*.e2e.ts"],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 1,
         },

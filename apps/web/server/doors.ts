@@ -1,26 +1,28 @@
 /**
  * The map of the product: which address leads where.
  *
- * PORT:      built files · all else → Remix, its /v1 resource route included
- * API_PORT:  /v1/* → gateway · /healthz · /readyz
+ * PORT:      built files · /healthz · /readyz · all else → Remix, its /v1 resource route included
+ * API_PORT:  /v1/* → gateway · /healthz · /readyz · /metrics
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import sirv from "sirv";
 import { answerWithWebHandler, type WebHandler } from "./web-bridge.ts";
 
-export type Doors = {
-  pages: WebHandler;
-  gateway: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+type Answer = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+
+export type Probes = {
+  /** Whether a balancer should send anything here: the database answers, and no stop is under way. */
   isReady: () => Promise<boolean>;
-  publicUrl: () => string;
-  assetsFolder: string;
 };
 
+export type PagesDoor = { pages: WebHandler; publicUrl: () => string; assetsFolder: string };
+export type ApiDoor = { gateway: Answer };
+
 /** The listener of the pages' port. */
-export function createPagesListener(doors: Doors): RequestListener {
+export function createPagesListener(door: PagesDoor, probes: Probes): RequestListener {
   // The names of built files carry a hash, so browsers may keep those under /assets for ever.
-  const serveBuiltFile = sirv(doors.assetsFolder, {
+  const serveBuiltFile = sirv(door.assetsFolder, {
     setHeaders: (res, name) =>
       res.setHeader(
         "cache-control",
@@ -32,8 +34,9 @@ export function createPagesListener(doors: Doors): RequestListener {
       sendText(res, 400, "Bad request");
       return;
     }
+    if (answerProbe(req, res, probes)) return;
     serveBuiltFile(req, res, () => {
-      answerWithWebHandler(req, res, new URL(doors.publicUrl()).origin, doors.pages).catch(() => {
+      answerWithWebHandler(req, res, new URL(door.publicUrl()).origin, door.pages).catch(() => {
         if (res.headersSent) res.destroy();
         else sendText(res, 500, "Internal server error");
       });
@@ -42,21 +45,25 @@ export function createPagesListener(doors: Doors): RequestListener {
 }
 
 /** The listener of the API's port. */
-export function createApiListener(doors: Doors): RequestListener {
+export function createApiListener(door: ApiDoor, probes: Probes): RequestListener {
   return (req, res) => {
-    if (req.url === "/healthz") {
-      sendText(res, 200, "ok");
-      return;
-    }
-    if (req.url === "/readyz") {
-      doors.isReady().then(
-        (isReady) => sendText(res, isReady ? 200 : 503, isReady ? "ready" : "not ready"),
-        () => sendText(res, 503, "not ready"),
-      );
-      return;
-    }
-    doors.gateway(req, res).catch(() => res.destroy());
+    if (answerProbe(req, res, probes)) return;
+    door.gateway(req, res).catch(() => res.destroy());
   };
+}
+
+/** Answers /healthz and /readyz; false for every other address. */
+function answerProbe(req: IncomingMessage, res: ServerResponse, { isReady }: Probes): boolean {
+  if (req.url === "/healthz") {
+    sendText(res, 200, "ok");
+    return true;
+  }
+  if (req.url !== "/readyz") return false;
+  isReady().then(
+    (ready) => sendText(res, ready ? 200 : 503, ready ? "ready" : "not ready"),
+    () => sendText(res, 503, "not ready"),
+  );
+  return true;
 }
 
 /**

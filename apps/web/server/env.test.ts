@@ -8,6 +8,11 @@ test("an empty environment gives the defaults", () => {
     API_PORT: 8080,
     HOST: "0.0.0.0",
     DATA_FOLDER: "/srv/gateway/data",
+    ROLE: "all",
+    DRAIN_SECONDS: 120,
+    LOG_LEVEL: "info",
+    LOG_FORMAT: "text",
+    METRICS_ADDRESSES: [],
   });
 });
 

@@ -1,8 +1,14 @@
 /** The only reader of the process's environment. What an admin can change at run time is a setting, not a variable. */
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 
 const port = z.coerce.number().int().min(0).max(65_535);
+/** What docker compose hands on of a variable that nobody set is the empty word. */
+const list = z
+  .string()
+  .transform((text) => text.split(/[\s,]+/).filter((part) => part !== ""))
+  .default([]);
 
 export const envSchema = z.object({
   /** postgres:// or postgresql:// URL; unset: the embedded PostgreSQL under DATA_FOLDER. */
@@ -12,19 +18,40 @@ export const envSchema = z.object({
     .optional(),
   /** At least 32 characters; unset: generated once into a 0600 file under DATA_FOLDER. */
   SECRET_KEY: z.string().min(32, "must have at least 32 characters").optional(),
+  /** The secret key before this one, while it is being replaced. */
+  SECRET_KEY_PREVIOUS: z.string().min(32, "must have at least 32 characters").optional(),
   /** The address browsers use, e.g. https://gateway.example.com; unset: http://localhost:PORT. */
   PUBLIC_URL: z.url("must be a URL such as https://gateway.example.com").optional(),
   /** The address that OpenAI clients use, ending in /v1; unset: API_PORT on the host of PUBLIC_URL. Only shown. */
   API_URL: z.url("must be a URL such as https://api.example.com/v1").optional(),
+  /** web: the pages' port alone; api: the API's port alone; all: both. */
+  ROLE: z.enum(["all", "web", "api"], "must be all, web or api").default("all"),
   /** Pages, tRPC and /v1. 0 picks a free port. */
   PORT: port.default(3000),
-  /** /v1 and the probes. 0 picks a free port. */
+  /** /v1, the probes and the metrics. 0 picks a free port. */
   API_PORT: port.default(8080),
   HOST: z.string().min(1).default("0.0.0.0"),
   DATA_FOLDER: z.string().min(1).default("data"),
+  /** How long a stop waits for the calls under way, in seconds. */
+  DRAIN_SECONDS: z.coerce.number().min(0).max(3_600).default(120),
+  LOG_LEVEL: z.enum(["debug", "info", "warn", "error"], "must be debug, info, warn or error").default("info"),
+  /** text: sentences for a person at the start, then JSON lines; json: nothing but JSON lines. */
+  LOG_FORMAT: z.enum(["text", "json"], "must be text or json").default("text"),
+  /** Bearer token that may read /metrics; from METRICS_ADDRESSES it may be read without. */
+  METRICS_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
+  /** Addresses or networks (CIDR) that may read /metrics without a token. */
+  METRICS_ADDRESSES: list,
+  /** Where traces are sent, e.g. http://localhost:4318; unset: nowhere. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url("must be a URL such as http://localhost:4318").optional(),
 });
 
 export type Env = z.infer<typeof envSchema>;
+
+/** Takes what `.env` in the root folder says, where the environment itself does not say otherwise. */
+export function loadDotEnv(rootFolder: string): void {
+  const file = path.join(rootFolder, ".env");
+  if (existsSync(file)) process.loadEnvFile(file);
+}
 
 /**
  * Reads and checks the environment; an empty value counts as unset. Relative folders are taken from `baseFolder`.

@@ -1,26 +1,49 @@
 /** Starts the gateway, says where it listens, and stops all of it on a signal. */
 import { fileURLToPath } from "node:url";
-import { readEnv } from "./env.ts";
-import { startGateway } from "./start.ts";
+import { loadDotEnv, readEnv } from "./env.ts";
+import { createLogger } from "./log.ts";
+import { startGateway, type Running } from "./start.ts";
 
 const rootFolder = fileURLToPath(new URL("../../..", import.meta.url));
 
 try {
-  const running = await startGateway(readEnv(process.env, rootFolder), rootFolder);
-  console.log(running.greeting);
+  loadDotEnv(rootFolder);
+  const env = readEnv(process.env, rootFolder);
+  const logger = createLogger(env);
+  const say = (event: string, sentence: string, fields: Record<string, unknown> = {}) => {
+    if (env.LOG_FORMAT === "json") logger.log("info", event, fields);
+    else console.log(sentence);
+  };
+  const running = await startGateway(env, rootFolder, logger.log);
+  const { webUrl, apiUrl, isOwned } = running;
+  say("started", greet(running), { webUrl, apiUrl, isOwned });
   let isStopping = false;
   const stop = () => {
     if (isStopping) return;
     isStopping = true;
-    console.log("Stopping …");
+    say("stopping", "Stopping …");
     running.stop().then(
-      (unsettled) => process.exit(unsettled === 0 ? 0 : 1),
+      (unsettled) => {
+        say("stopped", `Stopped; ${unsettled} calls unsettled.`, { unsettled });
+        logger.flush();
+        process.exit(unsettled === 0 ? 0 : 1);
+      },
       (error: unknown) => fail(error),
     );
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
 } catch (error) {
   fail(error);
+}
+
+function greet({ webUrl, apiUrl, setupLink }: Running): string {
+  return [
+    "Codex Gateway is running.",
+    ...(webUrl ? [`  Pages  ${webUrl}`] : []),
+    ...(apiUrl ? [`  API    ${apiUrl}`] : []),
+    ...(setupLink ? ["", "Nobody owns it yet. Open this link to set it up; it works once:", `  ${setupLink}`, ""] : []),
+    "Press Ctrl-C to stop.",
+  ].join("\n");
 }
 
 function fail(error: unknown): never {

@@ -3,5 +3,8 @@ export function isSameOrigin(request: Request, publicOrigin: string): boolean {
   if (request.method === "GET" || request.method === "HEAD") return true;
   const site = request.headers.get("sec-fetch-site");
   if (site !== null) return site === "same-origin" || site === "none";
-  return request.headers.get("origin") === publicOrigin;
+  const origin = request.headers.get("origin");
+  if (origin === null) return false;
+  // Browsers leave Sec-Fetch-Site out on plain http, where a gateway on the LAN is reached by its number.
+  return origin === publicOrigin || (URL.canParse(origin) && new URL(origin).host === request.headers.get("host"));
 }

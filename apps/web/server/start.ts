@@ -3,29 +3,32 @@ import { rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { migrate, openDatabase, StartError, startEmbeddedPostgres, type Database } from "@codex-gateway/db";
-import { createSessions, createThrottles, issueSetupToken } from "@codex-gateway/domain";
-import { createNodeDoor, createWebDoor, type Log } from "@codex-gateway/gateway";
+import type { Database } from "@codex-gateway/db";
+import { createSessions, createThrottles, hasOwner, issueSetupToken } from "@codex-gateway/domain";
+import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import type { ServerBuild } from "@remix-run/node";
-import { lockDataFolder } from "./data-folder-lock.ts";
-import { createApiListener, createPagesListener, listen, portOf, type Doors } from "./doors.ts";
+import { openDatabaseOf } from "./database-of.ts";
+import { createApiListener, createPagesListener, listen, portOf, type Probes } from "./doors.ts";
+import { createDrain } from "./drain.ts";
 import type { Env } from "./env.ts";
 import { createPageHandler } from "./remix-handler.ts";
 import { secretKeyFrom } from "./secret-key.ts";
 import { testUpstream } from "./test-upstream.ts";
-import { wire } from "./wire.ts";
+import { wire, type Wired } from "./wire.ts";
 
 export type Running = {
-  /** What the owner reads once everything listens. */
-  greeting: string;
-  port: number;
-  apiPort: number;
+  /** Null where the role has no such port. */
+  webUrl: string | null;
+  apiUrl: string | null;
+  /** Where the first owner is made; null where there is one, or where another process has the pages. */
+  setupLink: string | null;
+  isOwned: boolean;
   /** Ends everything that was started; resolves with the number of requests that could not be settled. */
   stop(): Promise<number>;
 };
 
 /** @throws Error with one sentence where something is in the way; nothing is left running then */
-export async function startGateway(env: Env, rootFolder: string): Promise<Running> {
+export async function startGateway(env: Env, rootFolder: string, log: Log): Promise<Running> {
   const undo: (() => Promise<unknown>)[] = [];
   let unsettled = 0;
   const stop = async () => {
@@ -33,94 +36,86 @@ export async function startGateway(env: Env, rootFolder: string): Promise<Runnin
     return unsettled;
   };
   try {
-    const { database, databaseUrl } = await startDatabase(env, rootFolder, undo);
+    const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo);
     const wired = await wire(database, {
       databaseUrl,
       secretKey: secretKeyFrom(env.SECRET_KEY, env.DATA_FOLDER),
       dataFolder: env.DATA_FOLDER,
-      log: writeLog,
+      log,
     });
     undo.push(async () => {
       unsettled = await wired.stop();
     });
-    const webFolder = path.join(rootFolder, "apps/web/build");
-    const build = (await import(pathToFileURL(path.join(webFolder, "server/index.js")).href)) as ServerBuild;
-    const nodeDoor = createNodeDoor(wired.gateway);
-    let isStopping = false;
-    let port = env.PORT;
-    let apiPort = env.API_PORT;
-    const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${port}`;
-    const doors: Doors = {
-      pages: createPageHandler(build, {
-        proxy: createWebDoor(wired.gateway),
-        api: {
-          db: database,
-          secrets: wired.secrets,
-          sessions: createSessions(database, publicUrl().startsWith("https:")),
-          throttles: createThrottles(database),
-          testUpstream,
-          healthOfUpstream: wired.healthOfUpstream,
-        },
-        log: writeLog,
-        publicUrl,
-        apiUrl: () => apiUrlOf(publicUrl(), apiPort, env.API_URL),
-      }),
-      gateway: (req, res) => nodeDoor.answer(req, res),
-      isReady: async () => !isStopping && (await database.pool.query("SELECT 1")).rowCount === 1,
-      publicUrl,
-      assetsFolder: path.join(webFolder, "client"),
+    const { web, api } = await openDoors({ env, rootFolder, log, database, wired }, undo);
+    const setupLink = web && (await issueSetupLink(database, env.DATA_FOLDER, env.PUBLIC_URL ?? web));
+    return {
+      webUrl: web && (env.PUBLIC_URL ?? web),
+      apiUrl: api && `${api}/v1`,
+      setupLink,
+      isOwned: await hasOwner(database),
+      stop,
     };
-    const pages = await listen(createPagesListener(doors), env.PORT, env.HOST, "PORT");
-    undo.push(() => close(pages));
-    const api = await listen(createApiListener(doors), env.API_PORT, env.HOST, "API_PORT");
-    undo.push(() => close(api));
-    undo.push(() => {
-      isStopping = true;
-      wired.gateway.drain();
-      nodeDoor.close();
-      return Promise.resolve();
-    });
-    port = portOf(pages);
-    apiPort = portOf(api);
-    const token = await issueSetupToken(database);
-    const setupLink = token === null ? null : `${publicUrl()}/setup?token=${token}`;
-    return { greeting: greet(publicUrl(), apiPort, setupLink), port, apiPort, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** One JSON object per line on standard error. */
-const writeLog: Log = (level, event, fields) => {
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, event, ...fields })}\n`);
-};
+type Parts = { env: Env; rootFolder: string; log: Log; database: Database; wired: Wired };
 
-async function startDatabase(
-  env: Env,
-  rootFolder: string,
-  undo: (() => Promise<unknown>)[],
-): Promise<{ database: Database; databaseUrl: string }> {
-  let url = env.DATABASE_URL;
-  if (!url) {
-    const unlock = lockDataFolder(env.DATA_FOLDER);
-    undo.push(() => Promise.resolve().then(unlock));
-    const server = await startEmbeddedPostgres(env.DATA_FOLDER);
-    undo.push(() => server.stop());
-    url = server.url;
-    // `npm run verify` finds the running database by it.
-    const urlFile = path.join(env.DATA_FOLDER, "database-url");
-    writeFileSync(urlFile, url, { mode: 0o600 });
-    undo.push(() => Promise.resolve(urlFile).then(rmSync));
-  }
-  const database = openDatabase(url);
-  undo.push(() => database.close());
-  await database.pool.query("SELECT 1").catch((error: unknown) => {
-    const { hostname, port } = new URL(url);
-    throw new StartError(`The database at ${hostname}:${port || "5432"} cannot be used: ${(error as Error).message}.`);
+/** Listens on the ports of the role; answers with their addresses on this machine. */
+async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
+  const { env, database, wired } = parts;
+  const drain = createDrain();
+  const nodeDoor = createNodeDoor(wired.gateway);
+  const probes: Probes = {
+    isReady: async () => !drain.isDraining() && (await database.pool.query("SELECT 1")).rowCount === 1,
+  };
+  const servers: Server[] = [];
+  const ports = { web: env.PORT, api: env.API_PORT };
+  undo.push(async () => {
+    await drain.end(servers, { deadlineMs: env.DRAIN_SECONDS * 1_000, cutOff: () => wired.cutOff() });
+    nodeDoor.close();
   });
-  await migrate(database.pool, path.join(rootFolder, "prisma/migrations"));
-  return { database, databaseUrl: url };
+  if (env.ROLE !== "api") {
+    const pages = createPagesListener(await pagesOf(parts, ports), probes);
+    const server = await listen(drain.watch(pages), env.PORT, env.HOST, "PORT");
+    servers.push(server);
+    ports.web = portOf(server);
+  }
+  if (env.ROLE !== "web") {
+    const server = await listen(drain.watch(apiOf(nodeDoor, probes)), env.API_PORT, env.HOST, "API_PORT");
+    servers.push(server);
+    ports.api = portOf(server);
+  }
+  return {
+    web: env.ROLE === "api" ? null : `http://localhost:${ports.web}`,
+    api: env.ROLE === "web" ? null : `http://localhost:${ports.api}`,
+  };
+}
+
+const apiOf = (nodeDoor: NodeDoor, probes: Probes) =>
+  createApiListener({ gateway: (req, res) => nodeDoor.answer(req, res) }, probes);
+
+async function pagesOf({ env, rootFolder, log, database, wired }: Parts, ports: { web: number; api: number }) {
+  const webFolder = path.join(rootFolder, "apps/web/build");
+  const build = (await import(pathToFileURL(path.join(webFolder, "server/index.js")).href)) as ServerBuild;
+  const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${ports.web}`;
+  const pages = createPageHandler(build, {
+    proxy: createWebDoor(wired.gateway),
+    api: {
+      db: database,
+      secrets: wired.secrets,
+      sessions: createSessions(database, publicUrl().startsWith("https:")),
+      throttles: createThrottles(database),
+      testUpstream,
+      healthOfUpstream: wired.healthOfUpstream,
+    },
+    log,
+    publicUrl,
+    apiUrl: () => apiUrlOf(publicUrl(), ports.api, env.API_URL),
+  });
+  return { pages, publicUrl, assetsFolder: path.join(webFolder, "client") };
 }
 
 /** What is shown to users: what the operator says, else the API's own port on the host of the pages. */
@@ -131,17 +126,14 @@ function apiUrlOf(publicUrl: string, apiPort: number, configured: string | undef
   return protocol === "https:" ? `${publicUrl}/v1` : `http://${hostname}:${apiPort}/v1`;
 }
 
-const greet = (publicUrl: string, apiPort: number, setupLink: string | null) =>
-  [
-    "Codex Gateway is running.",
-    `  Pages  ${publicUrl}`,
-    `  API    http://localhost:${apiPort}/v1`,
-    ...(setupLink ? ["", "Nobody owns it yet. Open this link to set it up; it works once:", `  ${setupLink}`, ""] : []),
-    "Press Ctrl-C to stop.",
-  ].join("\n");
-
-async function close(server: Server): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
-  await closed;
+/** The one-time token also lies in a file that only the operator can read, for whoever missed the console. */
+async function issueSetupLink(database: Database, dataFolder: string, publicUrl: string): Promise<string | null> {
+  const file = path.join(dataFolder, "setup-token");
+  const token = await issueSetupToken(database);
+  if (token === null) {
+    rmSync(file, { force: true });
+    return null;
+  }
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  return `${publicUrl}/setup?token=${token}`;
 }

@@ -2,6 +2,7 @@
 import path from "node:path";
 import type { Database } from "@codex-gateway/db";
 import {
+  adoptSpools,
   closeInstance,
   costNanoUsd,
   createCheckpoints,
@@ -32,6 +33,7 @@ import {
   type OpenUpstream,
   type Secrets,
   type Settings,
+  type SettleOrder,
 } from "@codex-gateway/domain";
 import { createGateway, type Gateway, type Hold, type Log, type Ports, type Settlement } from "@codex-gateway/gateway";
 
@@ -39,6 +41,8 @@ export type Wired = {
   gateway: Gateway;
   secrets: Secrets;
   healthOfUpstream: (id: string) => ReturnType<Gateway["health"]>;
+  /** Ends the calls that still run with an error that their clients can read, and waits until they are settled. */
+  cutOff(): Promise<void>;
   /** Settles what is open and ends the jobs; resolves with the number of settlements that could not be written. */
   stop(): Promise<number>;
 };
@@ -48,7 +52,8 @@ export type WireOptions = { databaseUrl: string; secretKey: string; dataFolder: 
 /** Settings, prices and upstreams as they are now: read per request, refreshed on word of a change. */
 type Known = { settings: Settings; prices: LoadedPrices; upstreams: OpenUpstream[] };
 
-const drainMs = 120_000;
+/** For the settlements of calls that were cut off, or whose clients had left. */
+const settleMs = 10_000;
 const refreshMs = 30_000;
 const reapMs = 2_000;
 
@@ -62,8 +67,9 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     upstreams: await openUpstreams(db, secrets),
   };
   const instance = await openInstance(db);
+  const spoolFolder = path.join(options.dataFolder, "spool");
   const ledger = createLedger(db.pool, instance, () => defaultLimitsOf(known.settings));
-  const spool = openSpool(path.join(options.dataFolder, "spool.jsonl"), ledger);
+  const spool = openSpool(spoolFolder, instance.id, ledger);
   const checkpoints = createCheckpoints(db);
   const keys = createKeyRing(db, secrets);
 
@@ -111,7 +117,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     log,
   };
   const gateway = createGateway(ports);
-  const jobs = startJobs(db, { instance, ledger, spool, keys, refresh, log });
+  const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, log });
 
   return {
     gateway,
@@ -120,10 +126,14 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       const upstream = known.upstreams.find((each) => each.id === id);
       return upstream ? gateway.health(upstream) : "unused";
     },
+    cutOff: async () => {
+      gateway.drain();
+      await gateway.close();
+      await untilSettled(gateway);
+    },
     stop: async () => {
       gateway.drain();
-      const untilMs = Date.now() + drainMs;
-      while (gateway.inFlight() > 0 && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
+      await untilSettled(gateway);
       await gateway.close();
       await ledger.idle();
       const unsettled = await spool.replay();
@@ -136,13 +146,18 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   };
 }
 
+async function untilSettled(gateway: Gateway): Promise<void> {
+  const untilMs = Date.now() + settleMs;
+  while (gateway.inFlight() > 0 && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 const defaultLimitsOf = (settings: Settings) => ({
   requestsPerMinute: settings.defaultRequestsPerMinute,
   tokensPerMinute: settings.defaultTokensPerMinute,
   concurrentRequests: settings.defaultConcurrentRequests,
 });
 
-function orderOf(settlement: Settlement): Parameters<ReturnType<typeof openSpool>["settle"]>[0] {
+function orderOf(settlement: Settlement): SettleOrder {
   const { hold } = settlement;
   if (settlement.outcome === "released") return { release: hold.id };
   const { version } = hold.grant as HeldCall;
@@ -199,13 +214,15 @@ type JobParts = {
   instance: Awaited<ReturnType<typeof openInstance>>;
   ledger: ReturnType<typeof createLedger>;
   spool: ReturnType<typeof openSpool>;
+  spoolFolder: string;
   keys: ReturnType<typeof createKeyRing>;
   refresh: (topic: null) => Promise<void>;
   log: Log;
 };
 
 /** The lease every 5 s, the reaper every 2 s, the spool every second, what is known every 30 s in case word of a change was lost. */
-function startJobs(db: Database, { instance, ledger, spool, keys, refresh, log }: JobParts): { stop(): void } {
+function startJobs(db: Database, parts: JobParts): { stop(): void } {
+  const { instance, ledger, spool, spoolFolder, keys, refresh, log } = parts;
   // After an outage of the database every lease has run out: all processes first get the time to renew theirs.
   let mayReapAtMs = Date.now() + leaseMs / 2;
   const beat = async () => {
@@ -219,8 +236,15 @@ function startJobs(db: Database, { instance, ledger, spool, keys, refresh, log }
   };
   const reap = async () => {
     if (Date.now() < mayReapAtMs) return;
-    const reaped = await reapOrphans(db, ledger).catch(() => 0);
-    if (reaped > 0) log("warn", "orphans_settled", { holds: reaped });
+    try {
+      // What a dead process knew exactly comes before what can only be estimated.
+      const adopted = await adoptSpools(db, spoolFolder, ledger);
+      if (adopted > 0) log("warn", "spool_adopted", { settlements: adopted });
+      const reaped = await reapOrphans(db, ledger);
+      if (reaped > 0) log("warn", "orphans_settled", { holds: reaped });
+    } catch (error) {
+      log("error", "reap_failed", { error: (error as Error).message });
+    }
   };
   const timers = [
     setInterval(() => void beat(), heartbeatMs),

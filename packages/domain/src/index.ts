@@ -31,7 +31,7 @@ export {
   type UserOverview,
 } from "./ledger/statistics.ts";
 export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./ledger/usage-report.ts";
-export { openSpool, type Spool } from "./ledger/spool.ts";
+export { adoptSpools, openSpool, type SettleOrder, type Spool } from "./ledger/spool.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { changeEmail, changePassword, listSessions, revokeSession, type SessionSummary } from "./people/account.ts";
 export {

@@ -2,34 +2,30 @@
  * Kills the gateway and PostgreSQL under load. What a client has seen finished must be charged exactly once, to the nano;
  * what it has not may be charged at most once. GATEWAY_KILLS and POSTGRES_KILLS make it longer.
  */
-import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "@codex-gateway/db";
-import { createPerson, startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
+import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { aFundedKey } from "./funded-key.ts";
+import { startSteadyUpstream, steadyCostNanoUsd as costNanoUsd, type SteadyUpstream } from "./steady-upstream.ts";
 
 const gatewayKills = Number(process.env.GATEWAY_KILLS ?? 4);
 const postgresKills = Number(process.env.POSTGRES_KILLS ?? 1);
 const clients = 12;
-/** 12 in, 5 out, gpt-4o-mini: 12 × 0.15 + 5 × 0.60 USD per million. */
-const costNanoUsd = 4_800n;
-
 let folder: string;
 let postgres: EmbeddedPostgres;
-let upstream: Server;
+let upstream: SteadyUpstream;
 let gateway: GatewayProcess;
 let env: Record<string, string>;
 
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-kills-"));
   postgres = await startEmbeddedPostgres(path.join(folder, "database"));
-  upstream = await startUpstream();
+  upstream = await startSteadyUpstream();
   env = {
     PORT: "0",
     API_PORT: "0",
@@ -44,41 +40,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.stop();
   await postgres.stop();
-  upstream.closeAllConnections();
-  upstream.close();
+  upstream.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Answers every call after some 30 ms, streams in six pieces, always with the same usage. */
-async function startUpstream(): Promise<Server> {
-  const usage = { prompt_tokens: 12, completion_tokens: 5, total_tokens: 17 };
-  const server = createServer((req, res) => {
-    let body = "";
-    req.on("data", (text: Buffer) => (body += text.toString()));
-    req.on("end", () => {
-      void (async () => {
-        await sleep(10);
-        if (!body.includes('"stream":true')) {
-          res.writeHead(200, { "content-type": "application/json" });
-          res.end(
-            JSON.stringify({ id: randomUUID(), choices: [{ message: { content: "one two three four five" } }], usage }),
-          );
-          return;
-        }
-        res.writeHead(200, { "content-type": "text/event-stream" });
-        const send = (chunk: object) => res.write(`data: ${JSON.stringify(chunk)}\n\n`);
-        for (const content of ["one ", "two ", "three ", "four ", "five"]) {
-          send({ id: "c", choices: [{ index: 0, delta: { content } }] });
-          await sleep(5);
-        }
-        send({ id: "c", choices: [], usage });
-        res.end("data: [DONE]\n\n");
-      })();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server;
-}
 
 type Load = { finished: string[]; failed: number; stop(): Promise<void> };
 
@@ -118,23 +82,6 @@ function startLoad(key: string): Load {
   });
 }
 
-async function aFundedKey(): Promise<string> {
-  const owner = createPerson(gateway.web);
-  const { port } = upstream.address() as AddressInfo;
-  await owner.api.setup.complete.mutate({
-    token: gateway.setupToken!,
-    owner: { email: "owner@example.com", password: "password-of-owner" },
-    upstream: { baseUrl: `http://127.0.0.1:${port}/v1`, apiKey: "sk-upstream-key", isPrivateAllowed: true },
-    announcement: "",
-    defaultBalanceUsd: "0",
-    isRegistrationOpen: false,
-  });
-  const userId = (await owner.api.auth.me.query())!.id;
-  const formId = randomUUID();
-  await owner.api.admin.users.adjustBalance.mutate({ userId, amountUsd: "1000", isPaid: true, note: "", formId });
-  return (await owner.api.keys.create.mutate({ name: "load" })).secret;
-}
-
 async function killPostgres(): Promise<void> {
   const pidFile = path.join(folder, "database/postgres/postmaster.pid");
   process.kill(Number(readFileSync(pidFile, "utf8").split("\n")[0]), "SIGKILL");
@@ -144,7 +91,7 @@ async function killPostgres(): Promise<void> {
 }
 
 test("whatever is killed, a finished request is charged once and to the nano, and the books stay sound", async () => {
-  const load = startLoad(await aFundedKey());
+  const load = startLoad(await aFundedKey(gateway, upstream.url));
   const kills = [
     ...Array.from({ length: gatewayKills }, () => "gateway" as const),
     ...Array.from({ length: postgresKills }, () => "postgres" as const),

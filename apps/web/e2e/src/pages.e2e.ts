@@ -177,6 +177,7 @@ test("an admin changes a price, an upstream and the settings", async () => {
   await page.getByLabel("加价 (%)").fill("20");
   await page.getByRole("button", { name: "保存为新版本" }).click();
   await page.getByText("已保存").waitFor();
+  await page.getByRole("row").nth(2).waitFor();
   expect(await page.getByRole("row").count()).toBe(3);
   await page.getByLabel("输入", { exact: true }).fill("a lot");
   await page.getByRole("button", { name: "保存为新版本" }).click();

@@ -1,16 +1,20 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, appendFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Database } from "@codex-gateway/db";
 import { aCapture } from "../testing/money.ts";
 import type { Capture, Ledger } from "./ledger.ts";
-import { openSpool } from "./spool.ts";
+import { adoptSpools, openSpool } from "./spool.ts";
 
+const mine = "99999999-9999-4999-8999-999999999999";
+const dead = "88888888-8888-4888-8888-888888888888";
+const living = "77777777-7777-4777-8777-777777777777";
 let folder: string;
 let file: string;
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), "spool-"));
-  file = path.join(folder, "spool.jsonl");
+  file = path.join(folder, `${mine}.jsonl`);
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -34,7 +38,7 @@ function aLedger() {
 
 test("what the database cannot take is on disk before the answer goes on, and is replayed whole", async () => {
   const { ledger, captured, state } = aLedger();
-  const spool = openSpool(file, ledger);
+  const spool = openSpool(folder, mine, ledger);
   state.isDown = true;
   const capture = aCapture("11111111-1111-4111-8111-111111111111", { costNanoUsd: 12_345_678_901_234_567n });
   await spool.settle({ capture });
@@ -45,14 +49,24 @@ test("what the database cannot take is on disk before the answer goes on, and is
   expect([captured, existsSync(file)]).toEqual([[capture], false]);
 });
 
-test("a process that died leaves its file to the next one; a line that was cut off is left out", async () => {
-  const dead = aLedger();
-  dead.state.isDown = true;
-  await openSpool(file, dead.ledger).settle({ capture: aCapture("22222222-2222-4222-8222-222222222222") });
-  appendFileSync(file, '{"capture":{"id":"333');
+test("what a dead process left is settled by another, a living one's is let be; a cut line is left out", async () => {
+  const down = aLedger();
+  down.state.isDown = true;
+  const capture = aCapture("22222222-2222-4222-8222-222222222222");
+  await openSpool(folder, dead, down.ledger).settle({ capture });
+  appendFileSync(path.join(folder, `${dead}.jsonl`), '{"capture":{"id":"333');
+  await openSpool(folder, living, down.ledger).settle({ release: "44444444-4444-4444-8444-444444444444" });
   const next = aLedger();
-  const spool = openSpool(file, next.ledger);
-  expect(spool.size()).toBe(1);
-  expect(await spool.replay()).toBe(0);
-  expect(next.captured.map(({ id }) => id)).toEqual(["22222222-2222-4222-8222-222222222222"]);
+  const pool = { query: () => Promise.resolve({ rows: [{ id: living }] }) } as unknown as Database["pool"];
+  expect(await adoptSpools({ pool }, folder, next.ledger)).toBe(1);
+  expect([next.captured, readdirSync(folder)]).toEqual([[capture], [`${living}.jsonl`]]);
+});
+
+test("while the database is away, what a dead process left stays where it is", async () => {
+  const down = aLedger();
+  down.state.isDown = true;
+  await openSpool(folder, dead, down.ledger).settle({ capture: aCapture("55555555-5555-4555-8555-555555555555") });
+  const pool = { query: () => Promise.resolve({ rows: [] }) } as unknown as Database["pool"];
+  await expect(adoptSpools({ pool }, folder, down.ledger)).rejects.toThrow("down");
+  expect(readdirSync(folder)).toEqual([`${dead}.jsonl`]);
 });

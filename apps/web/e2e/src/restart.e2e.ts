@@ -1,0 +1,157 @@
+/**
+ * Two processes on one database are restarted in turn while clients call without a pause. A client goes to the other
+ * process where one takes no connection, as every load balancer does; any other fault is a lost call.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { openDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "@codex-gateway/db";
+import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
+import { verifyLedger } from "@codex-gateway/domain";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { aFundedKey } from "./funded-key.ts";
+import { startSteadyUpstream, steadyCostNanoUsd, type SteadyUpstream } from "./steady-upstream.ts";
+
+const requests = 2_000;
+const clients = 16;
+
+let folder: string;
+let postgres: EmbeddedPostgres;
+let upstream: SteadyUpstream;
+let gateways: GatewayProcess[];
+let key: string;
+const envs: Record<string, string>[] = [];
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-restart-"));
+  postgres = await startEmbeddedPostgres(path.join(folder, "database"));
+  upstream = await startSteadyUpstream({ waitMs: 25 });
+  for (let n = 0; n < 2; n++) {
+    envs.push({
+      PORT: String(await freePort()),
+      API_PORT: String(await freePort()),
+      HOST: "127.0.0.1",
+      // The spools of all processes may lie in one folder.
+      DATA_FOLDER: path.join(folder, "gateway"),
+      DATABASE_URL: postgres.url,
+      PUBLIC_URL: "",
+      SECRET_KEY: "",
+      DRAIN_SECONDS: "30",
+    });
+  }
+  const first = await startGatewayProcess(envs[0]!);
+  key = await aFundedKey(first, upstream.url);
+  gateways = [first, await startGatewayProcess(envs[1]!)];
+}, 60_000);
+afterAll(async () => {
+  await Promise.all(gateways.map((gateway) => gateway.stop()));
+  await postgres.stop();
+  upstream.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const apiOf = (n: number) => `http://127.0.0.1:${envs[n % 2]!.API_PORT}/v1`;
+
+function post(n: number, isStream: boolean): Promise<Response> {
+  const body = JSON.stringify({ model: "gpt-4o-mini", max_tokens: 50, stream: isStream, messages: [] });
+  const init = { method: "POST", headers: { authorization: `Bearer ${key}` }, body };
+  return fetch(`${apiOf(n)}/chat/completions`, init).catch((error: unknown) => {
+    const { code } = (error as { cause?: { code?: string } }).cause ?? {};
+    if (code !== "ECONNREFUSED") throw error;
+    return fetch(`${apiOf(n + 1)}/chat/completions`, init);
+  });
+}
+
+test("a rolling restart under load fails no request and leaves nothing unsettled", async () => {
+  const failures: string[] = [];
+  const ids = new Set<string>();
+  let sent = 0;
+  const client = async (n: number) => {
+    while (sent < requests) {
+      const turn = sent++;
+      const isStream = turn % 2 === 0;
+      try {
+        const response = await post(n, isStream);
+        const text = await response.text();
+        const isWhole = isStream ? text.endsWith("data: [DONE]\n\n") : text.endsWith("}");
+        if (response.status === 200 && isWhole) ids.add(response.headers.get("x-request-id")!);
+        else failures.push(`${response.status} ${text.slice(0, 200)}`);
+      } catch (error) {
+        failures.push(`${(error as Error).message} ${String((error as Error).cause)}`);
+      }
+    }
+  };
+  const load = Promise.all(Array.from({ length: clients }, (_, n) => client(n)));
+  const exitCodes: (number | null)[] = [];
+  const stopMs: number[] = [];
+  const sentAt: number[] = [];
+  for (const n of [0, 1]) {
+    while (sent < requests * (0.15 + 0.4 * n)) await new Promise((resolve) => setTimeout(resolve, 5));
+    sentAt.push(sent);
+    const startedAtMs = Date.now();
+    exitCodes.push(await gateways[n]!.stop("SIGTERM"));
+    stopMs.push(Date.now() - startedAtMs);
+    gateways[n] = await startGatewayProcess(envs[n]!);
+  }
+  await load;
+  const db = openDatabase(postgres.url, { maxConnections: 2 });
+  try {
+    const charges = await db.prisma.charge.findMany({ select: { holdId: true, costNanoUsd: true, basis: true } });
+    const exact = charges.filter(({ costNanoUsd, basis }) => costNanoUsd === steadyCostNanoUsd && basis === "exact");
+    const open = await db.prisma.hold.count({ where: { state: "open" } });
+    console.log(JSON.stringify({ requests: ids.size, failed: failures.length, open, exitCodes, stopMs, sentAt }));
+    expect(failures).toEqual([]);
+    expect({ exitCodes, open, answered: ids.size }).toEqual({ exitCodes: [0, 0], open: 0, answered: requests });
+    expect(new Set(exact.map(({ holdId }) => holdId))).toEqual(ids);
+    expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  } finally {
+    await db.close();
+  }
+}, 120_000);
+
+test("a stream that outlasts the drain ends with an error that its client can read, and is settled", async () => {
+  const slow = await startSteadyUpstream({ waitMs: 5, pieceMs: 5_000 });
+  const env = { ...envs[0]!, DATA_FOLDER: path.join(folder, "slow"), DRAIN_SECONDS: "1" };
+  const database = await startEmbeddedPostgres(path.join(folder, "slow-database"), {
+    serverOptions: ["-c", "fsync=off"],
+  });
+  const gateway = await startGatewayProcess({ ...env, PORT: "0", API_PORT: "0", DATABASE_URL: database.url });
+  const db = openDatabase(database.url, { maxConnections: 2 });
+  try {
+    const secret = await aFundedKey(gateway, slow.url);
+    const response = await fetch(`${gateway.api}/chat/completions`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${secret}` },
+      body: JSON.stringify({ model: "gpt-4o-mini", max_tokens: 50, stream: true, messages: [] }),
+    });
+    const reader = response.body!.getReader();
+    let text = new TextDecoder().decode((await reader.read()).value);
+    const ended = gateway.stop("SIGTERM");
+    let isBroken = false;
+    for (;;) {
+      const read = await reader.read().catch(() => null);
+      isBroken = read === null;
+      if (!read || read.done) break;
+      text += new TextDecoder().decode(read.value);
+    }
+    expect(await ended).toBe(0);
+    expect(text).toMatch(/data: \{"error":\{[^\n]*"type":"server_error"[^\n]*\}\}\n\n$/);
+    expect(isBroken).toBe(true);
+    const [charge] = await db.prisma.charge.findMany({ select: { basis: true } });
+    expect([charge?.basis, await db.prisma.hold.count({ where: { state: "open" } })]).toEqual(["observed", 0]);
+  } finally {
+    await db.close();
+    await gateway.stop();
+    await database.stop();
+    slow.stop();
+  }
+});

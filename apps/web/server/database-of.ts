@@ -1,0 +1,61 @@
+/** The installation's database: the given one, or the embedded one under the data folder. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { migrate, openDatabase, StartError, startEmbeddedPostgres, type Database } from "@codex-gateway/db";
+import { lockDataFolder } from "./data-folder-lock.ts";
+import type { Env } from "./env.ts";
+
+type Undo = (() => Promise<unknown>)[];
+export type OpenDatabase = { database: Database; databaseUrl: string };
+
+/** Where the embedded database of a running gateway is found by the commands beside it. */
+const urlFileOf = (dataFolder: string) => path.join(dataFolder, "database-url");
+
+/** For the gateway: starts the embedded PostgreSQL where none is given, and brings the schema up to date. */
+export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo): Promise<OpenDatabase> {
+  const url = env.DATABASE_URL ?? (await startEmbedded(env.DATA_FOLDER, undo));
+  const database = await connect(url, undo);
+  await migrate(database.pool, migrationsFolderOf(rootFolder));
+  return { database, databaseUrl: url };
+}
+
+/**
+ * For a command beside the gateway: the given database, the embedded one of a gateway that runs, or the embedded one,
+ * started for the command. The schema stays as it is.
+ * @throws StartError where there is no database yet, unless `mayCreate`
+ */
+export async function findDatabaseOf(env: Env, undo: Undo, { mayCreate = false } = {}): Promise<OpenDatabase> {
+  const urlFile = urlFileOf(env.DATA_FOLDER);
+  let url = env.DATABASE_URL;
+  if (!url && existsSync(urlFile)) url = readFileSync(urlFile, "utf8").trim();
+  if (!url) {
+    if (!mayCreate && !existsSync(path.join(env.DATA_FOLDER, "postgres"))) {
+      throw new StartError(`There is no database in ${env.DATA_FOLDER} yet; start the gateway first.`);
+    }
+    url = await startEmbedded(env.DATA_FOLDER, undo);
+  }
+  return { database: await connect(url, undo), databaseUrl: url };
+}
+
+export const migrationsFolderOf = (rootFolder: string): string => path.join(rootFolder, "prisma/migrations");
+
+async function startEmbedded(dataFolder: string, undo: Undo): Promise<string> {
+  const unlock = lockDataFolder(dataFolder);
+  undo.push(() => Promise.resolve().then(unlock));
+  const server = await startEmbeddedPostgres(dataFolder);
+  undo.push(() => server.stop());
+  const urlFile = urlFileOf(dataFolder);
+  writeFileSync(urlFile, server.url, { mode: 0o600 });
+  undo.push(() => Promise.resolve(urlFile).then(rmSync));
+  return server.url;
+}
+
+async function connect(url: string, undo: Undo): Promise<Database> {
+  const database = openDatabase(url);
+  undo.push(() => database.close());
+  await database.pool.query("SELECT 1").catch((error: unknown) => {
+    const { hostname, port } = new URL(url);
+    throw new StartError(`The database at ${hostname}:${port || "5432"} cannot be used: ${(error as Error).message}.`);
+  });
+  return database;
+}

@@ -1,0 +1,56 @@
+/**
+ * Ends servers so that no client loses a call. First nobody new is let in; whoever is connected is still answered, and
+ * told with `Connection: close` to come no more; then idle connections are closed; calls that outlast the deadline are cut.
+ */
+import type { RequestListener, Server } from "node:http";
+import { Server as NetServer } from "node:net";
+
+export type Drain = {
+  /** Wraps a server's listener: while it drains, each answer closes its connection. */
+  watch(listener: RequestListener): RequestListener;
+  isDraining(): boolean;
+  /** Resolves when every connection is closed. `cutOff` is called at the deadline, to end what still runs in an orderly way. */
+  end(servers: readonly Server[], options: { deadlineMs: number; cutOff: () => Promise<void> }): Promise<void>;
+};
+
+/** A busy client sends its next request within this time and reads `Connection: close`; an idle one has no call to lose. */
+const idleGraceMs = 1_000;
+const pollMs = 20;
+/** For the last events of the calls that were cut to reach their clients. */
+const farewellMs = 2_000;
+
+export function createDrain(): Drain {
+  let isDraining = false;
+  return {
+    watch: (listener) => (req, res) => {
+      if (isDraining) res.shouldKeepAlive = false;
+      listener(req, res);
+    },
+    isDraining: () => isDraining,
+    end: async (servers, { deadlineMs, cutOff }) => {
+      isDraining = true;
+      const startedAtMs = Date.now();
+      const open = new Set(servers);
+      const closed = Promise.all(servers.map((server) => stopAccepting(server).then(() => open.delete(server))));
+      const waitUntil = async (untilMs: number) => {
+        while (open.size > 0 && Date.now() < untilMs) {
+          if (Date.now() - startedAtMs >= idleGraceMs) for (const server of servers) server.closeIdleConnections();
+          await new Promise((resolve) => setTimeout(resolve, pollMs));
+        }
+      };
+      await waitUntil(startedAtMs + deadlineMs);
+      if (open.size === 0) return;
+      await cutOff();
+      await waitUntil(Date.now() + farewellMs);
+      for (const server of servers) server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** `http.Server.close` would also close idle connections at once, and with them the request that is on its way on one. */
+function stopAccepting(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    NetServer.prototype.close.call(server, () => resolve());
+  });
+}
