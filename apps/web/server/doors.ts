@@ -17,7 +17,11 @@ export type Probes = {
 };
 
 export type PagesDoor = { pages: WebHandler; publicUrl: () => string; assetsFolder: string };
-export type ApiDoor = { gateway: Answer };
+export type ApiDoor = {
+  gateway: Answer;
+  /** Null where nobody may read them. */
+  metrics: Answer | null;
+};
 
 /** The listener of the pages' port. */
 export function createPagesListener(door: PagesDoor, probes: Probes): RequestListener {
@@ -48,7 +52,8 @@ export function createPagesListener(door: PagesDoor, probes: Probes): RequestLis
 export function createApiListener(door: ApiDoor, probes: Probes): RequestListener {
   return (req, res) => {
     if (answerProbe(req, res, probes)) return;
-    door.gateway(req, res).catch(() => res.destroy());
+    const answer = req.url === "/metrics" && door.metrics ? door.metrics : door.gateway;
+    answer(req, res).catch(() => res.destroy());
   };
 }
 

@@ -40,7 +40,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
     const wired = await wire(database, {
       databaseUrl,
       secretKey: secretKeyFrom(env.SECRET_KEY, env.DATA_FOLDER),
-      dataFolder: env.DATA_FOLDER,
+      env,
       log,
     });
     undo.push(async () => {
@@ -84,7 +84,7 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
     ports.web = portOf(server);
   }
   if (env.ROLE !== "web") {
-    const server = await listen(drain.watch(apiOf(nodeDoor, probes)), env.API_PORT, env.HOST, "API_PORT");
+    const server = await listen(drain.watch(apiOf(nodeDoor, wired, probes)), env.API_PORT, env.HOST, "API_PORT");
     servers.push(server);
     ports.api = portOf(server);
   }
@@ -94,8 +94,14 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
   };
 }
 
-const apiOf = (nodeDoor: NodeDoor, probes: Probes) =>
-  createApiListener({ gateway: (req, res) => nodeDoor.answer(req, res) }, probes);
+const apiOf = (nodeDoor: NodeDoor, { metrics }: Wired, probes: Probes) =>
+  createApiListener(
+    {
+      gateway: (req, res) => nodeDoor.answer(req, res),
+      metrics: metrics && ((req, res) => metrics.answer(req, res)),
+    },
+    probes,
+  );
 
 async function pagesOf({ env, rootFolder, log, database, wired }: Parts, ports: { web: number; api: number }) {
   const webFolder = path.join(rootFolder, "apps/web/build");

@@ -35,19 +35,37 @@ import {
   type Settings,
   type SettleOrder,
 } from "@codex-gateway/domain";
-import { createGateway, type Gateway, type Hold, type Log, type Ports, type Settlement } from "@codex-gateway/gateway";
+import {
+  createGateway,
+  type CallRecord,
+  type Gateway,
+  type Hold,
+  type Log,
+  type Ports,
+  type Settlement,
+} from "@codex-gateway/gateway";
+import type { Env } from "./env.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { createTraces } from "./traces.ts";
 
 export type Wired = {
   gateway: Gateway;
   secrets: Secrets;
   healthOfUpstream: (id: string) => ReturnType<Gateway["health"]>;
+  /** Null where nobody may read them. */
+  metrics: Metrics | null;
   /** Ends the calls that still run with an error that their clients can read, and waits until they are settled. */
   cutOff(): Promise<void>;
   /** Settles what is open and ends the jobs; resolves with the number of settlements that could not be written. */
   stop(): Promise<number>;
 };
 
-export type WireOptions = { databaseUrl: string; secretKey: string; dataFolder: string; log: Log };
+export type WireOptions = {
+  databaseUrl: string;
+  secretKey: string;
+  env: Pick<Env, "DATA_FOLDER" | "METRICS_TOKEN" | "METRICS_ADDRESSES" | "OTEL_EXPORTER_OTLP_ENDPOINT">;
+  log: Log;
+};
 
 /** Settings, prices and upstreams as they are now: read per request, refreshed on word of a change. */
 type Known = { settings: Settings; prices: LoadedPrices; upstreams: OpenUpstream[] };
@@ -58,7 +76,7 @@ const refreshMs = 30_000;
 const reapMs = 2_000;
 
 export async function wire(db: Database, options: WireOptions): Promise<Wired> {
-  const { log } = options;
+  const { env, log } = options;
   const secrets = deriveSecrets(options.secretKey);
   await seedPrices(db);
   const known: Known = {
@@ -67,8 +85,23 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     upstreams: await openUpstreams(db, secrets),
   };
   const instance = await openInstance(db);
-  const spoolFolder = path.join(options.dataFolder, "spool");
-  const ledger = createLedger(db.pool, instance, () => defaultLimitsOf(known.settings));
+  const spoolFolder = path.join(env.DATA_FOLDER, "spool");
+  const metrics = createMetrics(env, () => ({
+    callsInFlight: gateway.inFlight(),
+    holdsOpen: ledger.load().holdsOpen,
+    ledgerQueued: ledger.load().queued,
+    spooled: spool.size(),
+    upstreams: known.upstreams.map((upstream) => ({
+      id: upstream.id,
+      host: new URL(upstream.baseUrl).host,
+      health: gateway.health(upstream),
+    })),
+  }));
+  const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
+  const ledger = createLedger(db.pool, instance, {
+    defaultLimits: () => defaultLimitsOf(known.settings),
+    ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
+  });
   const spool = openSpool(spoolFolder, instance.id, ledger);
   const checkpoints = createCheckpoints(db);
   const keys = createKeyRing(db, secrets);
@@ -110,11 +143,23 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     },
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) =>
       checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens }),
-    settle: (settlement) => spool.settle(orderOf(settlement)),
+    settle: (settlement) => {
+      const order = orderOf(settlement);
+      if (metrics && "capture" in order) {
+        metrics.captured({ ...order.capture, priceName: priceNameOf(settlement.hold) });
+      }
+      return spool.settle(order);
+    },
     listUpstreams: () => known.upstreams,
     answerRead: (query) => answerRead(db, known, query),
     now: Date.now,
     log,
+    observe: (record) => {
+      const priceName = record.hold && priceNameOf(record.hold);
+      metrics?.observe(record, priceName);
+      traces?.observe(record, priceName);
+      logCall(log, record, priceName);
+    },
   };
   const gateway = createGateway(ports);
   const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, log });
@@ -122,6 +167,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   return {
     gateway,
     secrets,
+    metrics,
     healthOfUpstream: (id) => {
       const upstream = known.upstreams.find((each) => each.id === id);
       return upstream ? gateway.health(upstream) : "unused";
@@ -141,9 +187,20 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await changes.stop();
       await keys.flushLastUsed().catch(() => undefined);
       await closeInstance(db, instance).catch(() => undefined);
+      await traces?.stop();
       return unsettled + gateway.inFlight();
     },
   };
+}
+
+/** The price's name, not what the client wrote: names of models are then as few as prices. */
+const priceNameOf = (hold: Hold): string => (hold.grant as HeldCall).version.model;
+
+function logCall(log: Log, record: CallRecord, priceName: string | null): void {
+  const { requestId, endpoint, status, errorCode, isStream, receivedAtMs, endedAtMs } = record;
+  const tookMs = Math.round(endedAtMs - receivedAtMs);
+  const level = status >= 500 ? "warn" : "debug";
+  log(level, "call", { requestId, endpoint, model: priceName, status, errorCode, isStream, tookMs });
 }
 
 async function untilSettled(gateway: Gateway): Promise<void> {

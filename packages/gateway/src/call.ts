@@ -22,6 +22,8 @@ export type GatewayAnswer = {
    * written there. Where it throws, the connection must be broken off, not ended.
    */
   body: Uint8Array | AsyncGenerator<Uint8Array, void, void>;
+  /** Why the gateway itself refused or gave up, as in `errorTable`. */
+  errorCode?: string;
 };
 
 export type ByteStream = Readable | AsyncIterable<Uint8Array>;

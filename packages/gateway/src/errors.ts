@@ -51,7 +51,7 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
   upstream_failed: row(502, server, "upstream_failed", "The model provider's answer broke off.", true),
 };
 
-export type ErrorAnswer = { status: number; headers: Record<string, string>; body: Uint8Array };
+export type ErrorAnswer = { status: number; headers: Record<string, string>; body: Uint8Array; errorCode: ErrorCode };
 
 /**
  * The answer for a refusal. SDKs retry 408, 409, 429 and 5xx by themselves, so one that cannot succeed says
@@ -71,5 +71,5 @@ export function errorAnswer(
     headers["retry-after"] = String(Math.ceil(waitMs / 1_000));
     headers["retry-after-ms"] = String(waitMs);
   }
-  return { status, headers, body: Buffer.from(JSON.stringify({ error })) };
+  return { status, headers, body: Buffer.from(JSON.stringify({ error })), errorCode: code };
 }

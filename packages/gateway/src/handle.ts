@@ -4,6 +4,7 @@
  * the client sees the end.
  */
 import { billingKeys, readCallFacts, type CallFacts } from "./bound-cost.ts";
+import { clockMs, openRecord, type CallRecord } from "./call-record.ts";
 import { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.ts";
 import { endpoints, type Endpoint } from "./endpoints.ts";
 import { errorAnswer, type ErrorCode } from "./errors.ts";
@@ -45,8 +46,9 @@ export type Exchange = {
   hold: Hold;
   /** Aborts when the client has left; null for a whole answer, which is fetched to its end all the same. */
   signal: AbortSignal | null;
+  record: CallRecord;
   /** To be called once a streamed answer is over and settled. */
-  done: () => void;
+  done: (record: CallRecord) => void;
 };
 
 const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, endpoint]));
@@ -61,33 +63,37 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
   async function handle(call: GatewayCall): Promise<GatewayAnswer> {
     const startedAtMs = ports.now();
     const id = createRequestId(startedAtMs);
+    const record = openRecord(id, call.headers.traceparent);
     running++;
-    let isHandedOver = false;
-    try {
-      if (isDraining) return errorAnswer("service_unavailable", id);
-      const answer = await answerCall(call, id, startedAtMs);
-      if (answer.body instanceof Uint8Array) return answer;
-      isHandedOver = true;
-      return answer;
-    } catch (error) {
-      if (error instanceof BodyError) return errorAnswer("invalid_body", id, error);
-      if (error instanceof BodyTooLargeError) return errorAnswer("body_too_large", id);
-      ports.log("error", "request_failed", { requestId: id, error: (error as Error).message });
-      return errorAnswer("service_unavailable", id);
-    } finally {
-      if (!isHandedOver) running--;
-    }
+    const answer = await (isDraining
+      ? errorAnswer("service_unavailable", id)
+      : answerCall(call, record, startedAtMs).catch((error: unknown) => answerFault(error, id)));
+    record.status = answer.status;
+    record.errorCode = answer.errorCode ?? null;
+    if (answer.body instanceof Uint8Array) done(record);
+    return answer;
   }
 
-  const done = () => {
+  function answerFault(error: unknown, id: string): GatewayAnswer {
+    if (error instanceof BodyError) return errorAnswer("invalid_body", id, error);
+    if (error instanceof BodyTooLargeError) return errorAnswer("body_too_large", id);
+    ports.log("error", "request_failed", { requestId: id, error: (error as Error).message });
+    return errorAnswer("service_unavailable", id);
+  }
+
+  const done = (record: CallRecord) => {
     running--;
+    record.endedAtMs = clockMs();
+    ports.observe(record);
   };
 
-  async function answerCall(call: GatewayCall, id: string, startedAtMs: number): Promise<GatewayAnswer> {
+  async function answerCall(call: GatewayCall, record: CallRecord, startedAtMs: number): Promise<GatewayAnswer> {
+    const id = record.requestId;
     const query = call.path.indexOf("?");
     const pathname = query === -1 ? call.path : call.path.slice(0, query);
     const endpoint = byPath.get(pathname);
-    if (!endpoint) return answerRead(call, id, pathname);
+    if (!endpoint) return answerRead(call, record, pathname);
+    record.endpoint = endpoint.name;
     if (call.method !== endpoint.method) {
       return errorAnswer("unknown_url", id, { message: `Use ${endpoint.method} for ${pathname}.` });
     }
@@ -96,6 +102,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     const body = await call.readBody(maxBodyBytes);
     const scanned = scanBody(body, billingKeys);
     const facts = readCallFacts(endpoint, scanned);
+    record.isStream = facts.isStream;
     const hold = await ports.placeHold({
       id,
       caller,
@@ -106,6 +113,8 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       bound: facts.bound,
     });
     if ("refused" in hold) return refuse(hold, id);
+    record.hold = hold;
+    record.heldAtMs = clockMs();
     // A whole answer is fetched to its end even where its client has left: its cost is then exact.
     const exchange: Exchange = {
       id,
@@ -115,6 +124,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       body,
       hold,
       signal: facts.isStream ? call.signal : null,
+      record,
       done,
     };
     return dispatch(call, caller, exchange, bodyForUpstream(endpoint, scanned, facts, hold, caller));
@@ -126,11 +136,12 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     exchange: Exchange,
     body: Uint8Array,
   ): Promise<GatewayAnswer> {
-    const { hold, facts, id } = exchange;
+    const { hold, facts, id, record } = exchange;
     if (exchange.signal?.aborted) {
       await ports.settle({ hold, outcome: "released", reason: "client_left" });
       return errorAnswer("upstream_failed", id);
     }
+    record.dispatchedAtMs = clockMs();
     const dispatched = await upstreams.dispatch(
       {
         path: exchange.endpoint.path.slice("/v1".length),
@@ -142,7 +153,11 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       },
       ports.listUpstreams(),
     );
-    if ("answer" in dispatched) return relayAnswer(ports, exchange, dispatched.answer);
+    record.attempts = dispatched.attempts;
+    if ("answer" in dispatched) {
+      record.answeredAtMs = clockMs();
+      return relayAnswer(ports, exchange, dispatched.answer);
+    }
     const { fault, attempts } = dispatched;
     ports.log("warn", "upstream_fault", { requestId: id, fault, attempts });
     await ports.settle(
@@ -168,11 +183,13 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       },
     );
 
-  async function answerRead(call: GatewayCall, id: string, pathname: string): Promise<GatewayAnswer> {
+  async function answerRead(call: GatewayCall, record: CallRecord, pathname: string): Promise<GatewayAnswer> {
+    const id = record.requestId;
     const read = findRead(pathname);
     if (!read || call.method !== "GET") {
       return errorAnswer("unknown_url", id, { message: `Unknown request URL: ${call.method} ${pathname}.` });
     }
+    record.endpoint = read.name;
     const caller = await authenticate(call, null);
     if ("refused" in caller) return refuse(caller, id);
     const { searchParams } = new URL(call.path, "http://gateway");

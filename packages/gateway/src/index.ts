@@ -1,3 +1,4 @@
+export { addedMsOf, type CallRecord } from "./call-record.ts";
 export { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.ts";
 export { errorAnswer } from "./errors.ts";
 export { createGateway, type Gateway } from "./handle.ts";

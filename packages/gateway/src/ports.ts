@@ -1,4 +1,5 @@
 /** What the gateway asks of the world. Each port is a function of one verb; the server wires them to domain functions. */
+import type { CallRecord } from "./call-record.ts";
 import type { Endpoint } from "./endpoints.ts";
 
 /** Who is calling, as the key says. */
@@ -158,7 +159,10 @@ export type AnswerRead = (query: {
 }) => Promise<{ answer: unknown } | Refusal>;
 
 /** Structured log; never a prompt, a body or a secret. */
-export type Log = (level: "info" | "warn" | "error", event: string, fields: Record<string, unknown>) => void;
+export type Log = (level: "debug" | "info" | "warn" | "error", event: string, fields: Record<string, unknown>) => void;
+
+/** Called once per call, when it is over: metrics and traces. Must not throw, and must be cheap. */
+export type Observe = (record: CallRecord) => void;
 
 export type Ports = {
   authenticate: Authenticate;
@@ -169,4 +173,5 @@ export type Ports = {
   answerRead: AnswerRead;
   now: () => number;
   log: Log;
+  observe: Observe;
 };

@@ -2,6 +2,7 @@
  * A streamed answer: every event goes on as the bytes it came in, but the last one waits for the settlement. The hold is
  * settled exactly once, whichever way the stream ends: whole, broken off, or left by its client.
  */
+import { clockMs } from "./call-record.ts";
 import type { Exchange } from "./handle.ts";
 import { estimateInputTokens } from "./estimate-tokens.ts";
 import { createStreamMeter, type StreamMeter } from "./meter-answer.ts";
@@ -56,7 +57,7 @@ export async function* relayStream(
     throw error;
   } finally {
     answer.body.destroy();
-    await settleOnce.settle(false).finally(exchange.done);
+    await settleOnce.settle(false).finally(() => exchange.done(exchange.record));
   }
 }
 
@@ -89,6 +90,7 @@ function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnsw
   let timeToFirstByteMs: number | null = null;
 
   async function settle(isWhole: boolean): Promise<void> {
+    exchange.record.settlingAtMs = clockMs();
     // A response that failed before anything came out is no answer.
     if (meter.facts.usage === null && !meter.hasOutput() && !exchange.signal?.aborted) {
       await ports.settle({ hold: exchange.hold, outcome: "released", reason: "no_output" });
@@ -101,7 +103,9 @@ function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnsw
 
   return {
     noteFirstByte: () => {
-      timeToFirstByteMs ??= ports.now() - exchange.startedAtMs;
+      if (timeToFirstByteMs !== null) return;
+      timeToFirstByteMs = ports.now() - exchange.startedAtMs;
+      exchange.record.firstEventAtMs = clockMs();
     },
     settle: (isWhole: boolean) => (settled ??= settle(isWhole)),
   };

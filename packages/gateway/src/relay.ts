@@ -1,4 +1,5 @@
 /** Carries the upstream's answer to the client and settles its hold once, before the client sees the end. */
+import { clockMs } from "./call-record.ts";
 import type { GatewayAnswer } from "./call.ts";
 import { errorAnswer } from "./errors.ts";
 import { estimateInputTokens } from "./estimate-tokens.ts";
@@ -39,6 +40,7 @@ async function relayWhole(
     await ports.settle({ hold: exchange.hold, outcome: "released", reason: "upstream_broke_off" });
     return errorAnswer("upstream_failed", exchange.id);
   }
+  exchange.record.settlingAtMs = clockMs();
   const facts = readJsonAnswer(body);
   const outputTokens = exchange.endpoint.outputCap === null ? () => Promise.resolve(0) : () => observedTokensOf(body);
   await ports.settle(

@@ -118,6 +118,8 @@ test("a rolling restart under load fails no request and leaves nothing unsettled
   }
 }, 120_000);
 
+const decode = ({ value }: { value?: Uint8Array }) => new TextDecoder().decode(value);
+
 test("a stream that outlasts the drain ends with an error that its client can read, and is settled", async () => {
   const slow = await startSteadyUpstream({ waitMs: 5, pieceMs: 5_000 });
   const env = { ...envs[0]!, DATA_FOLDER: path.join(folder, "slow"), DRAIN_SECONDS: "1" };
@@ -133,15 +135,15 @@ test("a stream that outlasts the drain ends with an error that its client can re
       headers: { authorization: `Bearer ${secret}` },
       body: JSON.stringify({ model: "gpt-4o-mini", max_tokens: 50, stream: true, messages: [] }),
     });
-    const reader = response.body!.getReader();
-    let text = new TextDecoder().decode((await reader.read()).value);
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    let text = decode(await reader.read());
     const ended = gateway.stop("SIGTERM");
     let isBroken = false;
     for (;;) {
       const read = await reader.read().catch(() => null);
       isBroken = read === null;
       if (!read || read.done) break;
-      text += new TextDecoder().decode(read.value);
+      text += decode(read);
     }
     expect(await ended).toBe(0);
     expect(text).toMatch(/data: \{"error":\{[^\n]*"type":"server_error"[^\n]*\}\}\n\n$/);

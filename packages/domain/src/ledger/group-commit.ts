@@ -6,6 +6,8 @@
 export type GroupCommit<Item, Result> = {
   /** Resolves with the item's result once its batch is committed. @throws QueueFullError, or what `flush` threw */
   add(item: Item): Promise<Result>;
+  /** How many items wait for the next flush. */
+  queued(): number;
   /** Resolves when nothing is waiting or in flight. */
   idle(): Promise<void>;
 };
@@ -56,6 +58,7 @@ export function createGroupCommit<Item, Result>(
         queue.push({ item, resolve, reject });
         running ??= Promise.resolve().then(flushAll);
       }),
+    queued: () => queue.length,
     idle: async () => {
       while (running) await running;
     },

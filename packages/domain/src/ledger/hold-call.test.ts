@@ -27,7 +27,17 @@ function ledgerWith(freeNanoUsd: bigint): { ledger: Ledger; orders: HoldOrder[] 
     return Promise.resolve({ outcome: "held", amountNanoUsd, allowance: null });
   };
   const unused = () => Promise.reject(new Error("not asked"));
-  return { ledger: { hold, capture: unused, release: unused, oldestOpenHold: () => null, idle: unused }, orders };
+  return {
+    ledger: {
+      hold,
+      capture: unused,
+      release: unused,
+      oldestOpenHold: () => null,
+      load: () => ({ holdsOpen: 0, queued: 0 }),
+      idle: unused,
+    },
+    orders,
+  };
 }
 
 const bound = { inputTokens: 100, isInputRemote: false, outputTokens: null, choices: 1, extraOutputTokens: 0 };

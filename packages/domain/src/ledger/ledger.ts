@@ -69,6 +69,7 @@ export type Ledger = {
   release(id: string): Promise<SettleOutcome>;
   /** The lowest id of a hold that is not known to be settled; ids rise with time. Null: none is open. */
   oldestOpenHold(): string | null;
+  load(): { holdsOpen: number; queued: number };
   idle(): Promise<void>;
 };
 
@@ -89,17 +90,24 @@ type Row = {
 
 const unlimited: DefaultLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
 
-/** `instance` owns the holds: when its lease runs out they are settled by others. */
+/** `instance` owns the holds: when its lease runs out they are settled by others. `onBatch` is told of each commit. */
 export function createLedger(
   pool: Database["pool"],
   instance: { id: string; epoch: bigint },
-  defaultLimits: () => DefaultLimits = () => unlimited,
+  {
+    defaultLimits = () => unlimited,
+    onBatch,
+  }: { defaultLimits?: () => DefaultLimits; onBatch?: (orders: number, tookMs: number) => void } = {},
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
   const connection = createBatchConnection(pool);
-  const orders = createGroupCommit((batch: Order[]) => flush(connection, instance, defaultLimits(), batch), {
-    rest: () => connection.giveBack(),
-  });
+  const flushBatch = async (batch: Order[]) => {
+    const startedAtMs = performance.now();
+    const results = await flush(connection, instance, defaultLimits(), batch);
+    onBatch?.(batch.length, performance.now() - startedAtMs);
+    return results;
+  };
+  const orders = createGroupCommit(flushBatch, { rest: () => connection.giveBack() });
   const open = new Set<string>();
   const settle = async (order: SettleOrder): Promise<SettleOutcome> => {
     const row = await orders.add(order);
@@ -121,6 +129,7 @@ export function createLedger(
       for (const id of open) if (oldest === null || id < oldest) oldest = id;
       return oldest;
     },
+    load: () => ({ holdsOpen: open.size, queued: orders.queued() }),
     idle: () => orders.idle(),
   };
 }

@@ -9,7 +9,8 @@ let db: TestDatabase;
 const limits: DefaultLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
 
 /** A ledger of a process of its own. */
-const aLedger = async (defaults = limits) => createLedger(db.pool, await openInstance(db), () => defaults);
+const aLedger = async (defaults = limits) =>
+  createLedger(db.pool, await openInstance(db), { defaultLimits: () => defaults });
 
 beforeAll(async () => void (db = await createTestDatabase()));
 afterAll(() => db.drop());

@@ -31,6 +31,7 @@ function aLedger() {
     release: () =>
       state.isDown ? Promise.reject(new Error("down")) : Promise.resolve({ didSettle: true, paidNanoUsd: 0n }),
     oldestOpenHold: () => null,
+    load: () => ({ holdsOpen: 0, queued: 0 }),
     idle: () => Promise.resolve(),
   };
   return { ledger, captured, state };

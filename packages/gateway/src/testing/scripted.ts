@@ -1,6 +1,7 @@
 /** For tests of the gateway: an upstream that answers as a test says, and ports that remember what they were asked. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { CallRecord } from "../call-record.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "../handle.ts";
 import { createNodeDoor } from "../node-door.ts";
 import type { Hold, HoldRequest, Ports, Refusal, Settlement } from "../ports.ts";
@@ -11,6 +12,7 @@ export type Scripted = {
   holds: HoldRequest[];
   settlements: Settlement[];
   logged: { event: string; fields: Record<string, unknown> }[];
+  records: CallRecord[];
   /** The bodies that reached the upstream. */
   bodies: string[];
   upstreamHeaders: IncomingMessage["headers"][];
@@ -39,6 +41,7 @@ export async function startScripted(
   const holds: HoldRequest[] = [];
   const settlements: Settlement[] = [];
   const logged: Scripted["logged"] = [];
+  const records: CallRecord[] = [];
   const gateway = createGateway(
     {
       authenticate: ({ secret }) =>
@@ -69,6 +72,7 @@ export async function startScripted(
       answerRead: ({ name }) => Promise.resolve({ answer: { name } }),
       now: Date.now,
       log: (_level, event, fields) => logged.push({ event, fields }),
+      observe: (record) => records.push(record),
       ...ports,
     },
     options,
@@ -84,7 +88,7 @@ export async function startScripted(
       await new Promise((resolve) => each.close(resolve));
     }
   };
-  return { url, gateway, holds, settlements, logged, bodies, upstreamHeaders, stop };
+  return { url, gateway, holds, settlements, logged, records, bodies, upstreamHeaders, stop };
 }
 
 async function open(server: Server): Promise<string> {
