@@ -33,10 +33,21 @@ export function requireNode() {
   process.exit(1);
 }
 
+/** Installs what the gateway needs, builds what changed, and runs one of its programs with our arguments. */
+export function runBuilt(program) {
+  requireNode();
+  const web = "@codex-gateway/web...";
+  runSteps([
+    ["Installing", ["install", "--frozen-lockfile", "--prefer-offline", "--filter", "codex-gateway", "--filter", web]],
+    ["Building", ["exec", "turbo", "run", "build", "--filter", web, "--output-logs", "errors-only"]],
+  ]);
+  runForeground(process.execPath, ["--enable-source-maps", program, ...process.argv.slice(2)]);
+}
+
 /** Runs named pnpm commands in order, quietly; the first that fails ends the process with its output. */
 export function runSteps(steps) {
   for (const [name, args] of steps) {
-    console.log(`${name} …`);
+    console.error(`${name} …`);
     const status = runPnpm(args, { quiet: true });
     if (status === 0) continue;
     console.error(`${name} failed; the lines above say why.`);

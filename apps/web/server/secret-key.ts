@@ -1,14 +1,45 @@
 /** The one secret of an installation: given by SECRET_KEY, or made once and kept where only its owner can read it. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { deriveSecrets, type Secrets } from "@codex-gateway/domain";
+import type { Env } from "./env.ts";
 
-export function secretKeyFrom(given: string | undefined, dataFolder: string): string {
-  if (given) return given;
-  const file = path.join(dataFolder, "secret-key");
-  if (!existsSync(file)) {
-    mkdirSync(dataFolder, { recursive: true });
-    writeFileSync(file, randomBytes(32).toString("base64url"), { mode: 0o600, flag: "wx" });
+type From = Pick<Env, "SECRET_KEY" | "SECRET_KEY_PREVIOUS" | "DATA_FOLDER">;
+
+const fileOf = (folder: string) => path.join(folder, "secret-key");
+const previousFileOf = (folder: string) => path.join(folder, "secret-key.previous");
+const contentOf = (file: string) => (existsSync(file) ? readFileSync(file, "utf8").trim() : null);
+
+const newSecretKey = () => randomBytes(32).toString("base64url");
+
+/** Makes a secret key where none is given and none was made yet. */
+export function secretsFrom(env: From): Secrets {
+  const { DATA_FOLDER: folder } = env;
+  if (!env.SECRET_KEY && !existsSync(fileOf(folder))) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(fileOf(folder), newSecretKey(), { mode: 0o600, flag: "wx" });
   }
-  return readFileSync(file, "utf8").trim();
+  return existingSecrets(env) as Secrets;
 }
+
+/** Null where none is given and none was made yet. */
+export function existingSecrets({ SECRET_KEY, SECRET_KEY_PREVIOUS, DATA_FOLDER }: From): Secrets | null {
+  const secretKey = SECRET_KEY ?? contentOf(fileOf(DATA_FOLDER));
+  if (secretKey === null) return null;
+  return deriveSecrets(secretKey, SECRET_KEY_PREVIOUS ?? contentOf(previousFileOf(DATA_FOLDER)));
+}
+
+/** Puts a new secret key in the place of the generated one, which stays beside it. @throws Error where there is none */
+export function replaceSecretKeyFile(folder: string): void {
+  if (!existsSync(fileOf(folder))) throw new Error(`There is no secret key in ${folder} to replace.`);
+  if (existsSync(previousFileOf(folder))) {
+    throw new Error("The secret key is being replaced already; forget-secret-key ends that.");
+  }
+  const next = path.join(folder, "secret-key.next");
+  writeFileSync(next, newSecretKey(), { mode: 0o600 });
+  renameSync(fileOf(folder), previousFileOf(folder));
+  renameSync(next, fileOf(folder));
+}
+
+export const forgetPreviousSecretKeyFile = (folder: string): void => rmSync(previousFileOf(folder), { force: true });

@@ -1,10 +1,9 @@
 /** Brings everything up in order, and down in the opposite one. */
-import { rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Database } from "@codex-gateway/db";
-import { createSessions, createThrottles, hasOwner, issueSetupToken } from "@codex-gateway/domain";
+import { createSessions, createThrottles, hasOwner, reencrypt } from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import type { ServerBuild } from "@remix-run/node";
 import { openDatabaseOf } from "./database-of.ts";
@@ -12,7 +11,8 @@ import { createApiListener, createPagesListener, listen, portOf, type Probes } f
 import { createDrain } from "./drain.ts";
 import type { Env } from "./env.ts";
 import { createPageHandler } from "./remix-handler.ts";
-import { secretKeyFrom } from "./secret-key.ts";
+import { secretsFrom } from "./secret-key.ts";
+import { issueSetupLink } from "./setup-link.ts";
 import { testUpstream } from "./test-upstream.ts";
 import { wire, type Wired } from "./wire.ts";
 
@@ -37,9 +37,12 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
   };
   try {
     const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo);
+    const secrets = secretsFrom(env);
+    const renewed = await reencrypt(database, secrets);
+    if (renewed > 0) log("warn", "secret_key_replaced", { values: renewed });
     const wired = await wire(database, {
       databaseUrl,
-      secretKey: secretKeyFrom(env.SECRET_KEY, env.DATA_FOLDER),
+      secrets,
       env,
       log,
     });
@@ -130,16 +133,4 @@ function apiUrlOf(publicUrl: string, apiPort: number, configured: string | undef
   const { protocol, hostname } = new URL(publicUrl);
   // Behind TLS only the pages' address is known to be reachable; its /v1 is the same gateway.
   return protocol === "https:" ? `${publicUrl}/v1` : `http://${hostname}:${apiPort}/v1`;
-}
-
-/** The one-time token also lies in a file that only the operator can read, for whoever missed the console. */
-async function issueSetupLink(database: Database, dataFolder: string, publicUrl: string): Promise<string | null> {
-  const file = path.join(dataFolder, "setup-token");
-  const token = await issueSetupToken(database);
-  if (token === null) {
-    rmSync(file, { force: true });
-    return null;
-  }
-  writeFileSync(file, `${token}\n`, { mode: 0o600 });
-  return `${publicUrl}/setup?token=${token}`;
 }

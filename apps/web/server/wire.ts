@@ -8,7 +8,6 @@ import {
   createCheckpoints,
   createKeyRing,
   createLedger,
-  deriveSecrets,
   findCharge,
   heartbeatMs,
   holdCall,
@@ -62,7 +61,7 @@ export type Wired = {
 
 export type WireOptions = {
   databaseUrl: string;
-  secretKey: string;
+  secrets: Secrets;
   env: Pick<Env, "DATA_FOLDER" | "METRICS_TOKEN" | "METRICS_ADDRESSES" | "OTEL_EXPORTER_OTLP_ENDPOINT">;
   log: Log;
 };
@@ -76,8 +75,7 @@ const refreshMs = 30_000;
 const reapMs = 2_000;
 
 export async function wire(db: Database, options: WireOptions): Promise<Wired> {
-  const { env, log } = options;
-  const secrets = deriveSecrets(options.secretKey);
+  const { env, log, secrets } = options;
   await seedPrices(db);
   const known: Known = {
     settings: await readSettings(db),

@@ -42,7 +42,7 @@ export const dashboard = router({
       redeemCode(ctx.db, ctx.throttles, {
         typed: input.code,
         actor: { ...actorOf(ctx), userId: ctx.user.id },
-        pepper: ctx.secrets.keyPepper,
+        secrets: ctx.secrets,
       }),
     ),
 });

@@ -1,3 +1,4 @@
+export { readBackup, requireNobodyRuns, writeBackup, type BackupHead, type RowCounts } from "./backup.ts";
 export { openDatabase, type Database } from "./database.ts";
 export { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded-postgres.ts";
 export { migrate } from "./migrate.ts";

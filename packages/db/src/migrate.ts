@@ -10,20 +10,21 @@ import { StartError } from "./start-error.ts";
 
 const advisoryLockKey = 72_707_369; // the key that Prisma's own migrate takes
 
-type Migration = { name: string; sql: string; checksum: string };
+export type Migration = { name: string; sql: string; checksum: string };
 
 /**
- * Brings the database to the newest migration, each in a transaction of its own; safe to run from many processes.
+ * Brings the database to the newest migration, or to those in `only`, each in a transaction of its own; safe to run from
+ * many processes.
  * @returns the names of the migrations it applied
  * @throws StartError where an applied migration was changed or is missing
  */
-export async function migrate(pool: pg.Pool, migrationsFolder: string): Promise<string[]> {
+export async function migrate(pool: pg.Pool, migrationsFolder: string, only?: ReadonlySet<string>): Promise<string[]> {
   const migrations = await readMigrations(migrationsFolder);
   const client = await pool.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [advisoryLockKey]);
     try {
-      return await applyMissing(client, migrations);
+      return await applyMissing(client, migrations, only);
     } finally {
       await client.query("SELECT pg_advisory_unlock($1)", [advisoryLockKey]);
     }
@@ -32,7 +33,8 @@ export async function migrate(pool: pg.Pool, migrationsFolder: string): Promise<
   }
 }
 
-async function readMigrations(folder: string): Promise<Migration[]> {
+/** All that this version knows, in order. */
+export async function readMigrations(folder: string): Promise<Migration[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   return Promise.all(
@@ -43,7 +45,11 @@ async function readMigrations(folder: string): Promise<Migration[]> {
   );
 }
 
-async function applyMissing(client: pg.PoolClient, migrations: Migration[]): Promise<string[]> {
+async function applyMissing(
+  client: pg.PoolClient,
+  migrations: Migration[],
+  only?: ReadonlySet<string>,
+): Promise<string[]> {
   await client.query(`CREATE TABLE IF NOT EXISTS _prisma_migrations (
     id varchar(36) PRIMARY KEY,
     checksum varchar(64) NOT NULL,
@@ -59,7 +65,7 @@ async function applyMissing(client: pg.PoolClient, migrations: Migration[]): Pro
   );
   const applied = new Map(rows.map((row) => [row.migration_name, row.checksum]));
   refuseForeignHistory(applied, migrations);
-  const missing = migrations.filter(({ name }) => !applied.has(name));
+  const missing = migrations.filter(({ name }) => !applied.has(name) && (only?.has(name) ?? true));
   for (const migration of missing) await apply(client, migration);
   return missing.map(({ name }) => name);
 }

@@ -1,5 +1,6 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
+export { countKeysOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
 export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
@@ -45,6 +46,7 @@ export {
 } from "./people/admin.ts";
 export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./people/credentials.ts";
 export { createThrottles, logIn, register, type Throttles } from "./people/login.ts";
+export { createOwner, resetPassword, setFirstUpstream } from "./people/recovery.ts";
 export { createSessions, type Sessions, type SessionUser } from "./people/sessions.ts";
 export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
 export { costNanoUsd } from "./prices/cost.ts";

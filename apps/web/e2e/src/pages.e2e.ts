@@ -94,6 +94,8 @@ test("from the set-up link to a charged call, in the browser", async () => {
   const person = await aPage();
   await person.page.goto(gateway.web);
   await person.page.getByRole("link", { name: "注册" }).click();
+  // The log-in page has fields of the same names: what is typed before the page has changed would go there.
+  await person.page.getByRole("heading", { name: "注册账户" }).waitFor();
   await person.page.getByLabel("邮箱").fill(user.email);
   await person.page.getByLabel("密码").fill(user.password);
   await person.page.getByRole("button", { name: "注册" }).click();

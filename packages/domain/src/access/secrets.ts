@@ -8,16 +8,28 @@ export type Secrets = {
   encryptionKey: Buffer;
   /** The hash that names a user to the provider. */
   identifierKey: Buffer;
+  /** Names the secret key without telling it, so that a backup can say which one it needs. */
+  id: string;
+  /** Of the secret key before this one, while that is being replaced. */
+  previous: Secrets | null;
 };
 
 const derive = (secretKey: string, purpose: string): Buffer =>
   Buffer.from(hkdfSync("sha256", secretKey, "codex-gateway", purpose, 32));
 
-export const deriveSecrets = (secretKey: string): Secrets => ({
+export const deriveSecrets = (secretKey: string, previousSecretKey: string | null = null): Secrets => ({
   keyPepper: derive(secretKey, "api-key-pepper"),
   encryptionKey: derive(secretKey, "upstream-key-encryption-1"),
   identifierKey: derive(secretKey, "safety-identifier"),
+  id: derive(secretKey, "key-id").toString("hex").slice(0, 16),
+  previous: previousSecretKey === null ? null : deriveSecrets(previousSecretKey),
 });
+
+/** Under which a secret may have been hashed, the one in use first. */
+export const peppersOf = ({ keyPepper, previous }: Secrets): Buffer[] => [
+  keyPepper,
+  ...(previous ? [previous.keyPepper] : []),
+];
 
 const ivBytes = 12;
 const tagBytes = 16;

@@ -1,11 +1,13 @@
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { deriveSecrets } from "../access/secrets.ts";
 import { verifyLedger } from "../ledger/verify.ts";
 import { createThrottles, type Throttles } from "../people/login.ts";
 import { aPayer, dollar } from "../testing/money.ts";
 import { createRedeemBatch, listRedeemBatches, redeemCode } from "./redeem-codes.ts";
 
-const pepper = Buffer.from("a pepper of thirty-two characters");
+const secrets = deriveSecrets("a secret of thirty-two characters");
+const pepper = secrets.keyPepper;
 let db: TestDatabase;
 let throttles: Throttles;
 beforeAll(async () => {
@@ -26,7 +28,7 @@ async function aBatch(expiresAt: Date | null = null) {
 }
 
 const redeem = (payer: { userId: string }, typed: string) =>
-  redeemCode(db, throttles, { typed, actor: actorOf(payer), pepper });
+  redeemCode(db, throttles, { typed, actor: actorOf(payer), secrets });
 
 test("of 100 at once, one redeems the code, and it is credited once", async () => {
   const { codes, batchId } = await aBatch();

@@ -6,6 +6,7 @@ import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { RateLimiterRes } from "rate-limiter-flexible";
 import { AppError } from "../app-error.ts";
+import { peppersOf, type Secrets } from "../access/secrets.ts";
 import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
 import { usdOf } from "../ledger/money.ts";
 import type { Throttles } from "../people/login.ts";
@@ -121,7 +122,7 @@ const unknownCode = () => new AppError("invalid_input", "This code is unknown, u
 export async function redeemCode(
   db: Database,
   throttles: Throttles,
-  { typed, actor, pepper }: { typed: string; actor: Actor & { userId: string }; pepper: Uint8Array },
+  { typed, actor, secrets }: { typed: string; actor: Actor & { userId: string }; secrets: Secrets },
 ): Promise<{ amountUsd: string }> {
   await throttles.perRedeemer.consume(actor.userId).catch((error: unknown) => {
     if (!(error instanceof RateLimiterRes)) throw error;
@@ -129,13 +130,13 @@ export async function redeemCode(
   });
   const code = normalized(typed);
   if (code === null) throw unknownCode();
-  const hash = hashOf(code, pepper);
+  const hashes = peppersOf(secrets).map((pepper) => hashOf(code, pepper));
   const amountNanoUsd = await inTransaction(db, async (client) => {
-    const taken = await client.query<{ amount: bigint; batch_id: string }>(
+    const taken = await client.query<{ amount: bigint; batch_id: string; code_hash: Buffer }>(
       `UPDATE redeem_code c SET redeemed_at = now(), redeemed_by = $2 FROM redeem_batch b
-       WHERE c.code_hash = $1 AND c.redeemed_at IS NULL AND b.id = c.batch_id AND (b.expires_at IS NULL OR b.expires_at > now())
-       RETURNING b.amount_nano_usd AS amount, c.batch_id`,
-      [hash, actor.userId],
+       WHERE c.code_hash = ANY ($1) AND c.redeemed_at IS NULL AND b.id = c.batch_id AND (b.expires_at IS NULL OR b.expires_at > now())
+       RETURNING b.amount_nano_usd AS amount, c.batch_id, c.code_hash`,
+      [hashes, actor.userId],
     );
     const row = taken.rows[0];
     if (!row) throw unknownCode();
@@ -145,7 +146,7 @@ export async function redeemCode(
          INSERT INTO top_up (id, account_id, source, source_id, amount_nano_usd)
          SELECT $2, id, 'redeem_code', $3, $4 FROM wallet RETURNING account_id)
        SELECT credit(account_id, 'top_up', $2, $4) AS done FROM top`,
-      [actor.userId, topUpId, hash.toString("hex"), String(row.amount)],
+      [actor.userId, topUpId, row.code_hash.toString("hex"), String(row.amount)],
     );
     if (rows[0]?.done !== true) throw new Error("The code's amount could not be credited.");
     await appendAudit(client, actor, {

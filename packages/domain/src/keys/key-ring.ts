@@ -1,6 +1,6 @@
 /** Tells who a secret belongs to: from memory for at most 5 s, and never after word of a change has come. */
 import type { Database } from "@codex-gateway/db";
-import { safetyIdentifierOf, type Secrets } from "../access/secrets.ts";
+import { peppersOf, safetyIdentifierOf, type Secrets } from "../access/secrets.ts";
 import { hashSecret, isSecret } from "./secret.ts";
 
 export type KeyHolder = {
@@ -43,16 +43,24 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
     if (!isSecret(secret)) return unknown;
     // Word of a change that comes while the query runs must not be undone by its answer.
     const before = cache;
+    const hashes = peppersOf(secrets).map((pepper) => hashSecret(secret, pepper));
     const { rows } = await db.pool.query<Row>({
       name: "key_by_secret",
       text: `SELECT k.id, k.user_id, a.id AS account_id, k.status AS key_status, u.status AS user_status, k.expires_at,
           k.allowed_models
         FROM api_key k JOIN "user" u ON u.id = k.user_id JOIN account a ON a.user_id = u.id AND a.kind = 'wallet'
-        WHERE k.secret_hash = $1 OR (k.previous_secret_hash = $1 AND k.previous_secret_expires > now())`,
-      values: [hashSecret(secret, secrets.keyPepper)],
+        WHERE k.secret_hash = ANY ($1) OR (k.previous_secret_hash = ANY ($1) AND k.previous_secret_expires > now())`,
+      values: [hashes],
     });
     const row = rows[0];
     if (!row) return unknown;
+    // A key that is used while the secret key is being replaced goes over to the new one.
+    if (secrets.previous) {
+      await db.pool.query("UPDATE api_key SET secret_hash = $2 WHERE id = $1 AND secret_hash = $3", [
+        row.id,
+        ...hashes,
+      ]);
+    }
     const answer = answerFor(row, secrets, now());
     if (cache.size >= maxCached) cache = new Map();
     else if (cache === before) {

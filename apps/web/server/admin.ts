@@ -1,0 +1,135 @@
+/** npm run admin -- COMMAND: for whoever runs the gateway and cannot get in by its pages. */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { parseArgs } from "node:util";
+import { migrate, requireNobodyRuns, type Database } from "@codex-gateway/db";
+import {
+  countKeysOnPreviousSecret,
+  createOwner,
+  credentialsSchema,
+  hasOwner,
+  reencrypt,
+  resetPassword,
+  setFirstUpstream,
+} from "@codex-gateway/domain";
+import { runCommand, type CommandParts } from "./command.ts";
+import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
+import { existingSecrets, forgetPreviousSecretKeyFile, replaceSecretKeyFile, secretsFrom } from "./secret-key.ts";
+import { issueSetupLink } from "./setup-link.ts";
+
+const usage = `npm run admin -- COMMAND
+
+  create-owner EMAIL           makes the first owner without the wizard
+  reset-password EMAIL         gives a user a new password and ends their sessions
+  set-upstream URL             sets the first upstream's address and key
+  setup-link                   prints the link to the wizard, while there is no owner
+  rotate-secret-key            replaces the generated secret key; the gateway must be stopped
+  secret-key-status            says how many keys still need the secret key before
+  forget-secret-key            ends the replacement: keys not used since stop working
+
+  --stdin                      reads the password, or the upstream's key, from standard input;
+                               otherwise a password is made and printed
+  --allow-private              set-upstream: the address may be private or plain http`;
+
+type Command = (parts: CommandParts & { database: Database; argument: string; options: Options }) => Promise<string>;
+type Options = { stdin: boolean; isPrivateAllowed: boolean };
+
+const commands: Readonly<Record<string, { takes: string | null; run: Command } | undefined>> = {
+  "create-owner": {
+    takes: "EMAIL",
+    run: async ({ database, argument, options }) => {
+      const { credentials, said } = await credentialsOf(argument, options);
+      await createOwner(database, credentials);
+      return `${credentials.email} is the owner.${said}`;
+    },
+  },
+  "reset-password": {
+    takes: "EMAIL",
+    run: async ({ database, argument, options }) => {
+      const { credentials, said } = await credentialsOf(argument, options);
+      await resetPassword(database, credentials);
+      return `${credentials.email} has a new password, and no session any more.${said}`;
+    },
+  },
+  "set-upstream": {
+    takes: "URL",
+    run: async ({ env, database, argument, options }) => {
+      if (!options.stdin) throw new Error("Give the upstream's key on standard input, with --stdin.");
+      const apiKey = await readStdin("key");
+      const { isPrivateAllowed } = options;
+      await setFirstUpstream(database, secretsFrom(env), { baseUrl: argument, apiKey, isPrivateAllowed });
+      return `Calls go to ${argument}, with the key that ends in ${apiKey.slice(-4)}.`;
+    },
+  },
+  "setup-link": {
+    takes: null,
+    run: async ({ env, database }) => {
+      if (await hasOwner(database)) throw new Error("There is an owner already, so that there is nothing to set up.");
+      const publicUrl = env.PUBLIC_URL ?? `http://localhost:${env.PORT}`;
+      const file = path.join(env.DATA_FOLDER, "setup-token");
+      if (existsSync(file)) return `${publicUrl}/setup?token=${readFileSync(file, "utf8").trim()}`;
+      return (await issueSetupLink(database, env.DATA_FOLDER, publicUrl)) ?? "";
+    },
+  },
+  "rotate-secret-key": {
+    takes: null,
+    run: async ({ env, database }) => {
+      if (env.SECRET_KEY && !env.SECRET_KEY_PREVIOUS) {
+        throw new Error("SECRET_KEY is given: move it to SECRET_KEY_PREVIOUS, set a new one, and start the gateway.");
+      }
+      await requireNobodyRuns(database.pool);
+      if (!env.SECRET_KEY) replaceSecretKeyFile(env.DATA_FOLDER);
+      const count = await reencrypt(database, secretsFrom(env));
+      return `The secret key is replaced; ${count} secrets are encrypted anew. Keys follow as they are used.`;
+    },
+  },
+  "secret-key-status": {
+    takes: null,
+    run: async ({ env, database }) => {
+      if (!existingSecrets(env)?.previous) return "No secret key is being replaced.";
+      const keys = (await countKeysOnPreviousSecret(database)) ?? 0;
+      return `${keys} API keys were not used since the secret key was replaced, and still need the one before it.`;
+    },
+  },
+  "forget-secret-key": {
+    takes: null,
+    run: ({ env }) => {
+      forgetPreviousSecretKeyFile(env.DATA_FOLDER);
+      return Promise.resolve("The secret key before this one is gone; restart the gateway.");
+    },
+  },
+};
+
+await runCommand(async (parts) => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { stdin: { type: "boolean" }, "allow-private": { type: "boolean" }, help: { type: "boolean" } },
+  });
+  const [name = "", argument = ""] = positionals;
+  const command = commands[name];
+  if (values.help || !command) {
+    console.log(usage);
+    return values.help ? 0 : 1;
+  }
+  if (command.takes !== null && argument === "") throw new Error(`${name} needs ${command.takes}.`);
+  const { database } = await findDatabaseOf(parts.env, parts.undo, { mayCreate: true });
+  await migrate(database.pool, migrationsFolderOf(parts.rootFolder));
+  const options = { stdin: values.stdin ?? false, isPrivateAllowed: values["allow-private"] ?? false };
+  console.log(await command.run({ ...parts, database, argument, options }));
+  return 0;
+});
+
+async function readStdin(what: string): Promise<string> {
+  const given = (await text(process.stdin)).trim();
+  if (given === "") throw new Error(`No ${what} came on standard input.`);
+  return given;
+}
+
+async function credentialsOf(email: string, { stdin }: Options) {
+  const password = stdin ? await readStdin("password") : randomBytes(12).toString("base64url");
+  const parsed = credentialsSchema.safeParse({ email, password });
+  if (!parsed.success) throw new Error(parsed.error.issues.map(({ message }) => message).join(" "));
+  return { credentials: parsed.data, said: stdin ? "" : ` Password: ${password}` };
+}

@@ -1,0 +1,53 @@
+/** npm run restore -- FILE: reads a backup into an empty database, settles what was under way, and proves the books. */
+import { createReadStream, existsSync } from "node:fs";
+import { readBackup, type BackupHead } from "@codex-gateway/db";
+import { closeInstance, createLedger, openInstance, reapOrphans, verifyLedger } from "@codex-gateway/domain";
+import { runCommand } from "./command.ts";
+import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
+import { existingSecrets } from "./secret-key.ts";
+
+await runCommand(async ({ env, rootFolder, undo }) => {
+  const file = process.argv[2];
+  if (!file) throw new Error("Name the backup: npm run restore -- FILE (or - for standard input).");
+  if (file !== "-" && !existsSync(file)) throw new Error(`There is no file ${file}.`);
+  const secrets = existingSecrets(env);
+  const check = ({ secretKeyId }: BackupHead) => {
+    if (secrets && [secrets.id, secrets.previous?.id].includes(secretKeyId)) return;
+    throw new Error(
+      `The backup needs the secret key ${secretKeyId}, and ${secrets ? `here is ${secrets.id}` : "here is none"}: ` +
+        "set SECRET_KEY, or data/secret-key, to the one it was made under.",
+    );
+  };
+  const startedAtMs = Date.now();
+  const { database } = await findDatabaseOf(env, undo, { mayCreate: true });
+  const source = file === "-" ? process.stdin : createReadStream(file);
+  const { head, counts } = await readBackup(database, source, {
+    migrationsFolder: migrationsFolderOf(rootFolder),
+    check,
+  });
+  const loadedAtMs = Date.now();
+  console.log(
+    `Restored the state of ${head.createdAt}: ${counts.user ?? 0} users, ${counts.charge ?? 0} charges, ` +
+      `in ${seconds(loadedAtMs - startedAtMs)} s.`,
+  );
+
+  // The calls that were under way are over; their processes are not here to say how.
+  const instance = await openInstance(database);
+  const ledger = createLedger(database.pool, instance);
+  let settled = 0;
+  for (let found = await reapOrphans(database, ledger); found > 0; found = await reapOrphans(database, ledger))
+    settled += found;
+  await ledger.idle();
+  await closeInstance(database, instance);
+  if (settled > 0) console.log(`${settled} calls that were under way are settled by what was known of them.`);
+
+  const findings = await verifyLedger(database);
+  const broken = findings.filter(({ breaches }) => breaches > 0);
+  for (const { invariant, says, breaches } of broken) console.log(`${invariant}  BROKEN  ${breaches}  ${says}`);
+  console.log(`Books ${broken.length === 0 ? "verified" : "NOT sound"}, in ${seconds(Date.now() - loadedAtMs)} s.`);
+  return broken.length === 0 ? 0 : 1;
+});
+
+function seconds(ms: number): string {
+  return (ms / 1_000).toFixed(1);
+}
