@@ -25,9 +25,7 @@ export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo): 
  * @throws StartError where there is no database yet, unless `mayCreate`
  */
 export async function findDatabaseOf(env: Env, undo: Undo, { mayCreate = false } = {}): Promise<OpenDatabase> {
-  const urlFile = urlFileOf(env.DATA_FOLDER);
-  let url = env.DATABASE_URL;
-  if (!url && existsSync(urlFile)) url = readFileSync(urlFile, "utf8").trim();
+  let url = env.DATABASE_URL ?? (await runningEmbedded(env.DATA_FOLDER));
   if (!url) {
     if (!mayCreate && !existsSync(path.join(env.DATA_FOLDER, "postgres"))) {
       throw new StartError(`There is no database in ${env.DATA_FOLDER} yet; start the gateway first.`);
@@ -35,6 +33,20 @@ export async function findDatabaseOf(env: Env, undo: Undo, { mayCreate = false }
     url = await startEmbedded(env.DATA_FOLDER, undo);
   }
   return { database: await connect(url, undo), databaseUrl: url };
+}
+
+/** Null where none runs; the file of a gateway that was killed may name one that is gone. */
+async function runningEmbedded(dataFolder: string): Promise<string | null> {
+  const urlFile = urlFileOf(dataFolder);
+  if (!existsSync(urlFile)) return null;
+  const url = readFileSync(urlFile, "utf8").trim();
+  const probe = openDatabase(url, { maxConnections: 1 });
+  const isRunning = await probe.pool.query("SELECT 1").then(
+    () => true,
+    () => false,
+  );
+  await probe.close();
+  return isRunning ? url : null;
 }
 
 export const migrationsFolderOf = (rootFolder: string): string => path.join(rootFolder, "prisma/migrations");

@@ -1,6 +1,6 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
-export { countKeysOnPreviousSecret, reencrypt } from "./access/rotate.ts";
+export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
 export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
@@ -14,6 +14,7 @@ export { QueueFullError } from "./ledger/group-commit.ts";
 export { holdCall, type HeldCall } from "./ledger/hold-call.ts";
 export {
   closeInstance,
+  endAllLeases,
   heartbeatMs,
   leaseMs,
   openInstance,
