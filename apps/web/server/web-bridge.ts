@@ -3,7 +3,7 @@
  *
  * Two things must hold that common adapters lose: a client's disconnect reaches the handler even after a garbage
  * collection, so the controller is kept alive by the response's own listener; and a client that stops reading stops
- * the reading of the body, so that nothing piles up in memory.
+ * the reading of the body, so that nothing piles up in memory. One that takes nothing for a minute is turned out.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
@@ -11,12 +11,15 @@ import { Readable } from "node:stream";
 export type WebExchange = { request: Request; remoteAddress: string; closeSignal: AbortSignal };
 export type WebHandler = (exchange: WebExchange) => Promise<Response>;
 
+const defaultStallMs = 60_000;
+
 /** Answers `req` with what `handler` returns; rejects only where the handler does. */
 export async function answerWithWebHandler(
   req: IncomingMessage,
   res: ServerResponse,
   origin: string,
   handler: WebHandler,
+  { stallMs = defaultStallMs } = {},
 ): Promise<void> {
   const closed = new AbortController();
   res.once("close", () => closed.abort());
@@ -25,7 +28,7 @@ export async function answerWithWebHandler(
     remoteAddress: req.socket.remoteAddress ?? "",
     closeSignal: closed.signal,
   });
-  await sendResponse(res, response, closed.signal);
+  await sendResponse(res, response, closed.signal, stallMs);
 }
 
 function toRequest(req: IncomingMessage, origin: string, signal: AbortSignal): Request {
@@ -43,7 +46,12 @@ function toRequest(req: IncomingMessage, origin: string, signal: AbortSignal): R
   });
 }
 
-async function sendResponse(res: ServerResponse, response: Response, closed: AbortSignal): Promise<void> {
+async function sendResponse(
+  res: ServerResponse,
+  response: Response,
+  closed: AbortSignal,
+  stallMs: number,
+): Promise<void> {
   res.statusCode = response.status;
   for (const [name, value] of response.headers) if (name !== "set-cookie") res.setHeader(name, value);
   const cookies = response.headers.getSetCookie();
@@ -62,7 +70,7 @@ async function sendResponse(res: ServerResponse, response: Response, closed: Abo
   closed.addEventListener("abort", cancel, { once: true });
   res.flushHeaders();
   try {
-    await pump(reader, res, closed);
+    await pump(reader, res, closed, stallMs);
     res.end();
   } catch {
     // The handler's stream broke: the client must see a broken connection, not a clean end.
@@ -70,23 +78,30 @@ async function sendResponse(res: ServerResponse, response: Response, closed: Abo
   }
 }
 
-async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, res: ServerResponse, closed: AbortSignal) {
+async function pump(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  res: ServerResponse,
+  closed: AbortSignal,
+  stallMs: number,
+) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done || closed.aborted) return;
-    if (!res.write(value)) await drained(res, closed);
+    if (!res.write(value)) await drained(res, closed, stallMs);
   }
 }
 
-function drained(res: ServerResponse, closed: AbortSignal): Promise<void> {
+function drained(res: ServerResponse, closed: AbortSignal, stallMs: number): Promise<void> {
   return new Promise((resolve) => {
+    const stalled = setTimeout(() => res.destroy(), stallMs);
     const finish = () => {
+      clearTimeout(stalled);
       res.off("drain", finish);
       closed.removeEventListener("abort", finish);
       resolve();
     };
     if (closed.aborted) {
-      resolve();
+      finish();
       return;
     }
     res.once("drain", finish);

@@ -9,6 +9,7 @@ import { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.
 import { endpoints, type Endpoint } from "./endpoints.ts";
 import { errorAnswer, type ErrorCode } from "./errors.ts";
 import type { Caller, Hold, Ports, Refusal, Upstream } from "./ports.ts";
+import { defaultHeartbeatMs } from "./heartbeat.ts";
 import { findRead } from "./reads.ts";
 import { noFacts } from "./meter-answer.ts";
 import { captureOf, relayAnswer } from "./relay.ts";
@@ -22,7 +23,7 @@ import {
   type UpstreamTimeouts,
 } from "./upstream-client.ts";
 
-export type GatewayOptions = { maxBodyBytes?: number; timeouts?: UpstreamTimeouts };
+export type GatewayOptions = { maxBodyBytes?: number; timeouts?: UpstreamTimeouts; heartbeatMs?: number };
 
 export type Gateway = {
   handle(call: GatewayCall): Promise<GatewayAnswer>;
@@ -46,6 +47,9 @@ export type Exchange = {
   hold: Hold;
   /** Aborts when the client has left; null for a whole answer, which is fetched to its end all the same. */
   signal: AbortSignal | null;
+  /** Codex takes any event at any time, and hangs up where none comes. */
+  isCodex: boolean;
+  heartbeatMs: number;
   record: CallRecord;
   /** To be called once a streamed answer is over and settled. */
   done: (record: CallRecord) => void;
@@ -55,7 +59,7 @@ const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, endpoint]));
 const bearer = /^Bearer +(\S+)$/i;
 
 export function createGateway(ports: Ports, options: GatewayOptions = {}): Gateway {
-  const { maxBodyBytes = 10 * 1024 * 1024, timeouts = defaultTimeouts } = options;
+  const { maxBodyBytes = 10 * 1024 * 1024, timeouts = defaultTimeouts, heartbeatMs = defaultHeartbeatMs } = options;
   const upstreams = createUpstreamClient(ports.now, timeouts);
   let running = 0;
   let isDraining = false;
@@ -124,6 +128,8 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       body,
       hold,
       signal: facts.isStream ? call.signal : null,
+      isCodex: isCodex(call.headers),
+      heartbeatMs,
       record,
       done,
     };
@@ -229,6 +235,9 @@ const faultCodes: Readonly<Record<UpstreamFault, ErrorCode>> = {
   failed: "upstream_failed",
   aborted: "upstream_failed",
 };
+
+const isCodex = ({ originator }: GatewayCall["headers"]): boolean =>
+  typeof originator === "string" && originator.startsWith("codex");
 
 const refuse = ({ refused, ...rest }: Refusal, id: string) => errorAnswer(refused, id, rest);
 

@@ -9,32 +9,37 @@ import { createRequestId } from "./request-id.ts";
 
 export type NodeDoor = { answer(req: IncomingMessage, res: ServerResponse): Promise<void>; close(): void };
 
-const heartbeatMs = 15_000;
-const stallMs = 60_000;
-const sweepMs = 5_000;
-const heartbeat = Buffer.from(": keep-alive\n\n");
+const defaultStallMs = 60_000;
+const defaultSweepMs = 5_000;
 
-type OpenStream = { res: ServerResponse; lastWriteAtMs: number; isEventStream: boolean };
+type OpenStream = { res: ServerResponse; lastWriteAtMs: number; heartbeat: NonNullable<GatewayAnswer["heartbeat"]> };
 
-export function createNodeDoor(gateway: Gateway): NodeDoor {
+/** A reader that takes nothing for `stallMs` is turned out; every `sweepMs` it is looked after that and the heartbeats. */
+export function createNodeDoor(
+  gateway: Gateway,
+  { stallMs = defaultStallMs, sweepMs = defaultSweepMs } = {},
+): NodeDoor {
   const streams = new Set<OpenStream>();
   // One timer for all streams: a timer per chunk would cost more than the chunk.
   const sweep = setInterval(() => {
     const nowMs = Date.now();
     for (const stream of streams) {
-      const silentMs = nowMs - stream.lastWriteAtMs;
       if (stream.res.writableNeedDrain) {
-        if (silentMs >= stallMs) stream.res.destroy();
-      } else if (silentMs >= heartbeatMs && stream.isEventStream) {
-        stream.res.write(heartbeat);
-        stream.lastWriteAtMs = nowMs;
+        if (nowMs - stream.lastWriteAtMs >= stallMs) stream.res.destroy();
+        continue;
       }
+      const beat = stream.heartbeat(nowMs);
+      if (beat) stream.res.write(beat);
     }
   }, sweepMs);
   sweep.unref();
 
-  async function sendStream(res: ServerResponse, body: AsyncGenerator<Uint8Array, void, void>, isEventStream: boolean) {
-    const stream: OpenStream = { res, lastWriteAtMs: Date.now(), isEventStream };
+  async function sendStream(
+    res: ServerResponse,
+    body: AsyncGenerator<Uint8Array, void, void>,
+    heartbeat: OpenStream["heartbeat"] = () => null,
+  ) {
+    const stream: OpenStream = { res, lastWriteAtMs: Date.now(), heartbeat };
     streams.add(stream);
     res.flushHeaders();
     try {
@@ -77,7 +82,7 @@ export function createNodeDoor(gateway: Gateway): NodeDoor {
         return;
       }
       res.writeHead(answer.status, answer.headers);
-      await sendStream(res, answer.body, (answer.headers["content-type"] ?? "").startsWith("text/event-stream"));
+      await sendStream(res, answer.body, answer.heartbeat);
     },
     close: () => clearInterval(sweep),
   };

@@ -5,6 +5,7 @@
 import { clockMs } from "./call-record.ts";
 import type { Exchange } from "./handle.ts";
 import { estimateInputTokens } from "./estimate-tokens.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import { createStreamMeter, type StreamMeter } from "./meter-answer.ts";
 import type { Ports } from "./ports.ts";
 import { captureOf } from "./relay.ts";
@@ -22,6 +23,7 @@ export async function* relayStream(
   ports: Ports,
   exchange: Exchange,
   answer: UpstreamAnswer,
+  heartbeat: Heartbeat,
 ): AsyncGenerator<Uint8Array, void, void> {
   const isResponses = exchange.endpoint.name === "responses";
   const meter = createStreamMeter(isResponses);
@@ -32,10 +34,14 @@ export async function* relayStream(
     for await (const events of eventsOf(answer)) {
       if (exchange.signal?.aborted) throw new ClientLeftError();
       if (events instanceof Uint8Array) {
+        heartbeat.stop();
         yield events;
         continue;
       }
-      if (events.length > 0) settleOnce.noteFirstByte();
+      if (events.length > 0) {
+        settleOnce.noteFirstByte();
+        heartbeat.note(ports.now(), events.some(isEvent));
+      }
       for (const event of events) {
         const kind = meter.take(event);
         if (kind === "terminal" || kind === "usage") {
@@ -56,10 +62,13 @@ export async function* relayStream(
     yield errorEvent(isResponses);
     throw error;
   } finally {
+    heartbeat.stop();
     answer.body.destroy();
     await settleOnce.settle(false).finally(() => exchange.done(exchange.record));
   }
 }
+
+const isEvent = ({ data }: SseEvent): boolean => data !== null;
 
 /** The events of each chunk; plain bytes where the stream is none that can be read as events: they flow on unmetered. */
 async function* eventsOf(answer: UpstreamAnswer): AsyncGenerator<SseEvent[] | Uint8Array, void, void> {
