@@ -12,6 +12,8 @@ export type Gauges = {
   holdsOpen: number;
   ledgerQueued: number;
   spooled: number;
+  /** Null: not checked yet. */
+  areBooksSound: boolean | null;
   upstreams: { id: string; host: string; health: "healthy" | "failing" | "unused" }[];
 };
 
@@ -164,6 +166,16 @@ function registerGauges(registers: Registry[], read: () => Gauges): void {
       },
     });
   }
+  new Gauge({
+    name: `${prefix}books_sound`,
+    help: "1 where the newest check of the books found no breach, 0 where it did; none before the first check.",
+    registers,
+    collect() {
+      const { areBooksSound } = read();
+      if (areBooksSound === null) this.remove();
+      else this.set(areBooksSound ? 1 : 0);
+    },
+  });
   new Gauge({
     name: `${prefix}upstream_up`,
     help: "0 where the calls to an upstream fail, 1 otherwise.",

@@ -1,4 +1,4 @@
-/** Checks the books (I1 to I9) of the gateway's database, prints each figure, and exits 1 on any breach. */
+/** Checks the books of the gateway's database, prints each figure, and exits 1 on any breach. */
 import { verifyLedger } from "@codex-gateway/domain";
 import { runCommand } from "./command.ts";
 import { findDatabaseOf } from "./database-of.ts";
@@ -6,9 +6,10 @@ import { findDatabaseOf } from "./database-of.ts";
 await runCommand(async ({ env, undo }) => {
   const { database } = await findDatabaseOf(env, undo);
   const findings = await verifyLedger(database);
-  for (const { invariant, says, breaches } of findings) {
+  for (const { invariant, says, checked, breaches } of findings) {
+    const word = breaches === 0 ? "holds " : "BROKEN";
     console.log(
-      `${invariant.padEnd(4)}${breaches === 0 ? "holds " : "BROKEN"}  ${String(breaches).padStart(6)}  ${says}`,
+      `${invariant.padEnd(4)}${word}  ${String(breaches).padStart(6)} of ${String(checked).padEnd(9)} ${says}`,
     );
   }
   return findings.every(({ breaches }) => breaches === 0) ? 0 : 1;

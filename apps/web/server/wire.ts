@@ -46,6 +46,7 @@ import {
 import type { Env } from "./env.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createTraces } from "./traces.ts";
+import { startVerifyJob } from "./verify-job.ts";
 
 export type Wired = {
   gateway: Gateway;
@@ -89,6 +90,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     holdsOpen: ledger.load().holdsOpen,
     ledgerQueued: ledger.load().queued,
     spooled: spool.size(),
+    areBooksSound: verifyJob.areBooksSound(),
     upstreams: known.upstreams.map((upstream) => ({
       id: upstream.id,
       host: new URL(upstream.baseUrl).host,
@@ -160,6 +162,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     },
   };
   const gateway = createGateway(ports);
+  const verifyJob = startVerifyJob(db, log);
   const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, log });
 
   return {
@@ -182,6 +185,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await ledger.idle();
       const unsettled = await spool.replay();
       jobs.stop();
+      await verifyJob.stop();
       await changes.stop();
       await keys.flushLastUsed().catch(() => undefined);
       await closeInstance(db, instance).catch(() => undefined);

@@ -8,6 +8,7 @@ export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } fr
 export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./keys/keys.ts";
 export { findCharge, listCharges, ownsResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
+export { checkBooksIfDue, readBooksCheck } from "./ledger/books-check.ts";
 export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
 export { adjustBalance } from "./ledger/credit.ts";
 export { QueueFullError } from "./ledger/group-commit.ts";

@@ -10,6 +10,7 @@ import { openDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "@cod
 import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
 import { aFundedKey } from "./funded-key.ts";
 import { startSteadyUpstream, steadyCostNanoUsd as costNanoUsd, type SteadyUpstream } from "./steady-upstream.ts";
 
@@ -140,6 +141,7 @@ test("whatever is killed, a finished request is charged once and to the nano, an
     expect({ uncharged, wrong }).toEqual({ uncharged: 0, wrong: [] });
     expect(finished.length).toBeGreaterThan(20);
     expect(new Set(load.finished).size).toBe(load.finished.length);
+    expect(await findWrongCharges(db, { served: upstream.served, finished: load.finished })).toEqual(noWrongCharges);
     expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
   } finally {
     await db.close();

@@ -9,6 +9,7 @@ import {
   type RunningDemo,
 } from "@codex-gateway/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
 import { breachesOf, urlOf, withDatabase } from "./database-of.ts";
 import { anyPorts, demoFolder } from "./demo-folder.ts";
 
@@ -39,6 +40,8 @@ const cappedBody = JSON.stringify({
 });
 const call = (api: string, key: string) =>
   fetch(`${api}/chat/completions`, { method: "POST", headers: { authorization: `Bearer ${key}` }, body: cappedBody });
+
+const idIn = (body: string) => (JSON.parse(body) as { id?: string }).id;
 
 /** A new user whose money is enough for so many calls at once, and their key. */
 async function aUserWithMoneyFor(calls: number): Promise<{ key: string; userId: string }> {
@@ -81,6 +84,9 @@ test.each([
       expect(heldNanoUsd).toBe(0n);
       expect(balanceNanoUsd >= 0n).toBe(true);
     }
+    const served = demo.fake.served.flatMap(({ responseBody }) => idIn(responseBody) ?? []);
+    const finished = answers.flatMap(({ status, headers }) => (status === 200 ? headers.get("x-request-id")! : []));
+    expect(await withDatabase(demo, (db) => findWrongCharges(db, { served, finished }))).toEqual(noWrongCharges);
     expect(await breachesOf(demo)).toEqual([]);
   },
   60_000,

@@ -10,6 +10,7 @@ import { openDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "@cod
 import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
 import { aFundedKey } from "./funded-key.ts";
 import { startSteadyUpstream, steadyCostNanoUsd, type SteadyUpstream } from "./steady-upstream.ts";
 
@@ -112,6 +113,7 @@ test("a rolling restart under load fails no request and leaves nothing unsettled
     expect(failures).toEqual([]);
     expect({ exitCodes, open, answered: ids.size }).toEqual({ exitCodes: [0, 0], open: 0, answered: requests });
     expect(new Set(exact.map(({ holdId }) => holdId))).toEqual(ids);
+    expect(await findWrongCharges(db, { served: upstream.served, finished: [...ids] })).toEqual(noWrongCharges);
     expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
   } finally {
     await db.close();

@@ -7,31 +7,37 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** 12 in, 5 out, gpt-4o-mini: 12 × 0.15 + 5 × 0.60 USD per million. */
 export const steadyCostNanoUsd = 4_800n;
 
-export type SteadyUpstream = { url: string; stop(): void };
+export type SteadyUpstream = {
+  url: string;
+  /** The id of each answer that was begun. */
+  served: readonly string[];
+  stop(): void;
+};
 
 /** It waits `waitMs` before each answer, and `pieceMs` between the pieces of a stream. */
 export async function startSteadyUpstream({ waitMs = 10, pieceMs = 5 } = {}): Promise<SteadyUpstream> {
   const usage = { prompt_tokens: 12, completion_tokens: 5, total_tokens: 17 };
+  const served: string[] = [];
   const server = createServer((req, res) => {
     let body = "";
     req.on("data", (text: Buffer) => (body += text.toString()));
     req.on("end", () => {
       void (async () => {
         await sleep(waitMs);
+        const id = randomUUID();
+        served.push(id);
         if (!body.includes('"stream":true')) {
           res.writeHead(200, { "content-type": "application/json" });
-          res.end(
-            JSON.stringify({ id: randomUUID(), choices: [{ message: { content: "one two three four five" } }], usage }),
-          );
+          res.end(JSON.stringify({ id, choices: [{ message: { content: "one two three four five" } }], usage }));
           return;
         }
         res.writeHead(200, { "content-type": "text/event-stream" });
         const send = (chunk: object) => res.write(`data: ${JSON.stringify(chunk)}\n\n`);
         for (const content of ["one ", "two ", "three ", "four ", "five"]) {
-          send({ id: "c", choices: [{ index: 0, delta: { content } }] });
+          send({ id, choices: [{ index: 0, delta: { content } }] });
           await sleep(pieceMs);
         }
-        send({ id: "c", choices: [], usage });
+        send({ id, choices: [], usage });
         res.end("data: [DONE]\n\n");
       })();
     });
@@ -39,6 +45,7 @@ export async function startSteadyUpstream({ waitMs = 10, pieceMs = 5 } = {}): Pr
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    served,
     stop: () => {
       server.closeAllConnections();
       server.close();

@@ -136,6 +136,8 @@ test("metrics: for whom they are, in the format's grammar, and counting what was
     up: 1,
     asked: 2,
   });
+  // Nobody has checked the books yet: neither 0 nor 1 would be true.
+  expect(read("books_sound")).toBeUndefined();
   expect(valueOf(samples, "nodejs_eventloop_lag_p99_seconds")).toBeGreaterThan(0);
 });
 

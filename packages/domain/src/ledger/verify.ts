@@ -1,124 +1,159 @@
-/** Proves the books: each invariant is a query that finds every row that breaks it. */
+/**
+ * Proves the books: every figure says how many rows were looked at and how many break the invariant. It walks the tables
+ * that only grow in chunks, each a statement and a snapshot of its own, so that it can run beside a busy ledger: a long
+ * snapshot would keep every old version of the wallets' rows.
+ *
+ * What the whole must come to follows from the parts: each account is the sum of its chain (I1, I6), and each entry
+ * belongs to one charge, top-up or adjustment whose entries sum to its amount (I7).
+ */
 import type { Database } from "@codex-gateway/db";
-import { costNanoUsd, type UsageUnits } from "../prices/cost.ts";
+import { costNanoUsd, type Prices, type UsageUnits } from "../prices/cost.ts";
 import { pricesFromJson, type PricesJson } from "../prices/prices-json.ts";
+import { auditSql, accountsSql, chargesSql, creditsSql, entriesSql, orphansSql, rollupsSql } from "./verify-sql.ts";
 
-export type Finding = { invariant: string; says: string; breaches: number };
+export type Finding = { invariant: string; says: string; checked: number; breaches: number };
 
-const invariants: readonly [invariant: string, says: string, sql: string][] = [
-  [
-    "I1",
-    "balance = sum of entries",
-    `SELECT count(*) FROM account a WHERE balance_nano_usd <>
-       (SELECT coalesce(sum(amount_nano_usd), 0) FROM ledger_entry e WHERE e.account_id = a.id)`,
-  ],
-  [
-    "I2",
-    "held = sum of open holds",
-    `SELECT count(*) FROM account a WHERE held_nano_usd <>
-       (SELECT coalesce(sum(amount_nano_usd), 0) FROM hold h WHERE h.account_id = a.id AND h.state = 'open')`,
-  ],
-  [
-    "I3",
-    "balance ≥ held ≥ 0",
-    "SELECT count(*) FROM account WHERE NOT (balance_nano_usd >= held_nano_usd AND held_nano_usd >= 0)",
-  ],
-  ["I4", "at most one charge per hold", "SELECT count(*) - count(DISTINCT hold_id) FROM charge"],
-  [
-    "I5",
-    "captured ⇔ charged",
-    `SELECT count(*) FROM hold h FULL JOIN charge c ON c.hold_id = h.id
-     WHERE (h.state = 'captured') IS DISTINCT FROM (c.hold_id IS NOT NULL)`,
-  ],
-  [
-    "I6",
-    "sequence and hash chain of each account unbroken",
-    `WITH chain AS (
-       SELECT e.*, row_number() OVER w AS nth,
-         coalesce(lag(hash) OVER w, decode(repeat('00', 32), 'hex')) AS previous,
-         coalesce(lag(balance_after_nano_usd) OVER w, 0) + amount_nano_usd AS expected_balance
-       FROM ledger_entry e WINDOW w AS (PARTITION BY account_id ORDER BY account_seq))
-     SELECT (SELECT count(*) FROM chain WHERE account_seq <> nth OR balance_after_nano_usd <> expected_balance OR hash <>
-         entry_hash(previous, kind, ref, amount_nano_usd, balance_after_nano_usd, account_seq))
-       + (SELECT count(*) FROM account a WHERE (a.seq, a.head_hash) IS DISTINCT FROM
-           (SELECT (coalesce(max(account_seq), 0),
-              coalesce((array_agg(hash ORDER BY account_seq DESC))[1], decode(repeat('00', 32), 'hex')))
-            FROM ledger_entry e WHERE e.account_id = a.id)) AS count`,
-  ],
-  [
-    "I7",
-    "money in − money out = money there",
-    `SELECT CASE WHEN
-       (SELECT coalesce(sum(amount_nano_usd), 0) FROM top_up) + (SELECT coalesce(sum(amount_nano_usd), 0) FROM adjustment)
-         - (SELECT coalesce(sum(cost_nano_usd), 0) FROM charge)
-       = (SELECT coalesce(sum(CASE kind WHEN 'wallet' THEN balance_nano_usd ELSE -balance_nano_usd END), 0) FROM account)
-     THEN 0 ELSE 1 END AS count`,
-  ],
-  [
-    "I8",
-    "no open hold of an instance dead for over 35 s",
-    `SELECT count(*) FROM hold h LEFT JOIN instance i ON i.id = h.instance_id
-     WHERE h.state = 'open' AND h.created_at < now() - interval '35 seconds'
-       AND (i.id IS NULL OR i.epoch > h.instance_epoch OR i.lease_until < now() - interval '35 seconds')`,
-  ],
-];
+/** `rest` is called between chunks with the time that the last one took, and may wait. */
+export type VerifyOptions = { chunkRows?: number; rest?: (tookMs: number) => Promise<void> };
 
-/** Rows of the hot tables that name what is not there; they have no foreign keys, for their cost. */
-const references = `SELECT
-  (SELECT count(*) FROM hold h LEFT JOIN account a ON a.id = h.account_id LEFT JOIN api_key k ON k.id = h.api_key_id
-     LEFT JOIN price_version p ON p.id = h.price_version_id WHERE a.id IS NULL OR k.id IS NULL OR p.id IS NULL)
-  + (SELECT count(*) FROM charge c LEFT JOIN hold h ON h.id = c.hold_id AND h.account_id = c.account_id WHERE h.id IS NULL)
-  + (SELECT count(*) FROM ledger_entry e LEFT JOIN account a ON a.id = e.account_id WHERE a.id IS NULL)
-  + (SELECT count(*) FROM usage_rollup r LEFT JOIN account a ON a.id = r.account_id WHERE a.id IS NULL) AS count`;
+const invariants = {
+  I1: "balance = sum of entries",
+  I2: "held = sum of open holds",
+  I3: "balance ≥ held ≥ 0",
+  I4: "at most one charge per hold",
+  I5: "captured ⇔ charged",
+  I6: "sequence and hash chain of each account unbroken",
+  I7: "each charge and credit = its entries, each entry has one: money in − money out = money there",
+  I8: "no open hold of an instance dead for over 35 s",
+  I9: "cost = usage × price version",
+  REF: "every reference leads somewhere",
+  AUD: "hash chain of the audit log unbroken",
+} as const;
+type Invariant = keyof typeof invariants;
 
-/** Runs I1 to I9 and the references in one snapshot. A figure above zero is a breach. */
-export async function verifyLedger(db: Pick<Database, "pool">): Promise<Finding[]> {
-  const client = await db.pool.connect();
-  try {
-    await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    const findings: Finding[] = [];
-    for (const [invariant, says, sql] of [
-      ...invariants,
-      ["REF", "every reference leads somewhere", references] as const,
-    ]) {
-      const { rows } = await client.query<{ count?: bigint; "?column?"?: bigint }>(sql);
-      findings.push({ invariant, says, breaches: Number(rows[0]?.count ?? rows[0]?.["?column?"] ?? 0n) });
+type Queryable = { query: Database["pool"]["query"] };
+type Tally = (invariant: Invariant, checked: number, breaches: number) => void;
+/** Takes the rows behind the cursor; answers where it stopped, null at the end. */
+type Walk<Cursor> = (cursor: Cursor, chunkRows: number) => Promise<Cursor | null>;
+
+/** Checks all of the books. A figure of breaches above zero is one too many. */
+export async function verifyLedger(
+  { pool: client }: { pool: Queryable },
+  { chunkRows = 2_000, rest }: VerifyOptions = {},
+): Promise<Finding[]> {
+  const figures = new Map<Invariant, { checked: number; breaches: number }>();
+  const tally: Tally = (invariant, checked, breaches) => {
+    const figure = figures.get(invariant) ?? { checked: 0, breaches: 0 };
+    figures.set(invariant, { checked: figure.checked + checked, breaches: figure.breaches + breaches });
+  };
+  const walk = async <Cursor>(start: Cursor, step: Walk<Cursor>) => {
+    for (let cursor: Cursor | null = start; cursor !== null;) {
+      const startedAtMs = performance.now();
+      cursor = await step(cursor, chunkRows);
+      await rest?.(performance.now() - startedAtMs);
     }
-    findings.push({ invariant: "I9", says: "cost = usage × price version", breaches: await countWrongCosts(client) });
-    await client.query("COMMIT");
-    return findings;
-  } finally {
-    client.release();
+  };
+  await walk({}, () => checkAccounts(client, tally));
+  await walk({ accountId: zeroId, seq: 0n }, entriesWalk(client, tally));
+  await walk(zeroId, chargesWalk(client, tally, await readPriceVersions(client)));
+  await walk(0n, auditWalk(client, tally));
+  return Object.entries(invariants).map(([invariant, says]) => ({
+    invariant,
+    says,
+    ...(figures.get(invariant as Invariant) ?? { checked: 0, breaches: 0 }),
+  }));
+}
+
+const zeroId = "00000000-0000-0000-0000-000000000000";
+
+async function one<Row extends object>(client: Queryable, sql: string, values: unknown[] = []): Promise<Row> {
+  const { rows } = await client.query<Row>(sql, values);
+  if (!rows[0]) throw new Error("A count without a row.");
+  return rows[0];
+}
+
+async function checkAccounts(client: Queryable, tally: Tally): Promise<null> {
+  const accounts = await one<Record<"checked" | "balance" | "held" | "negative" | "head", bigint>>(client, accountsSql);
+  tally("I1", Number(accounts.checked), Number(accounts.balance));
+  tally("I2", Number(accounts.checked), Number(accounts.held));
+  tally("I3", Number(accounts.checked), Number(accounts.negative));
+  tally("I6", 0, Number(accounts.head));
+  for (const [invariant, sql] of [
+    ["I7", creditsSql],
+    ["I8", orphansSql],
+    ["REF", rollupsSql],
+  ] as const) {
+    const { checked, breaches } = await one<Record<"checked" | "breaches", bigint>>(client, sql);
+    tally(invariant, Number(checked), Number(breaches));
   }
+  return null;
+}
+
+function entriesWalk(client: Queryable, tally: Tally): Walk<{ accountId: string; seq: bigint }> {
+  type Row = Record<"checked" | "balances" | "links" | "unfounded" | "lost", bigint> & {
+    last_account: string | null;
+    last_seq: bigint | null;
+  };
+  return async ({ accountId, seq }, chunkRows) => {
+    const row = await one<Row>(client, entriesSql, [accountId, String(seq), chunkRows]);
+    const checked = Number(row.checked);
+    tally("I1", 0, Number(row.balances));
+    tally("I6", checked, Number(row.links));
+    tally("I7", checked, Number(row.unfounded));
+    tally("REF", checked, Number(row.lost));
+    if (checked < chunkRows || row.last_account === null || row.last_seq === null) return null;
+    return { accountId: row.last_account, seq: row.last_seq };
+  };
 }
 
 type ChargeRow = {
-  hold_id: string;
+  id: string;
+  is_hold: boolean;
+  is_charge: boolean;
+  is_captured: boolean;
+  is_lost: boolean;
   usage: UsageUnits;
   service_tier: string | null;
   cost_nano_usd: bigint;
   price_version_id: string;
+  entered_nano_usd: bigint;
 };
 
-async function countWrongCosts(client: { query: Database["pool"]["query"] }): Promise<number> {
-  const versions = await client.query<{ id: string; prices: PricesJson; markup_ppm: number }>(
+function chargesWalk(client: Queryable, tally: Tally, books: ReadonlyMap<string, Prices>): Walk<string> {
+  return async (after, chunkRows) => {
+    const { rows } = await client.query<ChargeRow>(chargesSql, [after, chunkRows]);
+    const charges = rows.filter((row) => row.is_charge);
+    const holds = rows.filter((row) => row.is_hold).length;
+    tally("I4", charges.length, charges.length - new Set(charges.map(({ id }) => id)).size);
+    tally("I5", rows.length, rows.filter((row) => row.is_captured !== row.is_charge).length);
+    tally("I7", charges.length, charges.filter((row) => row.entered_nano_usd !== -row.cost_nano_usd).length);
+    tally("I9", charges.length, charges.filter((row) => !isCostRight(books, row)).length);
+    tally("REF", rows.length, rows.filter((row) => row.is_lost).length);
+    return holds < chunkRows ? null : (rows.at(-1)?.id ?? null);
+  };
+}
+
+async function readPriceVersions(client: Queryable): Promise<Map<string, Prices>> {
+  const { rows } = await client.query<{ id: string; prices: PricesJson; markup_ppm: number }>(
     "SELECT id, prices, markup_ppm FROM price_version",
   );
-  const books = new Map(versions.rows.map((row) => [row.id, pricesFromJson(row.prices, row.markup_ppm)]));
-  let wrong = 0;
-  let after = "00000000-0000-0000-0000-000000000000";
-  for (;;) {
-    const { rows } = await client.query<ChargeRow>(
-      `SELECT hold_id, usage, service_tier, cost_nano_usd, price_version_id FROM charge
-       WHERE hold_id > $1 ORDER BY hold_id LIMIT 10000`,
-      [after],
-    );
-    for (const row of rows) {
-      const book = books.get(row.price_version_id);
-      if (!book || costNanoUsd(book, row.usage, row.service_tier) !== row.cost_nano_usd) wrong++;
-    }
-    const last = rows.at(-1);
-    if (!last) return wrong;
-    after = last.hold_id;
+  return new Map(rows.map((row) => [row.id, pricesFromJson(row.prices, row.markup_ppm)]));
+}
+
+function isCostRight(books: ReadonlyMap<string, Prices>, row: ChargeRow): boolean {
+  const prices = books.get(row.price_version_id);
+  try {
+    return prices !== undefined && costNanoUsd(prices, row.usage, row.service_tier) === row.cost_nano_usd;
+  } catch {
+    return false; // Units that are no numbers.
   }
+}
+
+function auditWalk(client: Queryable, tally: Tally): Walk<bigint> {
+  return async (after, chunkRows) => {
+    type Row = Record<"checked" | "breaches", bigint> & { last_id: bigint | null };
+    const row = await one<Row>(client, auditSql, [String(after), chunkRows]);
+    tally("AUD", Number(row.checked), Number(row.breaches));
+    return Number(row.checked) < chunkRows ? null : row.last_id;
+  };
 }

@@ -1,0 +1,51 @@
+/** Checks the books every hour, in one of all processes, slowly enough that no call waits for it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Database } from "@codex-gateway/db";
+import { checkBooksIfDue, readBooksCheck } from "@codex-gateway/domain";
+import type { Log } from "@codex-gateway/gateway";
+
+export type VerifyJob = {
+  /** As the newest check of whichever process says; null: there was none yet. */
+  areBooksSound(): boolean | null;
+  stop(): Promise<void>;
+};
+
+const everyMs = 60 * 60_000;
+/** How often each process looks whether a check is due, and what the newest one says. The first look comes after the reaper's. */
+const lookMs = 60_000;
+/** Of the time, a tenth: a million charges take 25 s of work, and so about four minutes. */
+const restFactor = 9;
+
+export function startVerifyJob(db: Database, log: Log, times = { everyMs, lookMs }): VerifyJob {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let areBooksSound: boolean | null = null;
+  const rest = (tookMs: number) => sleep(tookMs * restFactor, undefined, { signal });
+
+  async function look(): Promise<void> {
+    const check = await checkBooksIfDue(db, { everyMs: times.everyMs, rest });
+    areBooksSound = (check ?? (await readBooksCheck(db)))?.isSound ?? null;
+    if (!check) return;
+    const tookMs = check.finishedAt.getTime() - check.startedAt.getTime();
+    const broken = check.findings.filter(({ breaches }) => breaches > 0);
+    log(check.isSound ? "info" : "error", check.isSound ? "books_sound" : "books_broken", { tookMs, broken });
+  }
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(times.lookMs, undefined, { signal });
+      await look().catch((error: unknown) => {
+        if (!signal.aborted) log("error", "verify_failed", { error: (error as Error).message });
+      });
+    }
+  }
+
+  const ended = run().catch(() => undefined);
+  return {
+    areBooksSound: () => areBooksSound,
+    stop: () => {
+      stopping.abort();
+      return ended;
+    },
+  };
+}
