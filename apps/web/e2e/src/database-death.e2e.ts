@@ -25,7 +25,8 @@ beforeAll(async () => {
     SECRET_KEY: "",
   });
 });
-afterAll(() => {
+afterAll(async () => {
+  await gateway.stop();
   upstream.stop();
   rmSync(folder, { recursive: true, force: true });
 });
