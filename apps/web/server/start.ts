@@ -36,7 +36,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
     return unsettled;
   };
   try {
-    const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo);
+    const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo, log);
     const secrets = secretsFrom(env);
     const renewed = await reencrypt(database, secrets);
     if (renewed > 0) log("warn", "secret_key_replaced", { values: renewed });

@@ -2,6 +2,21 @@ export { AppError, type AppErrorCode } from "./app-error.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
+export { alertChannels, type Alert, type AlertChannel } from "./alerts/alert.ts";
+export {
+  checkAlertTarget,
+  openAlertTargets,
+  readAlertSettings,
+  saveAlertSettings,
+  type AlertSettings,
+  type AlertTargets,
+  type EmailTarget,
+  type WebhookTarget,
+} from "./alerts/alert-settings.ts";
+export { forgetOldAlerts, noteDelivery, takeDeliveries } from "./alerts/deliveries.ts";
+export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
+export { noteLowBalances } from "./alerts/low-balances.ts";
+export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
 export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
