@@ -46,14 +46,14 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
     });
   }
 
-  return async ({ request, remoteAddress, closeSignal }) => {
+  return async ({ request, client, closeSignal }) => {
     const { pathname } = new URL(request.url);
     const nonce = randomBytes(16).toString("base64");
     const isProxied = pathname.startsWith("/v1/");
-    if (!isProxied && !isScript(pathname, request) && !isSameOrigin(request, new URL(publicUrl()).origin)) {
+    if (!isProxied && !isScript(pathname, request) && !isSameOrigin(request, client)) {
       return new Response("This request comes from another site.", { status: 403 });
     }
-    const response = await answer(request, remoteAddress, closeSignal, nonce);
+    const response = await answer(request, client.address, closeSignal, nonce);
     if (isProxied) return response;
     const isHttps = publicUrl().startsWith("https:");
     for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps))) response.headers.set(name, value);
