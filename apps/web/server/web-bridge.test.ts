@@ -12,7 +12,8 @@ afterEach(() => closers.splice(0).forEach((close) => close()));
 
 async function serve(handler: WebHandler, options: { stallMs?: number } = {}): Promise<number> {
   const server = createServer(
-    (req, res) => void answerWithWebHandler(req, res, "http://gateway.test", handler, options),
+    (req, res) =>
+      void answerWithWebHandler(req, res, { address: "", host: "", origin: "http://gateway.test" }, handler, options),
   );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   closers.push(() => server.close().closeAllConnections());

@@ -6,9 +6,10 @@
  * the reading of the body, so that nothing piles up in memory. One that takes nothing for a minute is turned out.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
 
-export type WebExchange = { request: Request; remoteAddress: string; closeSignal: AbortSignal };
+export type WebExchange = { request: Request; client: WebClient; closeSignal: AbortSignal };
+/** `host` is what the client asked for, and `origin` what the handler's URLs begin with. */
+export type WebClient = { address: string; host: string; origin: string };
 export type WebHandler = (exchange: WebExchange) => Promise<Response>;
 
 const defaultStallMs = 60_000;
@@ -17,21 +18,23 @@ const defaultStallMs = 60_000;
 export async function answerWithWebHandler(
   req: IncomingMessage,
   res: ServerResponse,
-  origin: string,
+  client: WebClient,
   handler: WebHandler,
   { stallMs = defaultStallMs } = {},
 ): Promise<void> {
   const closed = new AbortController();
   res.once("close", () => closed.abort());
   const response = await handler({
-    request: toRequest(req, origin, closed.signal),
-    remoteAddress: req.socket.remoteAddress ?? "",
+    request: toRequest(req, res, client.origin, closed.signal),
+    client,
     closeSignal: closed.signal,
   });
+  // What is left of a body that nobody read would be taken for the next request.
+  if (!req.complete) res.shouldKeepAlive = false;
   await sendResponse(res, response, closed.signal, stallMs);
 }
 
-function toRequest(req: IncomingMessage, origin: string, signal: AbortSignal): Request {
+function toRequest(req: IncomingMessage, res: ServerResponse, origin: string, signal: AbortSignal): Request {
   const headers = new Headers();
   for (let i = 0; i + 1 < req.rawHeaders.length; i += 2) {
     headers.append(req.rawHeaders[i] ?? "", req.rawHeaders[i + 1] ?? "");
@@ -42,8 +45,28 @@ function toRequest(req: IncomingMessage, origin: string, signal: AbortSignal): R
     method,
     headers,
     signal,
-    ...(hasBody ? { body: Readable.toWeb(req) as ReadableStream, duplex: "half" } : {}),
+    ...(hasBody ? { body: bodyOf(req, res), duplex: "half" } : {}),
   });
+}
+
+/** Nothing is read before it is asked for, and only then is a client that waits for leave told to send its body. */
+function bodyOf(req: IncomingMessage, res: ServerResponse): ReadableStream<Uint8Array> {
+  let chunks: AsyncIterator<Buffer> | null = null;
+  const begin = () => {
+    if (req.headers.expect !== undefined) res.writeContinue();
+    return req[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  };
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        chunks ??= begin();
+        const { done, value } = await chunks.next();
+        if (done === true) controller.close();
+        else controller.enqueue(value);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 async function sendResponse(

@@ -1,6 +1,8 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
+export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
+export { countKeysOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
 export { alertChannels, type Alert, type AlertChannel } from "./alerts/alert.ts";
 export {
@@ -51,6 +53,7 @@ export {
 export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./ledger/usage-report.ts";
 export { adoptSpools, openSpool, type SettleOrder, type Spool } from "./ledger/spool.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
+export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
 export { changeEmail, changePassword, listSessions, revokeSession, type SessionSummary } from "./people/account.ts";
 export {
   adjustUserBalance,
@@ -64,7 +67,7 @@ export {
 export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./people/credentials.ts";
 export { createThrottles, logIn, register, type Throttles } from "./people/login.ts";
 export { createOwner, resetPassword, setFirstUpstream } from "./people/recovery.ts";
-export { createSessions, type Sessions, type SessionUser } from "./people/sessions.ts";
+export { createSessions, endSession, idOfSession, type Sessions, type SessionUser } from "./people/sessions.ts";
 export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
 export { costNanoUsd } from "./prices/cost.ts";
 export {

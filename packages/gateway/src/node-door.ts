@@ -12,12 +12,31 @@ export type NodeDoor = { answer(req: IncomingMessage, res: ServerResponse): Prom
 const defaultStallMs = 60_000;
 const defaultSweepMs = 5_000;
 
+/** What no honest client sends is answered here; false for everything else. */
+export function refuseBadHead(req: IncomingMessage, res: ServerResponse): boolean {
+  const fault = faultOfHead(req);
+  if (fault === null) return false;
+  res.shouldKeepAlive = false;
+  send(res, errorAnswer("invalid_body", createRequestId(), { message: fault }));
+  return true;
+}
+
+export type NodeDoorOptions = {
+  /** A reader that takes nothing for so long is turned out. */
+  stallMs?: number;
+  /** How often stalled readers and heartbeats are looked after. */
+  sweepMs?: number;
+  /** Who a request comes from, where that is not the other end of its connection. */
+  addressOf?: (req: IncomingMessage) => string;
+};
+
 type OpenStream = { res: ServerResponse; lastWriteAtMs: number; heartbeat: NonNullable<GatewayAnswer["heartbeat"]> };
 
-/** A reader that takes nothing for `stallMs` is turned out; every `sweepMs` it is looked after that and the heartbeats. */
+const peerOf = (req: IncomingMessage): string => req.socket.remoteAddress ?? "";
+
 export function createNodeDoor(
   gateway: Gateway,
-  { stallMs = defaultStallMs, sweepMs = defaultSweepMs } = {},
+  { stallMs = defaultStallMs, sweepMs = defaultSweepMs, addressOf = peerOf }: NodeDoorOptions = {},
 ): NodeDoor {
   const streams = new Set<OpenStream>();
   // One timer for all streams: a timer per chunk would cost more than the chunk.
@@ -59,11 +78,7 @@ export function createNodeDoor(
 
   return {
     async answer(req, res) {
-      const fault = faultOfHead(req);
-      if (fault) {
-        send(res, { ...errorAnswer("invalid_body", createRequestId(), { message: fault }) });
-        return;
-      }
+      if (refuseBadHead(req, res)) return;
       const signal = signalOfClose(res);
       const answer = await gateway.handle({
         method: req.method ?? "GET",
@@ -73,7 +88,7 @@ export function createNodeDoor(
         get signal() {
           return signal();
         },
-        remoteAddress: req.socket.remoteAddress ?? "",
+        remoteAddress: addressOf(req),
       });
       // What is left of a body that nobody read would be taken for the next request.
       if (!req.complete) res.shouldKeepAlive = false;

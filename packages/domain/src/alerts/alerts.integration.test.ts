@@ -152,7 +152,7 @@ test("an upstream that is switched off is no news any more", async () => {
 });
 
 test("unsound books are told once, again when more breaks, and when they are sound again", async () => {
-  const finding = (invariant: string, breaches: number) => ({ invariant, says: "…", breaches });
+  const finding = (invariant: string, breaches: number) => ({ invariant, says: "…", checked: 9, breaches });
   const kinds = async (...findings: ReturnType<typeof finding>[]) => {
     await Promise.all([noteLedgerVerdict(db, findings), noteLedgerVerdict(db, findings)]);
     return (await told()).map(({ kind }) => kind);
@@ -166,7 +166,7 @@ test("unsound books are told once, again when more breaks, and when they are sou
 
 test("a delivery is taken by one of two processes, tried again after a pause, and over once delivered", async () => {
   const retryMs = 100;
-  await noteLedgerVerdict(db, [{ invariant: "I1", says: "…", breaches: 1 }]);
+  await noteLedgerVerdict(db, [{ invariant: "I1", says: "…", checked: 9, breaches: 1 }]);
   const take = async () =>
     (await Promise.all([takeDeliveries(db, { retryMs }), takeDeliveries(db, { retryMs })])).flat();
   const [first, ...others] = await take();
