@@ -37,12 +37,8 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
     return unsettled;
   };
   try {
-<<<<<<< HEAD
-    const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo, log);
-=======
     const clients = createClientAddress(env.TRUSTED_PROXIES);
-    const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo);
->>>>>>> gateway
+    const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo, log);
     const secrets = secretsFrom(env);
     const renewed = await reencrypt(database, secrets);
     if (renewed > 0) log("warn", "secret_key_replaced", { values: renewed });

@@ -60,9 +60,9 @@ function bodyOf(req: IncomingMessage, res: ServerResponse): ReadableStream<Uint8
     {
       async pull(controller) {
         chunks ??= begin();
-        const { done, value } = await chunks.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value);
+        const next = await chunks.next();
+        if (next.done === true) controller.close();
+        else controller.enqueue(next.value);
       },
     },
     { highWaterMark: 0 },

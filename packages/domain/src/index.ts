@@ -2,7 +2,6 @@ export { AppError, type AppErrorCode } from "./app-error.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
-export { countKeysOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
 export { alertChannels, type Alert, type AlertChannel } from "./alerts/alert.ts";
 export {
