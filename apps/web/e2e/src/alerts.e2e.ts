@@ -42,7 +42,7 @@ beforeAll(async () => {
   postgres = await startEmbeddedPostgres(path.join(folder, "database"), { serverOptions: ["-c", "fsync=off"] });
   upstream = createServer((req, res) => {
     req.resume();
-    const usage = { prompt_tokens: 1_000_000, completion_tokens: 0, total_tokens: 1_000_000 };
+    const usage = { prompt_tokens: 12, completion_tokens: 5, total_tokens: 17 };
     res.writeHead(upstreamStatus, { "content-type": "application/json" });
     res.end(JSON.stringify(upstreamStatus === 200 ? { id: randomUUID(), choices: [], usage } : { error: {} }));
   });
@@ -172,23 +172,27 @@ test("the general settings stay as they are beside them", async () => {
   expect(await ownerSession.api.admin.alerts.get.query()).toMatchObject({ hasSmtpUrl: true, hasWebhookSecret: true });
 });
 
-test("a user who spends below the threshold is told of once, and sees it", async () => {
+test("two processes tell once of a user who falls below the threshold, of an upstream that refuses its key, and of its recovery", async () => {
   const person = createPerson(gateways[1]!.web);
   await person.api.auth.register.mutate(user);
   const userId = (await person.api.auth.me.query())?.id ?? "";
-  const form = { userId, amountUsd: "2.1", isPaid: true, note: "", formId: randomUUID() };
+  const form = { userId, amountUsd: "2.000001", isPaid: true, note: "", formId: randomUUID() };
   await ownerSession.api.admin.users.adjustBalance.mutate(form);
   await logIn(user);
-  await says("$2.10");
+  await says("$2.00");
   expect(await page.getByText("余额仅剩").count()).toBe(0);
   const { secret } = await person.api.keys.create.mutate({ name: "laptop" });
   posts.length = mails.length = 0;
   expect(await chat(0, secret)).toBe(200);
   await expect.poll(() => posts.length, { timeout: 30_000 }).toBe(1);
   await expect.poll(() => mails.length).toBe(1);
-  expect(posts[0]).toMatchObject({ kind: "low_balance", isSigned: true, facts: { users: [{ email: user.email }] } });
+  expect(posts[0]).toMatchObject({
+    kind: "low_balance",
+    isSigned: true,
+    facts: { users: [{ email: user.email, balanceUsd: "1.999996200" }] },
+  });
   await page.reload();
-  await says("余额仅剩 $1.95");
+  await says("余额仅剩");
   expect(await chat(1, secret)).toBe(200);
 
   posts.length = mails.length = 0;
