@@ -65,9 +65,9 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
 const isScript = (pathname: string, request: Request): boolean =>
   pathname === tokenPath || (pathname.startsWith("/api/trpc/") && accessTokenOf(request) !== null);
 
-/** A connection that is refused, lost or not there in time, as `pg` and Prisma tell it. */
+/** A connection that is refused, lost or not there in time, or a database that starts, as `pg` and Prisma tell it. */
 const isDatabaseDown = (error: unknown): boolean =>
-  /ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|P1001|P1017|terminat|Connection|timeout/i.test(
+  /ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|P1001|P1017|terminat|Connection|timeout|starting up|shutting down|recovery mode/i.test(
     `${(error as { code?: string }).code ?? ""} ${(error as Error).message}`,
   );
 

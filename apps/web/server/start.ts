@@ -13,6 +13,7 @@ import { createDrain } from "./drain.ts";
 import type { Env } from "./env.ts";
 import { createPageHandler } from "./remix-handler.ts";
 import { secretsFrom } from "./secret-key.ts";
+import { aTestAlert } from "./send-alert.ts";
 import { issueSetupLink } from "./setup-link.ts";
 import { testUpstream } from "./test-upstream.ts";
 import { wire, type Wired } from "./wire.ts";
@@ -130,6 +131,7 @@ async function pagesOf({ env, rootFolder, log, database, wired, clients }: Parts
       throttles: createThrottles(database),
       testUpstream,
       healthOfUpstream: wired.healthOfUpstream,
+      sendTestAlert: (targets) => wired.sendAlert(targets, aTestAlert()),
     },
     log,
     publicUrl,

@@ -44,8 +44,10 @@ import {
   type Settlement,
 } from "@codex-gateway/gateway";
 import type { ClientAddress } from "./client-address.ts";
+import { sightingOf, startAlertJobs } from "./alert-jobs.ts";
 import type { Env } from "./env.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { createAlertSender, type SendAlert } from "./send-alert.ts";
 import { createTraces } from "./traces.ts";
 import { startVerifyJob } from "./verify-job.ts";
 
@@ -53,6 +55,7 @@ export type Wired = {
   gateway: Gateway;
   secrets: Secrets;
   healthOfUpstream: (id: string) => ReturnType<Gateway["health"]>;
+  sendAlert: SendAlert;
   /** Null where nobody may read them. */
   metrics: Metrics | null;
   /** Ends the calls that still run with an error that their clients can read, and waits until they are settled. */
@@ -64,7 +67,7 @@ export type Wired = {
 export type WireOptions = {
   databaseUrl: string;
   secrets: Secrets;
-  env: Pick<Env, "DATA_FOLDER" | "METRICS_TOKEN" | "METRICS_ADDRESSES" | "OTEL_EXPORTER_OTLP_ENDPOINT">;
+  env: Pick<Env, "DATA_FOLDER" | "PUBLIC_URL" | "METRICS_TOKEN" | "METRICS_ADDRESSES" | "OTEL_EXPORTER_OTLP_ENDPOINT">;
   log: Log;
   clients: ClientAddress;
 };
@@ -167,10 +170,14 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const gateway = createGateway(ports);
   const verifyJob = startVerifyJob(db, log);
   const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, log });
+  const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
+  const sightings = () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now()));
+  const alertJobs = startAlertJobs(db, { secrets, send: sendAlert, sightings, log });
 
   return {
     gateway,
     secrets,
+    sendAlert,
     metrics,
     healthOfUpstream: (id) => {
       const upstream = known.upstreams.find((each) => each.id === id);
@@ -189,6 +196,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       const unsettled = await spool.replay();
       jobs.stop();
       await verifyJob.stop();
+      await alertJobs.stop();
       await changes.stop();
       await keys.flushLastUsed().catch(() => undefined);
       await closeInstance(db, instance).catch(() => undefined);

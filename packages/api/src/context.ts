@@ -1,6 +1,6 @@
 /** What every procedure gets: who asks, from where, and what it may work with. */
 import { endSession, idOfSession, readAccessToken } from "@codex-gateway/domain";
-import type { Actor, Secrets, Sessions, SessionUser, Throttles } from "@codex-gateway/domain";
+import type { Actor, AlertTargets, Secrets, Sessions, SessionUser, Throttles } from "@codex-gateway/domain";
 import type { createKey } from "@codex-gateway/domain";
 
 /** The database as the domain takes it; this package does not know Prisma. */
@@ -15,6 +15,8 @@ export type Services = {
   testUpstream: (upstream: { baseUrl: string; apiKey: string }) => Promise<string | null>;
   /** How this process fares with an upstream's calls. */
   healthOfUpstream: (id: string) => "healthy" | "failing" | "unused";
+  /** Sends an alert that says it is a test. @returns null where it was taken, else why not, in one sentence */
+  sendTestAlert: (targets: AlertTargets) => Promise<string | null>;
 };
 
 export type Context = Services & {

@@ -22,6 +22,7 @@ export const dashboard = router({
         keyCount: z.number(),
         spentTodayUsd: z.string(),
         requestsToday: z.number(),
+        isLow: z.boolean(),
       }),
     )
     .query(({ ctx, input }) => readUserOverview(ctx.db, { userId: ctx.user.id, ...input })),

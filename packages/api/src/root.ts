@@ -3,6 +3,7 @@ import type { SessionUser } from "@codex-gateway/domain";
 import { settings } from "./admin/settings.ts";
 import { users } from "./admin/users.ts";
 import { account } from "./account.ts";
+import { alerts } from "./admin/alerts.ts";
 import { codes } from "./admin/codes.ts";
 import { logs } from "./admin/logs.ts";
 import { overview } from "./admin/overview.ts";
@@ -22,7 +23,7 @@ export const appRouter = router({
   keys,
   usage,
   account,
-  admin: router({ overview, users, codes, prices, upstreams, settings, logs }),
+  admin: router({ overview, users, codes, prices, upstreams, settings, alerts, logs }),
 });
 
 export type AppRouter = typeof appRouter;

@@ -21,6 +21,7 @@ import {
   type UpstreamFault,
   type UpstreamHealth,
   type UpstreamTimeouts,
+  type UpstreamVitals,
 } from "./upstream-client.ts";
 
 export type GatewayOptions = { maxBodyBytes?: number; timeouts?: UpstreamTimeouts; heartbeatMs?: number };
@@ -31,6 +32,8 @@ export type Gateway = {
   inFlight(): number;
   /** How the calls to an upstream fare. */
   health(upstream: Upstream): UpstreamHealth;
+  /** Whether and why calls are kept away from an upstream. */
+  vitals(upstream: Upstream): UpstreamVitals;
   /** From now on calls are answered with 503. */
   drain(): void;
   close(): Promise<void>;
@@ -222,6 +225,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     handle,
     inFlight: () => running,
     health: (upstream) => upstreams.health(upstream),
+    vitals: (upstream) => upstreams.vitals(upstream),
     drain: () => {
       isDraining = true;
     },

@@ -42,11 +42,20 @@ export const defaultTimeouts: UpstreamTimeouts = {
 export type UpstreamClient = {
   dispatch(call: UpstreamCall, upstreams: readonly Upstream[]): Promise<Dispatched>;
   health(upstream: Upstream): UpstreamHealth;
+  vitals(upstream: Upstream): UpstreamVitals;
   close(): Promise<void>;
 };
 
 /** `unused`: this process has not asked it yet. */
 export type UpstreamHealth = "healthy" | "failing" | "unused";
+
+/** What an operator should know of an upstream, as this process has seen it; times by the client's clock. */
+export type UpstreamVitals = {
+  /** Why calls are kept away from it: it refuses its key (401, 403), or failed too often in a row. Null: they are not. */
+  fault: { reason: "key_refused" | "failing"; status: number | null; failedAtMs: number } | null;
+  /** Null: it has not answered yet. */
+  answeredAtMs: number | null;
+};
 
 class ClientLeftError extends Error {
   override readonly name = "ClientLeftError";
@@ -60,8 +69,8 @@ const openMs = 10_000;
 /** One connection pool per origin, made on its first call; a breaker per upstream and key. */
 export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeouts = defaultTimeouts): UpstreamClient {
   const pools = new Map<string, Pool>();
-  const answered = new Set<string>();
-  const breakers = new Map<string, { failures: number; openUntilMs: number }>();
+  const answeredAtMs = new Map<string, number>();
+  const breakers = new Map<string, Breaker>();
 
   function poolOf(origin: string): Pool {
     let pool = pools.get(origin);
@@ -80,14 +89,14 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
   function note(upstream: Upstream, status: number | null): void {
     const key = breakerKey(upstream);
     if (status !== null && status < 500 && status !== 429 && status !== 401 && status !== 403) {
-      answered.add(upstream.id);
+      answeredAtMs.set(upstream.id, now());
       if (breakers.size > 0) breakers.delete(key);
       return;
     }
     const failures = (breakers.get(key)?.failures ?? 0) + 1;
     const isRefused = status === 401 || status === 403;
     const openUntilMs = isRefused || failures >= failuresToOpen ? now() + openMs : 0;
-    breakers.set(key, { failures, openUntilMs });
+    breakers.set(key, { failures, openUntilMs, status, failedAtMs: now() });
   }
 
   const isClosed = (upstream: Upstream) => (breakers.get(breakerKey(upstream))?.openUntilMs ?? 0) <= now();
@@ -161,12 +170,25 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
     },
     health: (upstream) => {
       if ((breakers.get(breakerKey(upstream))?.failures ?? 0) > 0) return "failing";
-      return answered.has(upstream.id) ? "healthy" : "unused";
+      return answeredAtMs.has(upstream.id) ? "healthy" : "unused";
     },
+    vitals: (upstream) => ({
+      fault: openFaultOf(breakers.get(breakerKey(upstream))),
+      answeredAtMs: answeredAtMs.get(upstream.id) ?? null,
+    }),
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
     },
   };
+}
+
+type Breaker = { failures: number; openUntilMs: number; status: number | null; failedAtMs: number };
+
+/** It stays down after its pause, until a call goes through. */
+function openFaultOf(breaker: Breaker | undefined): UpstreamVitals["fault"] {
+  if (!breaker || breaker.openUntilMs === 0) return null;
+  const { status, failedAtMs } = breaker;
+  return { reason: status === 401 || status === 403 ? "key_refused" : "failing", status, failedAtMs };
 }
 
 const breakerKey = ({ id, baseUrl, apiKey }: Upstream) => `${id} ${baseUrl} ${apiKey}`;

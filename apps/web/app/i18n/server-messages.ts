@@ -46,6 +46,41 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "The upstream does not exist.": "该上游不存在。",
   "The charge does not exist.": "该费用记录不存在。",
   "There is no price for this model.": "该模型没有价格。",
+  "There is an owner already; reset-password lets them in again.": "已有所有者；可用 reset-password 重设其密码。",
   "The user does not exist.": "该用户不存在。",
   "There is no such user whose status can be changed.": "不能修改该用户的状态。",
+  "Enter the address of the webhook.": "请输入 Webhook 地址。",
+  "Enter an address such as https://example.com/alerts.": "请输入形如 https://example.com/alerts 的地址。",
+  "Enter a secret of at least 16 characters.": "请输入至少 16 位的密钥。",
+  "Enter an address such as smtps://user:password@mail.example.com.":
+    "请输入形如 smtps://用户名:密码@mail.example.com 的地址。",
+  "The mail server must be public; a setting allows private ones.":
+    "邮件服务器必须是公网地址；可在设置中允许内网地址。",
+  "The webhook answered with a redirect, which is not followed.": "Webhook 返回了重定向，不会跟随。",
+  "The webhook did not answer in time.": "Webhook 没有及时响应。",
+  "The webhook's host was not found.": "找不到 Webhook 的主机名，请检查地址。",
+  "The webhook offers no valid encryption.": "Webhook 没有提供有效的加密连接。",
+  "The webhook cannot be reached.": "无法连接 Webhook。",
+  "The mail server refuses the user name or the password.": "邮件服务器拒绝了用户名或密码。",
+  "The mail server asks for a user name and a password.": "邮件服务器要求用户名和密码。",
+  "The mail server's host was not found.": "找不到邮件服务器的主机名，请检查地址。",
+  "The mail server did not answer in time.": "邮件服务器没有及时响应。",
+  "The mail server offers no valid encryption.": "邮件服务器没有提供有效的加密连接。",
+  "The mail server cannot be reached.": "无法连接邮件服务器。",
 };
+
+/** What ends in something that only the other side knows. */
+const serverPatternsZh: readonly [pattern: RegExp, zh: (rest: string) => string][] = [
+  [/^The upstream answered with status (\d+)\.$/, (status) => `上游返回状态 ${status}。`],
+  [/^The webhook answered with status (\d+)\.$/, (status) => `Webhook 返回状态 ${status}。`],
+  [/^The mail server refuses the message: (.*)$/s, (words) => `邮件服务器拒收：${words}`],
+];
+
+/** In Chinese; what is not known stays as it is. */
+export function serverMessageZh(message: string): string {
+  for (const [pattern, zh] of serverPatternsZh) {
+    const rest = pattern.exec(message)?.[1];
+    if (rest !== undefined) return zh(rest);
+  }
+  return serverMessagesZh[message] ?? message;
+}

@@ -2,7 +2,7 @@
 import { useRouteLoaderData } from "@remix-run/react";
 import type { Preferences } from "../preferences";
 import { en } from "./en";
-import { serverMessagesZh } from "./server-messages";
+import { serverMessageZh } from "./server-messages";
 import { zh, type Texts } from "./zh";
 
 export const textsOf = (language: string): Texts => (language === "en" ? en : zh);
@@ -18,11 +18,7 @@ export const useTexts = (): Texts => textsOf(usePreferences().language);
 /** What the server said, in the viewer's language. */
 export function useServerMessage(): (message: string) => string {
   const { language } = usePreferences();
-  return (message) => {
-    if (language === "en") return message;
-    const status = /^The upstream answered with status (\d+)\.$/.exec(message)?.[1];
-    return status ? `上游返回状态 ${status}。` : (serverMessagesZh[message] ?? message);
-  };
+  return (message) => (language === "en" ? message : serverMessageZh(message));
 }
 
 type MetaArgs = { matches: { id: string; data?: unknown }[] };

@@ -64,6 +64,11 @@ export default function Dashboard() {
           <Note look="warn">{t.dashboard.debt(usd(overview.debtUsd))}</Note>
         </div>
       )}
+      {overview.isLow && overview.debtUsd === "0.000000000" && (
+        <div className="mb-6">
+          <Note look="warn">{t.dashboard.low(usd(overview.balanceUsd))}</Note>
+        </div>
+      )}
       <Figures
         figures={[
           {

@@ -11,6 +11,7 @@ import { readSettings, writeSettings, type Settings } from "../settings/settings
 import type { AlertChannel, Queryable } from "./alert.ts";
 
 export type WebhookTarget = { url: string; secret: string };
+/** A public mail server is spoken to over TLS alone. */
 export type EmailTarget = { smtpUrl: string; isTlsRequired: boolean; from: string; to: string };
 /** Null: not set. */
 export type AlertTargets = { webhook: WebhookTarget | null; email: EmailTarget | null };
@@ -57,10 +58,9 @@ export async function openAlertTargets(db: Pick<Database, "pool">, secrets: Secr
   const settings = await readSettings(db);
   const { alertWebhookSecret, smtpUrl } = await readSealedSettings(db, secrets);
   const { alertWebhookUrl: url, alertEmailFrom: from, alertEmailTo: to } = settings;
-  const isTlsRequired = !settings.allowsPrivateUpstreams;
   return {
     webhook: url !== "" && alertWebhookSecret !== null ? { url, secret: alertWebhookSecret } : null,
-    email: to !== "" && smtpUrl !== null ? { smtpUrl, isTlsRequired, from, to } : null,
+    email: to !== "" && smtpUrl !== null ? { smtpUrl, isTlsRequired: isTlsRequired(smtpUrl), from, to } : null,
   };
 }
 
@@ -177,8 +177,10 @@ function emailOf(
   if (!allowsPrivateUpstreams && isPrivateHost(url.hostname)) {
     throw new AppError("invalid_input", "The mail server must be public; a setting allows private ones.", "smtpUrl");
   }
-  return { smtpUrl, isTlsRequired: !allowsPrivateUpstreams, from, to: to.join(", ") };
+  return { smtpUrl, isTlsRequired: isTlsRequired(smtpUrl), from, to: to.join(", ") };
 }
+
+const isTlsRequired = (smtpUrl: string): boolean => !isPrivateHost(new URL(smtpUrl).hostname);
 
 function checkedEmail(text: string, field: string): string {
   const parsed = emailSchema.safeParse(text);

@@ -1,5 +1,6 @@
 /** Figures of overviews, read from roll-ups and accounts, never by scanning charges. A day is the viewer's own. */
 import type { Database } from "@codex-gateway/db";
+import { readSettings } from "../settings/settings.ts";
 import { usdOf } from "./money.ts";
 
 type Reader = Pick<Database, "pool">;
@@ -11,6 +12,8 @@ export type UserOverview = {
   keyCount: number;
   spentTodayUsd: string;
   requestsToday: number;
+  /** Whether the balance is below the threshold in the settings. */
+  isLow: boolean;
 };
 
 export async function readUserOverview(
@@ -31,6 +34,7 @@ export async function readUserOverview(
   );
   const row = rows[0];
   if (!row) throw new Error(`The user ${userId} has no wallet.`);
+  const { lowBalanceNanoUsd } = await readSettings({ pool });
   return {
     balanceUsd: usdOf(row.balance),
     heldUsd: usdOf(row.held),
@@ -38,6 +42,7 @@ export async function readUserOverview(
     keyCount: row.keys,
     spentTodayUsd: usdOf(row.spent),
     requestsToday: Number(row.requests),
+    isLow: row.balance < BigInt(lowBalanceNanoUsd),
   };
 }
 

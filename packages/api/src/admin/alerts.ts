@@ -1,0 +1,56 @@
+import { alertChannels, AppError, checkAlertTarget, readAlertSettings, saveAlertSettings } from "@codex-gateway/domain";
+import { z } from "zod";
+import { actorOf } from "../context.ts";
+import { usdInput } from "../setup.ts";
+import { adminProcedure, done, isDone, router } from "../trpc.ts";
+
+/** Empty: it stays as it is. */
+const secret = z
+  .string()
+  .trim()
+  .max(500)
+  .transform((text) => text || null);
+
+const input = {
+  lowBalanceUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
+  webhookUrl: z.string().trim().max(2_000),
+  webhookSecret: secret,
+  smtpUrl: secret,
+  emailFrom: z.string().trim().max(300),
+  emailTo: z.string().trim().max(2_000),
+};
+
+export const alerts = router({
+  get: adminProcedure
+    .output(
+      z.strictObject({
+        lowBalanceUsd: z.string(),
+        webhookUrl: z.string(),
+        emailFrom: z.string(),
+        emailTo: z.string(),
+        hasWebhookSecret: z.boolean(),
+        hasSmtpUrl: z.boolean(),
+      }),
+    )
+    .query(({ ctx }) => readAlertSettings(ctx.db, ctx.secrets)),
+
+  update: adminProcedure
+    .input(z.strictObject(input))
+    .output(done)
+    .mutation(async ({ ctx, input: { lowBalanceUsd, ...rest } }) => {
+      const settings = { ...rest, lowBalanceNanoUsd: lowBalanceUsd };
+      await saveAlertSettings(ctx.db, ctx.secrets, { input: settings, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  /** Sends a test by what was typed, before it is saved. */
+  test: adminProcedure
+    .input(z.strictObject({ ...input, channel: z.enum(alertChannels) }))
+    .output(done)
+    .mutation(async ({ ctx, input: { channel, lowBalanceUsd, ...rest } }) => {
+      const typed = { ...rest, lowBalanceNanoUsd: lowBalanceUsd };
+      const fault = await ctx.sendTestAlert(await checkAlertTarget(ctx.db, ctx.secrets, { channel, input: typed }));
+      if (fault !== null) throw new AppError("invalid_input", fault);
+      return isDone;
+    }),
+});
