@@ -27,6 +27,7 @@ export async function action({ request, context }: ActionFunctionArgs) {
       defaultConcurrentRequests: textOrNull(form, "defaultConcurrentRequests"),
       isRegistrationOpen: form.get("isRegistrationOpen") === "on",
       defaultMaxOutputTokens: textOf(form, "defaultMaxOutputTokens"),
+      drainsOnDisconnect: form.get("drainsOnDisconnect") === "on",
       allowsPrivateUpstreams: form.get("allowsPrivateUpstreams") === "on",
       baseUrl: textOf(form, "baseUrl"),
       apiKey: textOf(form, "apiKey"),
@@ -73,6 +74,7 @@ export default function Settings() {
             label={t.settings.private}
             defaultChecked={settings.allowsPrivateUpstreams}
           />
+          <Check name="drainsOnDisconnect" label={t.settings.drains} defaultChecked={settings.drainsOnDisconnect} />
         </div>
       </Section>
       <Section title={t.settings.announcement}>
