@@ -68,3 +68,6 @@ CREATE TABLE attempt (
   ended_at     timestamptz NOT NULL,
   PRIMARY KEY (hold_id, n)
 );
+
+-- A batch that waits for a wallet is given up and sent again, instead of standing before all that come after it.
+ALTER FUNCTION ledger_batch SET lock_timeout = '2s';
