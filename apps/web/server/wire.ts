@@ -140,7 +140,12 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         { ...request, accountId: caller.accountId, apiKeyId: caller.apiKeyId },
       ).catch(async (error: unknown) => {
         // The hold may stand although its answer was lost: nothing goes upstream under it, so it is given back.
-        if (!(error instanceof QueueFullError)) await spool.settle({ release: request.id });
+        // Nobody waits for that: where the database does not answer, it takes as long as that lasts.
+        if (!(error instanceof QueueFullError)) {
+          spool.settle({ release: request.id }).catch((fault: unknown) => {
+            log("error", "release_failed", { requestId: request.id, error: (fault as Error).message });
+          });
+        }
         log("error", "hold_failed", { requestId: request.id, error: (error as Error).message });
         return { refused: "service_unavailable" as const };
       });
