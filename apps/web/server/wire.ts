@@ -138,7 +138,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       const held = await holdCall(
         { ledger, prices: prices.book, defaultMaxOutputTokens },
         { ...request, accountId: caller.accountId, apiKeyId: caller.apiKeyId },
-      ).catch(async (error: unknown) => {
+      ).catch((error: unknown) => {
         // The hold may stand although its answer was lost: nothing goes upstream under it, so it is given back.
         // Nobody waits for that: where the database does not answer, it takes as long as that lasts.
         if (!(error instanceof QueueFullError)) {

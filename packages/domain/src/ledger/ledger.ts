@@ -171,9 +171,9 @@ function orUntilSlow<Result>(promise: Promise<Result>, waiting: Set<(error: Erro
         waiting.delete(reject);
         resolve(result);
       },
-      (error: Error) => {
+      (error: unknown) => {
         waiting.delete(reject);
-        reject(error);
+        reject(error as Error);
       },
     );
   });
