@@ -173,7 +173,7 @@ function orUntilSlow<Result>(promise: Promise<Result>, waiting: Set<(error: Erro
       },
       (error: unknown) => {
         waiting.delete(reject);
-        reject(error as Error);
+        reject(error);
       },
     );
   });
