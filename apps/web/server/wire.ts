@@ -3,14 +3,19 @@ import path from "node:path";
 import type { Database } from "@codex-gateway/db";
 import {
   adoptSpools,
+  claimIdempotency,
   closeInstance,
   costNanoUsd,
+  createAttemptLog,
   createCheckpoints,
   createKeyRing,
   createLedger,
   findCharge,
+  forgetExpiredAnswers,
+  giveUpIdempotency,
   heartbeatMs,
   holdCall,
+  keepAnswer,
   leaseMs,
   listCharges,
   listenToChanges,
@@ -79,6 +84,7 @@ type Known = { settings: Settings; prices: LoadedPrices; upstreams: OpenUpstream
 const settleMs = 10_000;
 const refreshMs = 30_000;
 const reapMs = 2_000;
+const forgetMs = 60_000;
 
 export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const { env, log, secrets } = options;
@@ -110,6 +116,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   });
   const spool = openSpool(spoolFolder, instance.id, ledger);
   const checkpoints = createCheckpoints(db);
+  const attempts = createAttemptLog(db);
   const keys = createKeyRing(db, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
@@ -137,9 +144,14 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       const held = await holdCall(
         { ledger, prices: prices.book, defaultMaxOutputTokens },
         { ...request, accountId: caller.accountId, apiKeyId: caller.apiKeyId },
-      ).catch(async (error: unknown) => {
+      ).catch((error: unknown) => {
         // The hold may stand although its answer was lost: nothing goes upstream under it, so it is given back.
-        if (!(error instanceof QueueFullError)) await spool.settle({ release: request.id });
+        // Nobody waits for that: where the database does not answer, it takes as long as that lasts.
+        if (!(error instanceof QueueFullError)) {
+          spool.settle({ release: request.id }).catch((fault: unknown) => {
+            log("error", "release_failed", { requestId: request.id, error: (fault as Error).message });
+          });
+        }
         log("error", "hold_failed", { requestId: request.id, error: (error as Error).message });
         return { refused: "service_unavailable" as const };
       });
@@ -156,12 +168,22 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       }
       return spool.settle(order);
     },
+    idempotency: {
+      claim: (name) => claimIdempotency(db, name),
+      keep: (answer) => keepAnswer(db, answer),
+      giveUp: (name) => giveUpIdempotency(db, name),
+    },
     listUpstreams: () => known.upstreams,
+    drainsOnDisconnect: () => known.settings.drainsOnDisconnect,
     answerRead: (query) => answerRead(db, known, query),
     now: Date.now,
     log,
     observe: (record) => {
       const priceName = record.hold && priceNameOf(record.hold);
+      // What was answered well at once stands in its charge.
+      if (record.hold && (record.attempts.length > 1 || record.status >= 300)) {
+        attempts.note(record.hold.id, record.attempts);
+      }
       metrics?.observe(record, priceName);
       traces?.observe(record, priceName);
       logCall(log, record, priceName);
@@ -193,6 +215,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await untilSettled(gateway);
       await gateway.close();
       await ledger.idle();
+      await attempts.idle();
       const unsettled = await spool.replay();
       jobs.stop();
       await verifyJob.stop();
@@ -321,6 +344,7 @@ function startJobs(db: Database, parts: JobParts): { stop(): void } {
     setInterval(() => void reap(), reapMs),
     setInterval(() => void spool.replay(), 1_000),
     setInterval(() => void refresh(null).catch(() => undefined), refreshMs),
+    setInterval(() => void forgetExpiredAnswers(db).catch(() => undefined), forgetMs),
   ];
   return { stop: () => timers.forEach((timer) => clearInterval(timer)) };
 }

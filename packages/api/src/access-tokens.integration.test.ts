@@ -18,6 +18,7 @@ beforeAll(async () => {
     throttles: createThrottles(db),
     testUpstream: () => Promise.resolve(null),
     healthOfUpstream: () => "unused",
+    sendTestAlert: () => Promise.resolve(null),
   };
 });
 afterAll(() => db.drop());

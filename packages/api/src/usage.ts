@@ -43,6 +43,7 @@ export const usageRow = z.strictObject({
   costUsd: z.string(),
   latencyMs: z.number(),
   basis: z.enum(["exact", "observed", "estimate", "orphan"]),
+  isRefunded: z.boolean(),
 });
 
 export const usage = router({

@@ -24,11 +24,12 @@ export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } fr
 export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./keys/keys.ts";
 export { findCharge, listCharges, ownsResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
+export { createAttemptLog } from "./ledger/attempts.ts";
 export { checkBooksIfDue, readBooksCheck } from "./ledger/books-check.ts";
 export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
-export { adjustBalance } from "./ledger/credit.ts";
 export { QueueFullError } from "./ledger/group-commit.ts";
 export { holdCall, type HeldCall } from "./ledger/hold-call.ts";
+export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./ledger/idempotency.ts";
 export {
   closeInstance,
   endAllLeases,
@@ -40,6 +41,7 @@ export {
   type Instance,
 } from "./ledger/instance.ts";
 export { createLedger, type Ledger } from "./ledger/ledger.ts";
+export { refundCharge } from "./ledger/refund.ts";
 export { nanoUsdOf, usdOf } from "./ledger/money.ts";
 export {
   readDailyUsage,

@@ -34,6 +34,28 @@ test.each([
   expect(boundOf("responses", body).isInputRemote).toBe(true);
 });
 
+test("hosted tools are bounded by the client's own cap, or by one that is sent upstream", () => {
+  const tools = [{ type: "web_search" }, { type: "code_interpreter", container: { type: "auto", memory_limit: "4g" } }];
+  const open = factsOf("responses", { tools });
+  expect([open.bound.hosted, open.toolCallCap]).toEqual([{ web_search_call: 16, container_gb: 4 }, 16]);
+  const capped = factsOf("responses", { tools, max_tool_calls: 3 });
+  expect([capped.bound.hosted, capped.toolCallCap]).toEqual([{ web_search_call: 3, container_gb: 4 }, null]);
+  const own = factsOf("responses", { tools: [{ type: "function", name: "f" }, { type: "shell" }] });
+  expect([own.bound.hosted, own.toolCallCap]).toEqual([{}, null]);
+});
+
+test.each(["code_interpreter", "shell"])("a stored container is refused: nobody here can own it (%s)", (type) => {
+  const named = { type: "container_reference", container_id: "cntr_1" };
+  const tool = type === "shell" ? { type, environment: named } : { type, container: "cntr_1" };
+  expect(() => factsOf("responses", { tools: [tool] })).toThrow(/not offered/);
+});
+
+test("the service tier is read as it was asked for", () => {
+  expect(boundOf("responses", {}).serviceTier).toBeNull();
+  expect(boundOf("responses", { service_tier: "flex" }).serviceTier).toBe("flex");
+  expect(() => boundOf("responses", { service_tier: 1 })).toThrow("service_tier");
+});
+
 test("a tool of the client's own is not hosted", () => {
   expect(boundOf("responses", { tools: [{ type: "function", name: "f" }] }).isInputRemote).toBe(false);
 });

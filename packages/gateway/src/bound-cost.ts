@@ -3,6 +3,7 @@
  * the body's bytes bound its input; the client's cap times the choices bounds its output.
  */
 import type { Endpoint } from "./endpoints.ts";
+import { boundHostedTools, defaultMaxToolCalls } from "./hosted-tools.ts";
 import type { CostBound } from "./ports.ts";
 import { BodyError, valueOf, type ScannedBody } from "./scan-body.ts";
 
@@ -23,6 +24,7 @@ export const billingKeys: ReadonlySet<string> = new Set([
   "conversation",
   "previous_response_id",
   "tools",
+  "max_tool_calls",
   "safety_identifier",
 ]);
 
@@ -33,6 +35,8 @@ export type CallFacts = {
   wantsUsageChunk: boolean;
   previousResponseId: string | null;
   bound: CostBound;
+  /** To be sent upstream as `max_tool_calls`; null: nothing needs to be. */
+  toolCallCap: number | null;
 };
 
 const maxChoices = 128;
@@ -55,7 +59,10 @@ export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts 
   if (previous !== null && typeof previous !== "string") {
     throw new BodyError("previous_response_id must be a string.", "previous_response_id");
   }
-  return { model, isStream, wantsUsageChunk, previousResponseId: previous, bound: readBound(endpoint, body, previous) };
+  const bound = readBound(endpoint, body, previous);
+  const mustCapTools = Object.keys(bound.hosted).length > 0 && readCount(body, "max_tool_calls") === null;
+  const toolCallCap = mustCapTools ? defaultMaxToolCalls : null;
+  return { model, isStream, wantsUsageChunk, previousResponseId: previous, bound, toolCallCap };
 }
 
 function refuseWhatCannotBeBilled(body: ScannedBody): void {
@@ -93,6 +100,8 @@ function readBound(endpoint: Endpoint, body: ScannedBody, previousResponseId: st
     outputTokens: caps.length > 0 ? Math.max(...caps) : null,
     choices: prompts * perPrompt,
     extraOutputTokens: prediction ? prediction.end - prediction.start : 0,
+    hosted: endpoint.name === "responses" ? boundHostedTools(tools, readCount(body, "max_tool_calls")) : {},
+    serviceTier: readServiceTier(body),
   };
 }
 
@@ -106,6 +115,12 @@ function readBoolean(body: ScannedBody, key: string): boolean | null {
   const value = valueOf(body, key) ?? null;
   if (value !== null && typeof value !== "boolean") throw new BodyError(`${key} must be true or false.`, key);
   return value;
+}
+
+function readServiceTier(body: ScannedBody): string | null {
+  const tier = valueOf(body, "service_tier") ?? null;
+  if (tier !== null && typeof tier !== "string") throw new BodyError("service_tier must be a string.", "service_tier");
+  return tier;
 }
 
 function readCount(body: ScannedBody, key: string): number | null {

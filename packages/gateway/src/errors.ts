@@ -2,7 +2,15 @@
 import type { RefusalCode } from "./ports.ts";
 
 export type ErrorCode =
-  RefusalCode | "unknown_url" | "invalid_body" | "body_too_large" | "upstream_timeout" | "upstream_failed";
+  | RefusalCode
+  | "idempotency_key_in_use"
+  | "idempotency_key_spent"
+  | "idempotency_key_reused"
+  | "unknown_url"
+  | "invalid_body"
+  | "body_too_large"
+  | "upstream_timeout"
+  | "upstream_failed";
 
 type Row = { status: number; type: string; code: string | null; message: string; mayRetry: boolean };
 
@@ -40,10 +48,35 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
   rate_limit_exceeded: row(429, "rate_limit_exceeded", "rate_limit_exceeded", "Too many requests.", true),
   model_not_found: row(404, invalid, "model_not_found", "The model does not exist."),
   model_not_priced: row(400, invalid, "model_not_priced", "The model has no price here, so it cannot be used."),
+  service_tier_not_priced: row(
+    400,
+    invalid,
+    "service_tier_not_priced",
+    "The model has no price for this service tier here, so it cannot be used.",
+  ),
   response_not_found: row(404, invalid, "previous_response_not_found", "The previous response does not exist."),
   charge_not_found: row(404, invalid, "charge_not_found", "The charge does not exist."),
   service_unavailable: row(503, server, "service_unavailable", "The gateway cannot take requests right now.", true),
   upstream_unavailable: row(503, server, "upstream_unavailable", "The model provider cannot be used right now.", true),
+  idempotency_key_in_use: row(
+    409,
+    invalid,
+    "idempotency_key_in_use",
+    "A call with this Idempotency-Key is still under way.",
+    true,
+  ),
+  idempotency_key_spent: row(
+    409,
+    invalid,
+    "idempotency_key_spent",
+    "The call with this Idempotency-Key was charged, and its answer is not kept: it was streamed, or too large.",
+  ),
+  idempotency_key_reused: row(
+    400,
+    invalid,
+    "idempotency_key_reused",
+    "This Idempotency-Key was used for another call.",
+  ),
   unknown_url: row(404, invalid, "unknown_url", "Unknown request URL."),
   invalid_body: row(400, invalid, null, "The body is not valid."),
   body_too_large: row(413, invalid, null, "The body is too large."),

@@ -61,6 +61,65 @@ test("a stream is settled before its end, and its usage chunk is hidden from a c
   expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "exact", usage: { input: 12, output: 2 } }]);
 });
 
+const searched = {
+  id: "resp_1",
+  model: "m-1",
+  usage: { input_tokens: 9, output_tokens: 2 },
+  output: [
+    { type: "web_search_call", action: { type: "search", query: "x" } },
+    { type: "web_search_call", action: { type: "open_page", url: "https://x.example" } },
+    { type: "web_search_call" },
+    { type: "file_search_call" },
+    { type: "code_interpreter_call", container_id: "cntr_1" },
+    { type: "code_interpreter_call", container_id: "cntr_1" },
+    { type: "message" },
+  ],
+};
+const hostedTools = [
+  { type: "web_search" },
+  { type: "file_search", vector_store_ids: [] },
+  { type: "code_interpreter", container: { type: "auto", memory_limit: "4g" } },
+];
+const postResponse = ({ url }: Scripted, body: object) =>
+  fetch(`${url}/responses`, {
+    method: "POST",
+    headers: { authorization: "Bearer sk-good" },
+    body: JSON.stringify({ model: "m", tools: hostedTools, ...body }),
+  });
+const usageOfSearched = { input: 9, output: 2, web_search_call: 2, file_search_call: 1, container_gb: 4 };
+
+test("calls of the provider's tools are counted from the answer's items and capped as they are held for", async () => {
+  const up = await start((res) => sendJson(res, searched));
+  await postResponse(up, {});
+  expect(up.bodies[0]).toContain('"max_tool_calls":16');
+  expect(up.holds[0]!.bound.hosted).toEqual({ web_search_call: 16, file_search_call: 16, container_gb: 4 });
+  expect(up.settlements).toMatchObject([{ basis: "exact", usage: usageOfSearched }]);
+});
+
+test("in a stream they are counted once, and where it breaks off as far as it came", async () => {
+  const event = (type: string, rest: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
+  const items = searched.output.map((item) => event("response.output_item.done", { item }));
+  const delta = event("response.output_text.delta", { delta: "a" });
+  const whole = [delta, ...items, event("response.completed", { response: searched })];
+  const up = await start((res, req) => {
+    if (req.headers["x-codex-cut"]) sendEvents(res, whole.slice(0, 4), { thenDestroy: true });
+    else sendEvents(res, whole);
+  });
+  await (await postResponse(up, { stream: true })).text();
+  await fetch(`${up.url}/responses`, {
+    method: "POST",
+    headers: { authorization: "Bearer sk-good", "x-codex-cut": "1" },
+    body: JSON.stringify({ model: "m", tools: hostedTools, stream: true }),
+  })
+    .then((response) => response.text())
+    .catch(() => "");
+  await expect.poll(() => up.settlements.length).toBe(2);
+  expect(up.settlements).toMatchObject([
+    { basis: "exact", usage: usageOfSearched },
+    { basis: "observed", usage: { web_search_call: 2 } },
+  ]);
+});
+
 test("a client that asked for the usage chunk gets every byte", async () => {
   const up = await start((res) => sendEvents(res, chatEvents(["a"])));
   const text = await (await post(up, '{"model":"m","stream":true,"stream_options":{"include_usage":true}}')).text();
@@ -99,6 +158,45 @@ test("a client that leaves a stream stops the upstream within 250 ms and is char
   await sleep(50);
   expect(up.settlements).toHaveLength(1);
   expect(up.gateway.inFlight()).toBe(0);
+});
+
+test("where the setting says so, a stream whose client has left is read to its end and charged exactly", async () => {
+  const words = Array<string>(20).fill("x ");
+  const up = await start((res) => sendEvents(res, chatEvents(words), { everyMs: 10 }), {
+    drainsOnDisconnect: () => true,
+  });
+  const leave = new AbortController();
+  const response = await post(up, '{"model":"m","stream":true}', { signal: leave.signal });
+  await response.body!.getReader().read();
+  leave.abort();
+  await expect.poll(() => up.settlements.length).toBe(1);
+  expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "exact", usage: { input: 12, output: 20 } }]);
+  await expect.poll(() => up.gateway.inFlight()).toBe(0);
+});
+
+test("what came in one piece with the event at which the client left is metered too", async () => {
+  const up = await start((res) => sendEvents(res, [chatEvents(Array<string>(3_000).fill("word ")).join("")]), {
+    drainsOnDisconnect: () => true,
+  });
+  const leave = new AbortController();
+  const response = await post(up, '{"model":"m","stream":true}', { signal: leave.signal });
+  await response.body!.getReader().read();
+  leave.abort();
+  await expect.poll(() => up.settlements.length).toBe(1);
+  expect(up.settlements).toMatchObject([{ basis: "exact", usage: { input: 12, output: 3_000 } }]);
+});
+
+test("a stream that breaks off while it is read to its end for nobody is charged for what came", async () => {
+  const words = Array<string>(20).fill("x ");
+  const up = await start((res) => sendEvents(res, chatEvents(words).slice(0, 20), { everyMs: 10, thenDestroy: true }), {
+    drainsOnDisconnect: () => true,
+  });
+  const leave = new AbortController();
+  const response = await post(up, '{"model":"m","stream":true}', { signal: leave.signal });
+  await response.body!.getReader().read();
+  leave.abort();
+  await expect.poll(() => up.settlements.length).toBe(1);
+  expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "observed", flags: ["broke_off"] }]);
 });
 
 test("a client that leaves before the first byte of a stream pays for the prompt", async () => {

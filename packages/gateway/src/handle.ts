@@ -10,6 +10,7 @@ import { endpoints, type Endpoint } from "./endpoints.ts";
 import { errorAnswer, type ErrorCode } from "./errors.ts";
 import type { Caller, Hold, Ports, Refusal, Upstream } from "./ports.ts";
 import { defaultHeartbeatMs } from "./heartbeat.ts";
+import { claimName, type NamedCall } from "./idempotency.ts";
 import { findRead } from "./reads.ts";
 import { noFacts } from "./meter-answer.ts";
 import { captureOf, relayAnswer } from "./relay.ts";
@@ -48,7 +49,9 @@ export type Exchange = {
   /** As the client sent it. */
   body: Uint8Array;
   hold: Hold;
-  /** Aborts when the client has left; null for a whole answer, which is fetched to its end all the same. */
+  /** Null where the client gave the call no name. */
+  named: NamedCall | null;
+  /** Aborts when the client has left; null where the answer is fetched to its end all the same. */
   signal: AbortSignal | null;
   /** Codex takes any event at any time, and hangs up where none comes. */
   isCodex: boolean;
@@ -110,6 +113,8 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     const scanned = scanBody(body, billingKeys);
     const facts = readCallFacts(endpoint, scanned);
     record.isStream = facts.isStream;
+    const named = await claimName(ports, call, { id, caller, body });
+    if (named && "answer" in named) return named.answer;
     const hold = await ports.placeHold({
       id,
       caller,
@@ -119,10 +124,14 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       previousResponseId: facts.previousResponseId,
       bound: facts.bound,
     });
-    if ("refused" in hold) return refuse(hold, id);
+    if ("refused" in hold) {
+      await named?.giveUp();
+      return refuse(hold, id);
+    }
     record.hold = hold;
     record.heldAtMs = clockMs();
-    // A whole answer is fetched to its end even where its client has left: its cost is then exact.
+    // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so: its
+    // cost is then exact.
     const exchange: Exchange = {
       id,
       startedAtMs,
@@ -130,7 +139,8 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       facts,
       body,
       hold,
-      signal: facts.isStream ? call.signal : null,
+      named,
+      signal: facts.isStream && !ports.drainsOnDisconnect() ? call.signal : null,
       isCodex: isCodex(call.headers),
       heartbeatMs,
       record,
@@ -263,6 +273,7 @@ function bodyForUpstream(
     const own = ["max_completion_tokens", "max_output_tokens", "max_tokens"].filter((key) => body.spans[key]);
     for (const key of own.length > 0 ? own : [endpoint.outputCap]) members[key] = hold.outputCapTokens;
   }
+  if (facts.toolCallCap !== null) members.max_tool_calls = facts.toolCallCap;
   const takesIdentifier = endpoint.name === "chat.completions" || endpoint.name === "responses";
   if (takesIdentifier && !body.spans.safety_identifier) members.safety_identifier = caller.safetyIdentifier;
   return withMembers(body, members);

@@ -1,5 +1,6 @@
 /** Reads from an answer as it passes what billing needs: usage, ids, the served tier, and how much came out so far. */
 import { estimateTokens } from "./estimate-tokens.ts";
+import { countHostedCall, noHostedCalls, type HostedCalls } from "./hosted-tools.ts";
 import type { SseEvent } from "./sse.ts";
 import { scanBody, valueOf } from "./scan-body.ts";
 
@@ -9,7 +10,7 @@ export type AnswerFacts = {
   serviceTier: string | null;
   servedModel: string | null;
   responseId: string | null;
-  hostedToolCalls: number;
+  hosted: HostedCalls;
 };
 
 export const noFacts = (): AnswerFacts => ({
@@ -17,7 +18,7 @@ export const noFacts = (): AnswerFacts => ({
   serviceTier: null,
   servedModel: null,
   responseId: null,
-  hostedToolCalls: 0,
+  hosted: noHostedCalls(),
 });
 
 type Json = Record<string, unknown>;
@@ -58,7 +59,8 @@ function noteObject(facts: AnswerFacts, object: Json): void {
   facts.serviceTier = textOrNull(object.service_tier) ?? facts.serviceTier;
   if (isObject(object.usage)) facts.usage = object.usage;
   if (Array.isArray(object.output)) {
-    facts.hostedToolCalls = object.output.filter((item) => isObject(item) && item.type === "web_search_call").length;
+    facts.hosted = noHostedCalls();
+    for (const item of object.output) countHostedCall(facts.hosted, item);
   }
 }
 
@@ -125,6 +127,8 @@ export function createStreamMeter(isResponses: boolean): StreamMeter {
       if (isObject(response)) noteObject(facts, response);
       return type === "response.created" ? "plain" : "terminal";
     }
+    // What a broken stream has called is known from its items; the end says all of them again.
+    if (type === "response.output_item.done" && data.includes("_call")) countHostedCall(facts.hosted, parse(data).item);
     if (type.endsWith(".delta")) {
       hasOutput = true;
       keep(data);

@@ -34,6 +34,7 @@ export type RefusalCode =
   | "rate_limit_exceeded"
   | "model_not_found"
   | "model_not_priced"
+  | "service_tier_not_priced"
   | "response_not_found" // previous_response_id of somebody else
   | "charge_not_found"
   | "service_unavailable" // database down, draining, queue full
@@ -58,6 +59,10 @@ export type CostBound = {
   choices: number;
   /** Output tokens that no cap covers (a `prediction`'s length). */
   extraOutputTokens: number;
+  /** Calls of the provider's own tools, by price class. */
+  hosted: Usage;
+  /** As asked for; null: the client left it open. */
+  serviceTier: string | null;
 };
 
 export type HoldRequest = {
@@ -109,6 +114,8 @@ export type Attempt = {
   /** "answered", or why there was no answer. */
   outcome: string;
   status: number | null;
+  /** Whether the provider may bill the operator for it. */
+  mayBeBilled: boolean;
   startedAtMs: number;
   endedAtMs: number;
 };
@@ -137,6 +144,20 @@ export type Settlement = { hold: Hold } & (
 /** Resolves when the settlement is durable. Never rejects for a reason the client could cause. */
 export type Settle = (settlement: Settlement) => Promise<void>;
 
+type CallName = { apiKeyId: string; key: string; holdId: string };
+
+/** What became of calls that their clients named. A name is per API key; it is free again when nothing was charged. */
+export type Idempotency = {
+  claim(
+    name: CallName & { bodyDigest: Uint8Array },
+  ): Promise<
+    | { outcome: "claimed" | "running" | "spent" | "other_body" }
+    | { outcome: "answered"; holdId: string; status: number; contentType: string; body: Uint8Array }
+  >;
+  keep(answer: CallName & { status: number; contentType: string; body: Uint8Array }): Promise<void>;
+  giveUp(name: CallName): Promise<void>;
+};
+
 /** One place to send calls to; `baseUrl` without trailing slash, e.g. `https://api.openai.com/v1`. */
 export type Upstream = {
   id: string;
@@ -158,6 +179,9 @@ export type AnswerRead = (query: {
   search: URLSearchParams;
 }) => Promise<{ answer: unknown } | Refusal>;
 
+/** Whether a stream whose client has left is read to its end, for its exact usage. Read per stream: must be a lookup in memory. */
+export type DrainsOnDisconnect = () => boolean;
+
 /** Structured log; never a prompt, a body or a secret. */
 export type Log = (level: "debug" | "info" | "warn" | "error", event: string, fields: Record<string, unknown>) => void;
 
@@ -169,7 +193,9 @@ export type Ports = {
   placeHold: PlaceHold;
   checkpoint: Checkpoint;
   settle: Settle;
+  idempotency: Idempotency;
   listUpstreams: ListUpstreams;
+  drainsOnDisconnect: DrainsOnDisconnect;
   answerRead: AnswerRead;
   now: () => number;
   log: Log;

@@ -29,20 +29,27 @@ export async function* relayStream(
   const meter = createStreamMeter(isResponses);
   const settleOnce = createSettleOnce(ports, exchange, answer, meter);
   const checkpoint = createCheckpoints(ports, exchange, meter);
+  const source = eventsOf(answer);
+  let events: SseEvent[] = [];
+  let taken = 0;
   let isWhole = false;
+  let isOver = false;
   try {
-    for await (const events of eventsOf(answer)) {
+    for await (const batch of keptOpen(source)) {
       if (exchange.signal?.aborted) throw new ClientLeftError();
-      if (events instanceof Uint8Array) {
+      if (batch instanceof Uint8Array) {
         heartbeat.stop();
-        yield events;
+        yield batch;
         continue;
       }
-      if (events.length > 0) {
+      if (batch.length > 0) {
         settleOnce.noteFirstByte();
-        heartbeat.note(ports.now(), events.some(isEvent));
+        heartbeat.note(ports.now(), batch.some(isEvent));
       }
-      for (const event of events) {
+      events = batch;
+      taken = 0;
+      for (const event of batch) {
+        taken++;
         const kind = meter.take(event);
         if (kind === "terminal" || kind === "usage") {
           isWhole ||= kind === "terminal" || meter.facts.usage !== null;
@@ -54,8 +61,10 @@ export async function* relayStream(
       }
       checkpoint();
     }
+    isOver = true;
     if (!isWhole) throw new Error("The upstream's stream ended before its last event.");
   } catch (error) {
+    isOver = true;
     await settleOnce.settle(false);
     if (exchange.signal?.aborted || isWhole) return;
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
@@ -63,8 +72,12 @@ export async function* relayStream(
     throw error;
   } finally {
     heartbeat.stop();
+    // The client gave the stream back. Without a signal it is one that is read to its end all the same.
+    if (!isOver && exchange.signal === null) {
+      isWhole = (await readToEnd(withFirst(events.slice(taken), source), meter, checkpoint)) || isWhole;
+    }
     answer.body.destroy();
-    await settleOnce.settle(false).finally(() => exchange.done(exchange.record));
+    await settleOnce.settle(isWhole).finally(() => exchange.done(exchange.record));
   }
 }
 
@@ -92,6 +105,37 @@ async function* eventsOf(answer: UpstreamAnswer): AsyncGenerator<SseEvent[] | Ui
   }
   // An event that its closing empty line never followed is still read: some servers end without one.
   if (isReadable && splitter.rest().length > 0) yield splitter.push(Buffer.from("\n\n")).slice(0, 1);
+}
+
+/** Leaving a loop over it does not end it. */
+const keptOpen = <Item>(source: AsyncGenerator<Item, void, void>): AsyncIterable<Item> => ({
+  [Symbol.asyncIterator]: () => ({ next: () => source.next() }),
+});
+
+async function* withFirst<Item>(first: Item, rest: AsyncIterable<Item>): AsyncGenerator<Item, void, void> {
+  yield first;
+  yield* rest;
+}
+
+/** Meters what is left of a stream that nobody reads any more. Answers whether it ended whole. */
+async function readToEnd(
+  batches: AsyncIterable<SseEvent[] | Uint8Array>,
+  meter: StreamMeter,
+  checkpoint: () => void,
+): Promise<boolean> {
+  let isWhole = false;
+  try {
+    for await (const batch of batches) {
+      for (const event of batch instanceof Uint8Array ? [] : batch) {
+        const kind = meter.take(event);
+        isWhole ||= kind === "terminal" || (kind === "usage" && meter.facts.usage !== null);
+      }
+      checkpoint();
+    }
+  } catch {
+    // It broke off: what came so far is charged.
+  }
+  return isWhole;
 }
 
 function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnswer, meter: StreamMeter) {

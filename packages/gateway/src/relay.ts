@@ -6,6 +6,7 @@ import { estimateInputTokens } from "./estimate-tokens.ts";
 import type { Exchange } from "./handle.ts";
 import { clientHeaders } from "./headers.ts";
 import { createHeartbeat } from "./heartbeat.ts";
+import { hostedUnits } from "./hosted-tools.ts";
 import { observedTokensOf, readJsonAnswer, type AnswerFacts } from "./meter-answer.ts";
 import type { Basis, Ports, Settlement, Usage } from "./ports.ts";
 import { relayStream } from "./relay-stream.ts";
@@ -50,6 +51,7 @@ async function relayWhole(
   exchange.record.settlingAtMs = clockMs();
   const facts = readJsonAnswer(body);
   const outputTokens = exchange.endpoint.outputCap === null ? () => Promise.resolve(0) : () => observedTokensOf(body);
+  await exchange.named?.keepAnswer({ status: answer.status, headers, body });
   await ports.settle(
     await captureOf(ports, exchange, answer, {
       facts,
@@ -94,7 +96,7 @@ export async function captureOf(
     const output = Math.min(await metered.outputTokens(), exchange.hold.outputTokens);
     usage = { input, cached_input: 0, cache_write: 0, output };
   }
-  if (facts.hostedToolCalls > 0) usage.web_search_call = facts.hostedToolCalls;
+  usage = { ...usage, ...hostedUnits(facts.hosted, exchange.facts.bound.hosted) };
   const upstreamRequestId = answer.headers["x-request-id"];
   return {
     hold: exchange.hold,

@@ -156,13 +156,13 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
         try {
           const answer = await ask(call, upstream);
           note(upstream, answer.status);
-          attempts.push(attemptOf(upstream, "answered", answer.status, startedAtMs, now()));
+          attempts.push(attemptOf(upstream, "answered", answer.status, isBillable(answer.status), startedAtMs, now()));
           if (isLast || (answer.status !== 429 && answer.status !== 503)) return { answer, attempts };
           answer.body.destroy();
         } catch (error) {
           const fault = faultOf(error);
           if (fault !== "aborted") note(upstream, null);
-          attempts.push(attemptOf(upstream, codeOf(error), null, startedAtMs, now()));
+          attempts.push(attemptOf(upstream, codeOf(error), null, fault !== "unavailable", startedAtMs, now()));
           if (isLast || fault !== "unavailable") return { fault, attempts };
         }
       }
@@ -197,9 +197,13 @@ const attemptOf = (
   { id }: Upstream,
   outcome: string,
   status: number | null,
+  mayBeBilled: boolean,
   startedAtMs: number,
   endedAtMs: number,
-): Attempt => ({ upstreamId: id, outcome, status, startedAtMs, endedAtMs });
+): Attempt => ({ upstreamId: id, outcome, status, mayBeBilled, startedAtMs, endedAtMs });
+
+/** A request that was refused costs nothing; one that failed on the provider's side may have been worked on. */
+const isBillable = (status: number) => status < 300 || (status >= 500 && status !== 503);
 
 const addresses = new Map<string, { origin: string; basePath: string }>();
 

@@ -23,10 +23,22 @@ export async function action({ request, context }: ActionFunctionArgs) {
 }
 
 type Band = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
-const inShort = (bands: Band[]) =>
+const inShort = (bands: Band[], names: Readonly<Record<string, string>>) =>
   bands
-    .map(({ usdPerMillion: of }) => `$${of.input ?? "—"} / $${of.cached_input ?? "—"} / $${of.output ?? "—"}`)
+    .map(({ usdPerMillion: of }) =>
+      [
+        `$${of.input ?? "—"} / $${of.cached_input ?? "—"} / $${of.output ?? "—"}`,
+        ...Object.entries(of).flatMap(([unit, usd]) =>
+          unit.endsWith("_call") ? `${names[unit] ?? unit} $${usd}` : [],
+        ),
+      ].join(" · "),
+    )
     .join(", ");
+
+const tiersInShort = (tiers: Record<string, number>): string =>
+  Object.entries(tiers)
+    .map(([tier, factor]) => `${tier} ×${factor}`)
+    .join(" · ");
 
 export default function Proposals() {
   const t = useTexts();
@@ -57,7 +69,7 @@ export default function Proposals() {
                 </tr>
               </thead>
               <tbody>
-                {proposals.map(({ model, before, after }) => (
+                {proposals.map(({ model, before, after, tiers }) => (
                   <tr key={model}>
                     <td data-label={t.prices.columns.model}>
                       <label className="inline-flex items-center gap-2.5 font-medium">
@@ -66,9 +78,13 @@ export default function Proposals() {
                       </label>
                     </td>
                     <td data-label={t.prices.before} className="text-muted">
-                      {before ? inShort(before) : t.prices.newModel}
+                      {before ? inShort(before, t.usage.classes) : t.prices.newModel}
+                      {tiers && <div>{tiersInShort(tiers.before)}</div>}
                     </td>
-                    <td data-label={t.prices.after}>{inShort(after)}</td>
+                    <td data-label={t.prices.after}>
+                      {inShort(after, t.usage.classes)}
+                      {tiers && <div>{tiersInShort(tiers.after)}</div>}
+                    </td>
                   </tr>
                 ))}
               </tbody>

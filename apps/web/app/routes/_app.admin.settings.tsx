@@ -36,6 +36,7 @@ const saveGeneral = ({ admin }: UserApi["caller"], form: FormData) =>
     defaultConcurrentRequests: textOrNull(form, "defaultConcurrentRequests"),
     isRegistrationOpen: form.get("isRegistrationOpen") === "on",
     defaultMaxOutputTokens: textOf(form, "defaultMaxOutputTokens"),
+    drainsOnDisconnect: form.get("drainsOnDisconnect") === "on",
     allowsPrivateUpstreams: form.get("allowsPrivateUpstreams") === "on",
     baseUrl: textOf(form, "baseUrl"),
     apiKey: textOf(form, "apiKey"),
@@ -95,6 +96,7 @@ export default function Settings() {
               label={t.settings.private}
               defaultChecked={settings.allowsPrivateUpstreams}
             />
+            <Check name="drainsOnDisconnect" label={t.settings.drains} defaultChecked={settings.drainsOnDisconnect} />
           </div>
         </Section>
         <Section title={t.settings.announcement}>

@@ -42,6 +42,9 @@ export async function action({ request, context, params }: ActionFunctionArgs) {
       });
       return balanceUsd;
     }
+    if (intent === "refund") {
+      return (await caller.admin.users.refundCharge({ requestId: textOf(form, "requestId") })).amountUsd;
+    }
     if (intent === "limits") {
       await caller.admin.users.setLimits({
         userId,
@@ -54,7 +57,7 @@ export async function action({ request, context, params }: ActionFunctionArgs) {
     await caller.admin.users.setStatus({ userId, status: intent === "suspend" ? "suspended" : "active" });
     return null;
   });
-  return data({ fault, intent, balanceUsd: result }, { status: fault ? 400 : 200 });
+  return data({ fault, intent, amountUsd: result }, { status: fault ? 400 : 200 });
 }
 
 export default function User() {
@@ -103,11 +106,14 @@ export default function User() {
           {t.user.adjust}
         </Button>
       </PageHead>
-      {answer?.balanceUsd && (
+      {answer?.amountUsd && (
         <div className="mb-6">
-          <Note look="good">{t.user.adjusted(exactUsd(answer.balanceUsd))}</Note>
+          <Note look="good">
+            {(answer.intent === "refund" ? t.user.refundDone : t.user.adjusted)(exactUsd(answer.amountUsd))}
+          </Note>
         </div>
       )}
+      {answer?.intent === "refund" && <FormFault fault={answer.fault} />}
       <Figures
         figures={[
           { label: t.user.balance, value: usd(user.balanceUsd), title: exactUsd(user.balanceUsd) },
@@ -174,6 +180,9 @@ export default function User() {
                 <th className="number">{t.usage.columns.input}</th>
                 <th className="number">{t.usage.columns.output}</th>
                 <th className="number">{t.usage.columns.cost}</th>
+                <th>
+                  <span className="sr-only">{t.common.actions}</span>
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -193,6 +202,9 @@ export default function User() {
                   <td data-label={t.usage.columns.cost} className="number" title={exactUsd(row.costUsd)}>
                     {usd(row.costUsd)}
                   </td>
+                  <td className="text-right">
+                    <Refund row={row} />
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -207,6 +219,21 @@ export default function User() {
         />
       </Dialog>
     </>
+  );
+}
+
+/** For a charge that is not exact: what was charged is more than what is known. */
+function Refund({ row }: { row: { requestId: string; basis: string; costUsd: string; isRefunded: boolean } }) {
+  const t = useTexts();
+  if (row.isRefunded) return <Badge look="good">{t.user.refunded}</Badge>;
+  if (row.basis === "exact") return null;
+  return (
+    <Form method="post" aria-label={t.user.refundOf(exactUsd(row.costUsd))}>
+      <input type="hidden" name="requestId" value={row.requestId} />
+      <Submit look="quiet" intent="refund">
+        {t.user.refund}
+      </Submit>
+    </Form>
   );
 }
 

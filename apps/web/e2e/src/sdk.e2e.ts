@@ -1,7 +1,7 @@
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDemo, type RunningDemo } from "@codex-gateway/demo";
-import { breachesOf } from "./database-of.ts";
+import { breachesOf, withDatabase } from "./database-of.ts";
 import { anyPorts } from "./demo-folder.ts";
 
 let demo: RunningDemo;
@@ -120,6 +120,22 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
     expect(recomputed(charge)).toBe(nanoOf(charge.cost_usd));
   });
 
+  test("a call with an Idempotency-Key sent again gets the same answer and is charged once", async () => {
+    const send = (content: string) =>
+      sdk().chat.completions.create(
+        { model, messages: [{ role: "user", content }] },
+        { headers: { "Idempotency-Key": `named for ${door}` } },
+      );
+    const servedBefore = demo.fake.served.length;
+    const first = await send("Hello");
+    const charge = await lastCharge();
+    const second = await send("Hello");
+    expect([second.id, second._request_id]).toEqual([first.id, first._request_id]);
+    expect(demo.fake.served.length - servedBefore).toBe(1);
+    expect(await lastCharge()).toEqual(charge);
+    await expect(send("Something else")).rejects.toMatchObject({ status: 400, code: "idempotency_key_reused" });
+  });
+
   test("models", async () => {
     const ids = (await sdk().models.list()).data.map(({ id }) => id);
     expect(ids).toContain(model);
@@ -158,6 +174,15 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
     demo.fake.mock.nextRequestError(500, { message: "boom", type: "server_error" });
     await expect(sdk().chat.completions.create({ model, messages })).rejects.toThrow(OpenAI.InternalServerError);
   });
+});
+
+test("what was asked of the upstream and is in no charge is written down", async () => {
+  const statusOf = async () => {
+    const attempts = await withDatabase(demo, (db) => db.prisma.attempt.findMany());
+    return attempts.map(({ status, maybeBilled }) => `${status} ${maybeBilled}`).toSorted();
+  };
+  const perDoor = ["400 false", "429 false", "500 true"];
+  await expect.poll(statusOf).toEqual([...perDoor, ...perDoor].toSorted());
 });
 
 test("a page of charges leads to the next one, and a stranger's charge is not found", async () => {

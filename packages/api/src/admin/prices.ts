@@ -7,6 +7,7 @@ const band = z.strictObject({
   aboveInputTokens: z.number().int(),
   usdPerMillion: z.record(z.string().max(40), z.string().max(30)),
 });
+const multipliers = z.record(z.string(), z.number());
 const tokens = z.coerce.number().int().min(1).max(100_000_000).nullable();
 
 const priceRow = z.strictObject({
@@ -52,7 +53,16 @@ export const prices = router({
     }),
 
   proposals: adminProcedure
-    .output(z.array(z.strictObject({ model: z.string(), before: z.array(band).nullable(), after: z.array(band) })))
+    .output(
+      z.array(
+        z.strictObject({
+          model: z.string(),
+          before: z.array(band).nullable(),
+          after: z.array(band),
+          tiers: z.strictObject({ before: multipliers, after: multipliers }).nullable(),
+        }),
+      ),
+    )
     .query(({ ctx }) => proposePrices(ctx.db)),
 
   applyProposals: adminProcedure

@@ -20,6 +20,7 @@ export const settings = router({
         defaultConcurrentRequests: limit,
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: z.number(),
+        drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
         upstream: z.strictObject({ baseUrl: z.string(), keyLastFour: z.string() }).nullable(),
       }),
@@ -37,6 +38,7 @@ export const settings = router({
         defaultConcurrentRequests: limitInput(100_000),
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: z.coerce.number().int().min(16).max(1_000_000),
+        drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
         baseUrl: z.string().trim().min(1).max(500),
         /** Empty: the key stays as it is. */

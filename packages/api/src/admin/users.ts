@@ -4,6 +4,7 @@ import {
   listUsage,
   listUsers,
   readUser,
+  refundCharge,
   setUserLimits,
   setUserStatus,
 } from "@codex-gateway/domain";
@@ -100,6 +101,12 @@ export const users = router({
     .mutation(({ ctx, input: { amountUsd, ...rest } }) =>
       adjustUserBalance(ctx.db, { ...rest, amountNanoUsd: amountUsd, actor: actorOf(ctx) }),
     ),
+
+  /** Gives back a charge that is not exact; once. */
+  refundCharge: adminProcedure
+    .input(z.strictObject({ requestId: z.uuid() }))
+    .output(z.strictObject({ amountUsd: z.string() }))
+    .mutation(({ ctx, input }) => refundCharge(ctx.db, { ...input, actor: actorOf(ctx) })),
 
   setStatus: adminProcedure
     .input(z.strictObject({ userId: z.uuid(), status: z.enum(["active", "suspended"]) }))

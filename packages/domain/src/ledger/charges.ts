@@ -1,6 +1,6 @@
 /** What key holders may read of their money: balance, today's figures, and what each request cost and why. */
 import type { Database } from "@codex-gateway/db";
-import { bandFor, inputTokensOf, type UsageUnits } from "../prices/cost.ts";
+import { bandFor, inputTokensOf, picoUsdOf, tierPpmOf, type UsageUnits } from "../prices/cost.ts";
 import { pricesFromJson, type PricesJson } from "../prices/prices-json.ts";
 import { usdOf } from "./money.ts";
 
@@ -98,7 +98,11 @@ export async function ownsResponse({ pool }: Reader, accountId: string, response
 }
 
 function toPublic(row: Row): PublicCharge {
-  const band = bandFor(pricesFromJson(row.prices, row.markup_ppm), inputTokensOf(row.usage));
+  const prices = pricesFromJson(row.prices, row.markup_ppm);
+  const band = bandFor(prices, inputTokensOf(row.usage));
+  // With the prices that a used class has only by default.
+  const used = Object.entries(row.usage).flatMap(([unitClass, units]) => (units ? [unitClass] : []));
+  const priced = new Set([...Object.keys(band.picoUsdPerUnit), ...used]);
   return {
     request_id: row.hold_id,
     created_at: row.created_at.toISOString(),
@@ -115,9 +119,9 @@ function toPublic(row: Row): PublicCharge {
       id: row.price_version_id,
       // A pico-USD per unit is a micro-USD per million units.
       usd_per_million: Object.fromEntries(
-        Object.entries(band.picoUsdPerUnit).map(([unitClass, pico]) => [unitClass, usdOf(pico * 1_000n)]),
+        [...priced].map((unitClass) => [unitClass, usdOf(picoUsdOf(band, unitClass) * 1_000n)]),
       ),
-      tier_ppm: row.prices.tiersPpm[row.service_tier ?? ""] ?? "1000000",
+      tier_ppm: String(tierPpmOf(prices, row.service_tier)),
       markup_ppm: row.markup_ppm,
     },
   };

@@ -17,38 +17,45 @@ export type Adjustment = {
   actorId: string | null;
 };
 
-/** Adjusts a wallet once. `below_zero`: the free balance does not cover what would be taken, and nothing was. */
+type Queryable = { query: Database["pool"]["query"] };
+
+/**
+ * Adjusts a wallet once, within the caller's transaction. `below_zero`: the free balance does not cover what would be
+ * taken; nothing was, and the transaction has to be given up.
+ */
+export async function adjust(client: Queryable, adjustment: Adjustment): Promise<CreditOutcome> {
+  const id = randomUUID();
+  const inserted = await client.query(
+    `INSERT INTO adjustment (id, account_id, source, source_id, amount_nano_usd, is_paid, note, actor_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (source, source_id) DO NOTHING`,
+    [
+      id,
+      adjustment.accountId,
+      adjustment.source,
+      adjustment.sourceId,
+      String(adjustment.amountNanoUsd),
+      adjustment.isPaid,
+      adjustment.note,
+      adjustment.actorId,
+    ],
+  );
+  if (inserted.rowCount === 0) return "already_credited";
+  const { rows } = await client.query<{ done: boolean }>("SELECT credit($1, 'adjustment', $2, $3) AS done", [
+    adjustment.accountId,
+    id,
+    String(adjustment.amountNanoUsd),
+  ]);
+  return rows[0]?.done === true ? "credited" : "below_zero";
+}
+
+/** Adjusts a wallet once, in a transaction of its own. */
 export async function adjustBalance(db: Pick<Database, "pool">, adjustment: Adjustment): Promise<CreditOutcome> {
   const client = await db.pool.connect();
   try {
     await client.query("BEGIN");
-    const id = randomUUID();
-    const inserted = await client.query(
-      `INSERT INTO adjustment (id, account_id, source, source_id, amount_nano_usd, is_paid, note, actor_id)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (source, source_id) DO NOTHING`,
-      [
-        id,
-        adjustment.accountId,
-        adjustment.source,
-        adjustment.sourceId,
-        String(adjustment.amountNanoUsd),
-        adjustment.isPaid,
-        adjustment.note,
-        adjustment.actorId,
-      ],
-    );
-    if (inserted.rowCount === 0) {
-      await client.query("ROLLBACK");
-      return "already_credited";
-    }
-    const { rows } = await client.query<{ done: boolean }>("SELECT credit($1, 'adjustment', $2, $3) AS done", [
-      adjustment.accountId,
-      id,
-      String(adjustment.amountNanoUsd),
-    ]);
-    const isDone = rows[0]?.done === true;
-    await client.query(isDone ? "COMMIT" : "ROLLBACK");
-    return isDone ? "credited" : "below_zero";
+    const outcome = await adjust(client, adjustment);
+    await client.query(outcome === "credited" ? "COMMIT" : "ROLLBACK");
+    return outcome;
   } catch (error) {
     await client.query("ROLLBACK").catch(() => undefined);
     throw error;

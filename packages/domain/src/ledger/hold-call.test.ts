@@ -40,7 +40,15 @@ function ledgerWith(freeNanoUsd: bigint): { ledger: Ledger; orders: HoldOrder[] 
   };
 }
 
-const bound = { inputTokens: 100, isInputRemote: false, outputTokens: null, choices: 1, extraOutputTokens: 0 };
+const bound = {
+  inputTokens: 100,
+  isInputRemote: false,
+  outputTokens: null,
+  choices: 1,
+  extraOutputTokens: 0,
+  hosted: {},
+  serviceTier: null,
+};
 const call = (changes: Partial<BoundedCall["bound"]> = {}): BoundedCall => ({
   id: "r1",
   accountId: "a1",
@@ -87,4 +95,15 @@ test("input that the body only points at is bounded by the model's context", asy
 test("a model without a price is refused before the ledger is asked", async () => {
   const { outcome, order } = await held(10n ** 9n, { ...call(), model: "unknown" });
   expect([outcome, order]).toEqual([{ refused: "model_not_priced" }, undefined]);
+});
+
+test("calls of hosted tools are held for beside the tokens", async () => {
+  const { order } = await held(10n ** 9n, call({ outputTokens: 1, hosted: { web_search_call: 16 } }));
+  expect(order.amountNanoUsd).toBe(100_000n + 2_000n + 160_000_000n);
+});
+
+test("a service tier without a price is refused before the ledger is asked", async () => {
+  const { outcome, order } = await held(10n ** 9n, call({ serviceTier: "ultrafast" }));
+  expect([outcome, order]).toEqual([{ refused: "service_tier_not_priced", param: "service_tier" }, undefined]);
+  expect((await held(10n ** 9n, call({ serviceTier: "default" }))).outcome).toMatchObject({ held: true });
 });

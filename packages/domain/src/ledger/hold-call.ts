@@ -1,5 +1,5 @@
 /** Turns a call's bound of tokens into a hold of money: in full, or what the balance affords where the output can be capped. */
-import { maxCostNanoUsd } from "../prices/cost.ts";
+import { maxCostNanoUsd, type UsageUnits } from "../prices/cost.ts";
 import type { PriceBook, PriceVersion } from "../prices/price-book.ts";
 import type { Allowance, HoldOutcome, Ledger } from "./ledger.ts";
 
@@ -16,6 +16,8 @@ export type BoundedCall = {
     outputTokens: number | null;
     choices: number;
     extraOutputTokens: number;
+    hosted: UsageUnits;
+    serviceTier: string | null;
   };
 };
 
@@ -32,6 +34,7 @@ export type HeldCall = {
 export type CallRefusal = {
   refused:
     | "model_not_priced"
+    | "service_tier_not_priced"
     | "credit_balance_exhausted"
     | "project_spend_limit_exceeded"
     | "rate_limit_exceeded"
@@ -39,6 +42,7 @@ export type CallRefusal = {
     | "key_disabled"
     | "service_unavailable";
   message?: string;
+  param?: string;
   retryAfterMs?: number;
 };
 
@@ -54,11 +58,14 @@ export async function holdCall(
   const version = prices.find(call.model);
   if (!version) return { refused: "model_not_priced" };
   const { bound } = call;
+  const { hosted, serviceTier } = bound;
+  if (!isTierPriced(version, serviceTier)) return { refused: "service_tier_not_priced", param: "service_tier" };
   const inputTokens = inputBoundOf(version, bound);
   const canCap = call.hasOutput && bound.outputTokens === null;
   const perChoice = call.hasOutput ? (bound.outputTokens ?? version.maxOutputTokens ?? defaultMaxOutputTokens) : 0;
   const outputOf = (each: number) => each * bound.choices + bound.extraOutputTokens;
-  const costOf = (each: number) => maxCostNanoUsd(version.prices, inputTokens, outputOf(each));
+  const costOf = (each: number) =>
+    maxCostNanoUsd(version.prices, { inputTokens, outputTokens: outputOf(each), hosted, serviceTier });
   const amountNanoUsd = costOf(perChoice);
   const held = await ledger.hold({
     id: call.id,
@@ -119,6 +126,12 @@ const limitNames = {
   tokens_per_minute: "tokens per minute",
   concurrent_requests: "requests at the same time",
 };
+
+/** Tiers at the plain price. What else a client asks for must have a price, or it would be served for less than it costs. */
+const plainTiers = new Set(["auto", "default", "scale"]);
+
+const isTierPriced = ({ prices }: PriceVersion, tier: string | null): boolean =>
+  tier === null || plainTiers.has(tier) || prices.tiersPpm[tier === "fast" ? "priority" : tier] !== undefined;
 
 function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
   if (bound.isInputRemote) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);

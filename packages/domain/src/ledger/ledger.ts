@@ -6,7 +6,7 @@
 import type { Database } from "@codex-gateway/db";
 import type pg from "pg";
 import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
-import { createGroupCommit } from "./group-commit.ts";
+import { createGroupCommit, QueueFullError } from "./group-commit.ts";
 
 export type HoldOrder = {
   id: string;
@@ -73,6 +73,19 @@ export type Ledger = {
   idle(): Promise<void>;
 };
 
+/** The database has not answered a batch for a while. A hold that was rejected with it may stand: it is to be released. */
+export class LedgerSlowError extends Error {
+  override readonly name = "LedgerSlowError";
+  constructor() {
+    super("The ledger's database does not answer.");
+  }
+}
+
+/** How long a batch may take before those who wait for a hold are refused. */
+const holdWaitMs = 1_000;
+/** How long a batch may take before its connection is given up and the same batch is sent on another one. */
+const batchMs = 5_000;
+
 type SettleOrder = { capture: Capture } | { release: string };
 type Order = { hold: HoldOrder } | SettleOrder;
 type Row = {
@@ -101,11 +114,25 @@ export function createLedger(
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
   const connection = createBatchConnection(pool);
+  // Who waits for a hold is not kept waiting by a database that does not answer; settlements have the time.
+  const waiting = new Set<(error: Error) => void>();
+  let isSlow = false;
+  const refuseHolds = () => {
+    isSlow = true;
+    for (const reject of waiting) reject(new LedgerSlowError());
+    waiting.clear();
+  };
   const flushBatch = async (batch: Order[]) => {
     const startedAtMs = performance.now();
-    const results = await flush(connection, instance, defaultLimits(), batch);
-    onBatch?.(batch.length, performance.now() - startedAtMs);
-    return results;
+    const timer = setTimeout(refuseHolds, holdWaitMs);
+    try {
+      const results = await flush(connection, instance, defaultLimits(), batch);
+      onBatch?.(batch.length, performance.now() - startedAtMs);
+      return results;
+    } finally {
+      clearTimeout(timer);
+      isSlow = false;
+    }
   };
   const orders = createGroupCommit(flushBatch, { rest: () => connection.giveBack() });
   const open = new Set<string>();
@@ -116,8 +143,9 @@ export function createLedger(
   };
   return {
     hold: async (order) => {
+      if (isSlow) throw new QueueFullError("The ledger's database does not answer.");
       open.add(order.id);
-      const row = await orders.add({ hold: order });
+      const row = await orUntilSlow(orders.add({ hold: order }), waiting);
       if (!row || row.outcome === "settled_now") throw new Error(`The ledger did not answer hold ${order.id}.`);
       if (row.outcome !== "held") open.delete(order.id);
       return holdOutcomeOf(row.outcome, row);
@@ -132,6 +160,23 @@ export function createLedger(
     load: () => ({ holdsOpen: open.size, queued: orders.queued() }),
     idle: () => orders.idle(),
   };
+}
+
+/** Rejects with the promise, or when `waiting` is told to give up. */
+function orUntilSlow<Result>(promise: Promise<Result>, waiting: Set<(error: Error) => void>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    waiting.add(reject);
+    promise.then(
+      (result) => {
+        waiting.delete(reject);
+        resolve(result);
+      },
+      (error: unknown) => {
+        waiting.delete(reject);
+        reject(error);
+      },
+    );
+  });
 }
 
 function holdOutcomeOf(outcome: HoldOutcome["outcome"], { amount_nano_usd, details }: Row): HoldOutcome {
@@ -265,11 +310,7 @@ function createBatchConnection(pool: Database["pool"]): BatchConnection {
         client.on("error", giveBack);
       }
       try {
-        return await client.query<Row>({
-          name: "ledger_batch",
-          text: `SELECT * FROM ledger_batch(${parameters})`,
-          values,
-        });
+        return await client.query<Row>(batchQuery(values));
       } catch (error) {
         if (isLost(error)) giveBack(error as Error);
         throw error;
@@ -279,7 +320,15 @@ function createBatchConnection(pool: Database["pool"]): BatchConnection {
   };
 }
 
-const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|EPIPE|terminated/;
+/** The driver knows `query_timeout` of a single query; its types do not. */
+const batchQuery = (values: string[]): pg.QueryConfig<string[]> & { query_timeout: number } => ({
+  name: "ledger_batch",
+  text: `SELECT * FROM ledger_batch(${parameters})`,
+  values,
+  query_timeout: batchMs,
+});
+
+const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|EPIPE|terminated|^Query read timeout$/;
 
 function isLost(error: unknown): boolean {
   const { code = "", message = "" } = error as { code?: string; message?: string };

@@ -1,6 +1,7 @@
 /** A user's charges as a table: filtered by days, model and key, in pages, with the totals of the whole range. */
 import type { Database } from "@codex-gateway/db";
 import { usdOf } from "./money.ts";
+import { refundSource } from "./refund.ts";
 
 type Reader = Pick<Database, "pool">;
 
@@ -26,6 +27,8 @@ export type UsageRow = {
   costUsd: string;
   latencyMs: number;
   basis: "exact" | "observed" | "estimate" | "orphan";
+  /** An admin gave the cost back. */
+  isRefunded: boolean;
 };
 
 export type UsageTotals = { requests: number; inputTokens: number; outputTokens: number; costUsd: string };
@@ -67,10 +70,11 @@ export async function listUsage(
     cost: bigint;
     latency_ms: number;
     basis: UsageRow["basis"];
+    is_refunded: boolean;
   };
   const { rows } = await pool.query<Row>(
     `SELECT c.hold_id, c.created_at, c.model, c.endpoint, k.name AS key_name, c.usage, c.cost_nano_usd AS cost, c.latency_ms,
-       c.basis
+       c.basis, EXISTS (SELECT 1 FROM adjustment r WHERE r.source = '${refundSource}' AND r.source_id = c.hold_id::text) AS is_refunded
      FROM charge c JOIN api_key k ON k.id = c.api_key_id
      WHERE c.account_id = (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet')
        AND c.created_at >= $2::date::timestamp AT TIME ZONE $4
@@ -95,6 +99,7 @@ export async function listUsage(
       costUsd: usdOf(row.cost),
       latencyMs: row.latency_ms,
       basis: row.basis,
+      isRefunded: row.is_refunded,
     };
   });
 }

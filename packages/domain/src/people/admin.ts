@@ -1,8 +1,8 @@
 /** What admins see and change of users. */
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { appendAudit, type Actor } from "../audit/audit.ts";
-import { adjustBalance } from "../ledger/credit.ts";
+import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { adjust } from "../ledger/credit.ts";
 import { usdOf } from "../ledger/money.ts";
 
 export type UserSummary = {
@@ -126,28 +126,36 @@ export async function adjustUserBalance(
   const wallet = await db.prisma.account.findUnique({ where: { userId_kind: { userId, kind: "wallet" } } });
   if (!wallet) throw new AppError("not_found", "The user does not exist.");
   if (amountNanoUsd === 0n) throw new AppError("invalid_input", "Enter an amount above or below zero.", "amountUsd");
-  const outcome = await adjustBalance(db, {
-    accountId: wallet.id,
-    amountNanoUsd,
-    source: "admin",
-    sourceId: formId,
-    isPaid,
-    note,
-    actorId: actor.userId,
-  });
-  if (outcome === "below_zero") {
-    throw new AppError("balance_too_low", "The free balance does not cover what would be taken.", "amountUsd");
-  }
-  const after = await db.prisma.account.findUniqueOrThrow({ where: { id: wallet.id } });
-  if (outcome === "credited") {
-    await appendAudit(db.pool, actor, {
-      action: "update_balance",
-      targetKind: "user",
-      targetId: userId,
-      details: { amountUsd: usdOf(amountNanoUsd), note, after: usdOf(after.balanceNanoUsd) },
+  // The act and its line in the audit log stand or fall together.
+  const balanceNanoUsd = await inTransaction(db, async (client) => {
+    const outcome = await adjust(client, {
+      accountId: wallet.id,
+      amountNanoUsd,
+      source: "admin",
+      sourceId: formId,
+      isPaid,
+      note,
+      actorId: actor.userId,
     });
-  }
-  return { balanceUsd: usdOf(after.balanceNanoUsd) };
+    if (outcome === "below_zero") {
+      throw new AppError("balance_too_low", "The free balance does not cover what would be taken.", "amountUsd");
+    }
+    const { rows } = await client.query<{ balance: bigint }>(
+      "SELECT balance_nano_usd AS balance FROM account WHERE id = $1",
+      [wallet.id],
+    );
+    const after = rows[0]?.balance ?? 0n;
+    if (outcome === "credited") {
+      await appendAudit(client, actor, {
+        action: "update_balance",
+        targetKind: "user",
+        targetId: userId,
+        details: { amountUsd: usdOf(amountNanoUsd), note, after: usdOf(after) },
+      });
+    }
+    return after;
+  });
+  return { balanceUsd: usdOf(balanceNanoUsd) };
 }
 
 /** A suspended user's sessions and keys end at once. The owner cannot be suspended. */

@@ -1,6 +1,6 @@
 /**
- * What a call costs: Σ unitsᵢ × priceᵢ × tier × markup, in integers, rounded once, half up, to nano-USD.
- * A price is in pico-USD per unit; a multiplier in parts per million.
+ * What a call costs: (Σ tokensᵢ × priceᵢ × tier + Σ hostedᵢ × priceᵢ) × markup, in integers, rounded once, half up, to
+ * nano-USD. A price is in pico-USD per unit; a multiplier in parts per million.
  */
 
 /** Units by price class; the classes are disjoint, so that no token is priced twice. */
@@ -22,6 +22,19 @@ const picoPerNano = 1_000n;
 const divisor = picoPerNano * ppm * ppm;
 const inputClasses = ["input", "cached_input", "cache_write", "audio_input", "image_input"];
 
+/**
+ * What the provider's own tools cost, in pico-USD per call, where a price does not say it: USD 10 per 1 000 searches, USD
+ * 2.50 per 1 000 file searches, USD 0.25 for the dearest image, USD 0.03 per GB of a container's session
+ * (https://openai.com/api/pricing). No tier makes them dearer or cheaper.
+ */
+const hostedPicoUsd: Readonly<Record<string, bigint>> = {
+  web_search_call: 10_000_000_000n,
+  file_search_call: 2_500_000_000n,
+  image_generation_call: 250_000_000_000n,
+  container_gb: 30_000_000_000n,
+};
+const isHosted = (unitClass: string): boolean => hostedPicoUsd[unitClass] !== undefined;
+
 /** All input tokens of a request, whatever they cost: what decides its band. */
 export const inputTokensOf = (usage: UsageUnits): number =>
   inputClasses.reduce((sum, unitClass) => sum + (usage[unitClass] ?? 0), 0);
@@ -33,12 +46,16 @@ export function bandFor(prices: Prices, inputTokens: number): PriceBand {
   return band;
 }
 
-/** A class without a price of its own costs what its plain class costs: no token is free by omission. */
-function picoUsdOf(band: PriceBand, unitClass: string): bigint {
-  const own = band.picoUsdPerUnit[unitClass];
+/** A class without a price of its own costs what its plain class costs: no token, and no call of a tool, is free by omission. */
+export function picoUsdOf(band: PriceBand, unitClass: string): bigint {
+  const own = band.picoUsdPerUnit[unitClass] ?? hostedPicoUsd[unitClass];
   if (own !== undefined) return own;
   return band.picoUsdPerUnit[unitClass.endsWith("output") ? "output" : "input"] ?? 0n;
 }
+
+/** What a tier multiplies tokens with. `fast` is what `priority` was called first; a tier that is not named costs the plain price. */
+export const tierPpmOf = (prices: Pick<Prices, "tiersPpm">, serviceTier: string | null): bigint =>
+  prices.tiersPpm[serviceTier === "fast" ? "priority" : (serviceTier ?? "")] ?? ppm;
 
 /** The cost in nano-USD. @throws RangeError where a unit is no whole number of zero or more */
 export function costNanoUsd(prices: Prices, usage: UsageUnits, serviceTier: string | null): bigint {
@@ -47,46 +64,79 @@ export function costNanoUsd(prices: Prices, usage: UsageUnits, serviceTier: stri
       throw new RangeError(`${units} is no number of units (${unitClass}).`);
   }
   const band = bandFor(prices, inputTokensOf(usage));
-  let picoUsd = 0n;
+  let tokensPicoUsd = 0n;
+  let hostedPicoUsd = 0n;
   for (const [unitClass, units] of Object.entries(usage)) {
-    if (units) picoUsd += BigInt(units) * picoUsdOf(band, unitClass);
+    if (!units) continue;
+    const picoUsd = BigInt(units) * picoUsdOf(band, unitClass);
+    if (isHosted(unitClass)) hostedPicoUsd += picoUsd;
+    else tokensPicoUsd += picoUsd;
   }
-  const scaled = picoUsd * (prices.tiersPpm[serviceTier ?? ""] ?? ppm) * prices.markupPpm;
+  const scaled = (tokensPicoUsd * tierPpmOf(prices, serviceTier) + hostedPicoUsd * ppm) * prices.markupPpm;
   return (scaled + divisor / 2n) / divisor;
 }
 
-type Dearest = { aboveInputTokens: number; inputPicoUsd: bigint; outputPicoUsd: bigint };
+type Dearest = {
+  bands: { band: PriceBand; inputPicoUsd: bigint; outputPicoUsd: bigint }[];
+  /** Of the tiers that a call may be served in which asks for none. */
+  tierPpm: bigint;
+};
 
-/** What is dearest in each band, with the dearest tier and the markup in it; found once per price version. */
-const dearestOf = new WeakMap<Prices, Dearest[]>();
+/** What is dearest in each band; found once per price version. */
+const dearestOf = new WeakMap<Prices, Dearest>();
 
-function findDearest(prices: Prices): Dearest[] {
-  const tier = Object.values(prices.tiersPpm).reduce((most, each) => (each > most ? each : most), ppm);
+/** Never served unless it was asked for. */
+const onlyOnDemand = "ultrafast";
+
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+
+function findDearest(prices: Prices): Dearest {
   const dearest = (band: PriceBand, isOutput: boolean) =>
     Object.entries(band.picoUsdPerUnit).reduce(
-      (max, [unitClass, price]) => (unitClass.endsWith("output") === isOutput && price > max ? price : max),
+      (max, [unitClass, price]) =>
+        !isHosted(unitClass) && unitClass.endsWith("output") === isOutput ? larger(max, price) : max,
       0n,
     );
-  return prices.bands.map((band) => ({
-    aboveInputTokens: band.aboveInputTokens,
-    inputPicoUsd: dearest(band, false) * tier * prices.markupPpm,
-    outputPicoUsd: dearest(band, true) * tier * prices.markupPpm,
-  }));
+  return {
+    bands: prices.bands.map((band) => ({
+      band,
+      inputPicoUsd: dearest(band, false),
+      outputPicoUsd: dearest(band, true),
+    })),
+    tierPpm: Object.entries(prices.tiersPpm).reduce(
+      (most, [tier, each]) => (tier === onlyOnDemand ? most : larger(most, each)),
+      ppm,
+    ),
+  };
 }
 
+/** What bounds a call: tokens, calls of the provider's tools, and the tier it asks for (null: any). */
+export type CostLimits = {
+  inputTokens: number;
+  outputTokens: number;
+  hosted?: UsageUnits;
+  serviceTier?: string | null;
+};
+
 /** The most that a call can cost: every input token at the dearest input price, at the dearest tier it may be served in. */
-export function maxCostNanoUsd(prices: Prices, inputTokens: number, outputTokens: number): bigint {
-  let bands = dearestOf.get(prices);
-  if (!bands) {
-    bands = findDearest(prices);
-    dearestOf.set(prices, bands);
+export function maxCostNanoUsd(prices: Prices, limits: CostLimits): bigint {
+  let dearest = dearestOf.get(prices);
+  if (!dearest) {
+    dearest = findDearest(prices);
+    dearestOf.set(prices, dearest);
   }
+  const { inputTokens, outputTokens, hosted = {}, serviceTier = null } = limits;
+  const isAny = serviceTier === null || serviceTier === "auto";
+  // A call that is not served in the tier it asks for is served in the plain one.
+  const tierPpm = isAny ? dearest.tierPpm : larger(ppm, tierPpmOf(prices, serviceTier));
   let most = 0n;
-  for (const band of bands) {
+  for (const { band, inputPicoUsd, outputPicoUsd } of dearest.bands) {
     if (band.aboveInputTokens >= inputTokens) break;
-    const scaled = BigInt(inputTokens) * band.inputPicoUsd + BigInt(outputTokens) * band.outputPicoUsd;
-    const cost = (scaled + divisor - 1n) / divisor;
-    if (cost > most) most = cost;
+    let scaled = (BigInt(inputTokens) * inputPicoUsd + BigInt(outputTokens) * outputPicoUsd) * tierPpm;
+    for (const [unitClass, units] of Object.entries(hosted)) {
+      if (units) scaled += BigInt(units) * picoUsdOf(band, unitClass) * ppm;
+    }
+    most = larger(most, (scaled * prices.markupPpm + divisor - 1n) / divisor);
   }
   return most;
 }

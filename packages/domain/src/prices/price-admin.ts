@@ -3,12 +3,13 @@
  * Newly published prices are only proposed; an admin takes them over.
  */
 import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
 import { nanoUsdOf, usdOf } from "../ledger/money.ts";
 import type { PricesJson } from "./prices-json.ts";
-import { publishedPrices } from "./published-prices.ts";
+import { publishedPrices, publishedTiers } from "./published-prices.ts";
 
 /** One band of a price, as people read it: USD per million units by class, exact decimals. */
 export type PriceBandUsd = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
@@ -99,7 +100,7 @@ export type PriceChange = {
 export async function changePrice(db: Database, change: PriceChange & { actor: Actor }): Promise<void> {
   const { actor, model, bands, markupPpm, contextTokens, maxOutputTokens } = change;
   const [before] = await readPriceHistory(db, model).catch(() => []);
-  const tiersPpm = before ? await tiersOf(db, before.id) : { flex: "500000", priority: "2000000" };
+  const tiersPpm = before ? await tiersOf(db, before.id) : publishedTiers(model, new Date());
   const prices: PricesJson = { bands: bands.map(bandToJson), tiersPpm };
   await inTransaction(db, async (client) => {
     await client.query(
@@ -141,7 +142,13 @@ function bandToJson({ aboveInputTokens, usdPerMillion }: PriceBandUsd): PricesJs
   return { aboveInputTokens, picoUsdPerUnit };
 }
 
-export type PriceProposal = { model: string; before: PriceBandUsd[] | null; after: PriceBandUsd[] };
+export type PriceProposal = {
+  model: string;
+  before: PriceBandUsd[] | null;
+  after: PriceBandUsd[];
+  /** What service tiers multiply tokens with; null where that stays as it is. */
+  tiers: { before: Record<string, number>; after: Record<string, number> } | null;
+};
 
 /** Where the published prices differ from those that count here. What an admin set stays out of it. */
 export async function proposePrices({ pool }: Pick<Database, "pool">, now = new Date()): Promise<PriceProposal[]> {
@@ -151,11 +158,17 @@ export async function proposePrices({ pool }: Pick<Database, "pool">, now = new 
   return [...published.values()].flatMap(({ model, prices }): PriceProposal[] => {
     const own = known.get(model);
     const after = bandsOf(prices);
-    if (!own) return [{ model, before: null, after }];
+    if (!own) return [{ model, before: null, after, tiers: null }];
     const before = bandsOf(own.prices);
-    return inOrder(before) === inOrder(after) ? [] : [{ model, before, after }];
+    const tiers = { before: multipliersOf(own.prices), after: multipliersOf(prices) };
+    const isSameTiers = isDeepStrictEqual(tiers.before, tiers.after);
+    if (isSameTiers && inOrder(before) === inOrder(after)) return [];
+    return [{ model, before, after, tiers: isSameTiers ? null : tiers }];
   });
 }
+
+const multipliersOf = ({ tiersPpm }: PricesJson): Record<string, number> =>
+  Object.fromEntries(Object.entries(tiersPpm).map(([tier, ppm]) => [tier, Number(ppm) / 1_000_000]));
 
 /** The same text for the same prices: the database keeps an object's members in an order of its own. */
 const inOrder = (bands: PriceBandUsd[]): string =>

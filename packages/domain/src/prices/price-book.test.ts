@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { costNanoUsd } from "./cost.ts";
 import { createPriceBook, type PriceVersion } from "./price-book.ts";
 import { pricesFromJson } from "./prices-json.ts";
-import { publishedPrices } from "./published-prices.ts";
+import { publishedPrices, publishedTiers } from "./published-prices.ts";
 
 const published = publishedPrices(new Date("2026-11-01"));
 const book = createPriceBook(
@@ -29,6 +29,31 @@ test("a million tokens cost what the provider's page says", () => {
 test("long requests pay the long price for all of their tokens", () => {
   expect(usd("gpt-6-sol", { input: 272_000, output: 1_000 })).toBe(0.554);
   expect(usd("gpt-6-sol", { input: 272_001, output: 1_000 })).toBe(1.103004);
+});
+
+test("searches cost what the provider asks per thousand", () => {
+  expect(usd("gpt-6-sol", { web_search_call: 1_000 })).toBe(10);
+  expect(usd("gpt-6-sol", { file_search_call: 1_000 })).toBe(2.5);
+});
+
+test("a model's own tiers count before the usual ones, and on the day they are valid", () => {
+  const tiers = (model: string, day = "2026-11-01") => publishedTiers(model, new Date(day));
+  expect(tiers("gpt-4o")).toEqual({ flex: "500000", priority: "2000000" });
+  expect(tiers("gpt-5.5-chat-latest").priority).toBe("2500000");
+  expect(published.find(({ model }) => model === "gpt-5.5")?.prices.tiersPpm.priority).toBe("2500000");
+  expect(tiers("gpt-6.1-sol").ultrafast).toBe("6000000");
+  expect(tiers("gpt-6.2-sol", "2027-02-28T23:59:59Z").ultrafast).toBe("3000000");
+  expect(tiers("gpt-6.2-sol", "2027-03-01T00:00:00Z").ultrafast).toBe("6000000");
+});
+
+test("a price for * is the price of every model that has no other", () => {
+  const version = (model: string) => ({ ...book.find("gpt-4o")!, id: model, model });
+  const withDefault = createPriceBook([version("*"), version("gpt-4o"), version("local-*")]);
+  expect(["gpt-4o", "local-1", "anything"].map((model) => withDefault.find(model)?.id)).toEqual([
+    "gpt-4o",
+    "local-*",
+    "*",
+  ]);
 });
 
 test("of dated prices the one of the day counts", () => {

@@ -11,7 +11,7 @@ type Model = NonNullable<ReturnType<typeof findProvider>>["models"][number];
 type ModelPrice = Exclude<Model["prices"], readonly unknown[]>;
 type Rate = number | { base: number; tiers: { start: number; price: number }[] };
 
-/** Ours on the right: disjoint classes of tokens. Hours, searches and the like are no tokens and are left out. */
+/** Ours on the right: disjoint classes of tokens. Hours are no tokens and are left out. */
 const unitClasses: Readonly<Record<string, string>> = {
   input_mtok: "input",
   cache_read_mtok: "cached_input",
@@ -23,16 +23,43 @@ const unitClasses: Readonly<Record<string, string>> = {
   output_image_mtok: "image_output",
 };
 
-/** Parts per million by served tier (https://openai.com/api/pricing): flex at half, priority at twice the price. */
-const tiersPpm = { flex: "500000", priority: "2000000" };
+/** Priced per thousand calls, whatever the tier and however long the input. */
+const callClasses: Readonly<Record<string, string>> = {
+  web_searches_kcount: "web_search_call",
+  storage_searches_kcount: "file_search_call",
+};
+
+const usualTiers = { flex: "500000", priority: "2000000" };
+
+/** Where a model's tiers are not the usual ones, by the beginning of its name. */
+const ownTiers: readonly { beginning: RegExp; until?: string; tiers: Record<string, string> }[] = [
+  { beginning: /^gpt-5[.-]5(?:-|$)/, tiers: { priority: "2500000" } },
+  { beginning: /^gpt-6\.1-sol(?:-|$)/, tiers: { ultrafast: "6000000" } },
+  { beginning: /^gpt-6\.2-sol(?:-|$)/, until: "2027-02-28", tiers: { ultrafast: "3000000" } },
+  { beginning: /^gpt-6\.2-sol(?:-|$)/, tiers: { ultrafast: "6000000" } },
+];
+
+/**
+ * Parts per million by served tier (https://openai.com/api/pricing): flex at half, priority at twice the price, unless the
+ * model has its own. `until` is the last day, in UTC.
+ */
+export function publishedTiers(model: string, now: Date): Record<string, string> {
+  const today = now.toISOString().slice(0, 10);
+  const own = ownTiers.find(({ beginning, until }) => beginning.test(model) && (until === undefined || today <= until));
+  return { ...usualTiers, ...own?.tiers };
+}
 
 /** Every exactly named or prefixed OpenAI model with a token price on the day of `now`. Prefixes end in `*`. */
 export function publishedPrices(now: Date): PublishedPrice[] {
   const models = findProvider({ providerId: "openai" })?.models ?? [];
   return models.flatMap((model) => {
-    const prices = toPricesJson(priceOn(model, now));
-    if (!prices) return [];
-    return namesOf(model.match).map((name) => ({ model: name, prices, contextTokens: model.context_window ?? null }));
+    const bands = toBands(priceOn(model, now));
+    if (!bands) return [];
+    return namesOf(model.match).map((name) => ({
+      model: name,
+      prices: { bands, tiersPpm: publishedTiers(name, now) },
+      contextTokens: model.context_window ?? null,
+    }));
   });
 }
 
@@ -53,23 +80,25 @@ function namesOf(match: Model["match"]): string[] {
   return "or" in match ? match.or.flatMap(namesOf) : [];
 }
 
-function toPricesJson(price: ModelPrice | null): PricesJson | null {
+function toBands(price: ModelPrice | null): PricesJson["bands"] | null {
   const rates = Object.entries(price ?? {}).flatMap(([key, rate]): [string, Rate][] => {
     const unitClass = unitClasses[key];
     return unitClass && rate !== undefined ? [[unitClass, rate]] : [];
   });
   if (!rates.some(([unitClass]) => unitClass === "input")) return null;
+  const calls = Object.entries(price ?? {}).flatMap(([key, rate]): [string, string][] => {
+    const unitClass = callClasses[key];
+    return unitClass && typeof rate === "number" ? [[unitClass, picoUsdPerCall(rate)]] : [];
+  });
   const starts = rates.flatMap(([, rate]) => (typeof rate === "number" ? [] : rate.tiers.map(({ start }) => start)));
   const bands = [-1, ...new Set(starts)].sort((a, b) => a - b);
-  return {
-    bands: bands.map((aboveInputTokens) => ({
-      aboveInputTokens,
-      picoUsdPerUnit: Object.fromEntries(
-        rates.map(([unitClass, rate]) => [unitClass, picoUsdPerToken(rateAt(rate, aboveInputTokens))]),
-      ),
-    })),
-    tiersPpm,
-  };
+  return bands.map((aboveInputTokens) => ({
+    aboveInputTokens,
+    picoUsdPerUnit: Object.fromEntries([
+      ...rates.map(([unitClass, rate]) => [unitClass, picoUsdPerToken(rateAt(rate, aboveInputTokens))]),
+      ...calls,
+    ]) as Record<string, string>,
+  }));
 }
 
 function rateAt(rate: Rate, aboveInputTokens: number): number {
@@ -79,3 +108,6 @@ function rateAt(rate: Rate, aboveInputTokens: number): number {
 
 /** USD per million tokens → pico-USD per token: six digits behind the point are whole numbers. */
 const picoUsdPerToken = (usdPerMillion: number): string => String(Math.round(usdPerMillion * 1_000_000));
+
+/** USD per thousand calls → pico-USD per call. */
+const picoUsdPerCall = (usdPerThousand: number): string => String(Math.round(usdPerThousand * 1_000_000_000));

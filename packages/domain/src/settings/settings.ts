@@ -13,6 +13,8 @@ export const settingsSchema = z.strictObject({
   isRegistrationOpen: z.boolean().default(true),
   /** Sent upstream where neither the client nor the model's price says how long an answer may get. */
   defaultMaxOutputTokens: z.int().min(16).max(1_000_000).default(32_768),
+  /** Whether a stream whose client has left is read to its end, for its exact usage, instead of stopped at once. */
+  drainsOnDisconnect: z.boolean().default(false),
   /** Limits of users that have none of their own; null: unlimited. */
   defaultRequestsPerMinute: z.int().min(1).max(1_000_000).nullable().default(null),
   defaultTokensPerMinute: z.int().min(1).max(1_000_000_000).nullable().default(null),

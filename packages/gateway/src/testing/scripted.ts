@@ -67,6 +67,12 @@ export async function startScripted(
         settlements.push(settlement);
         return Promise.resolve();
       },
+      drainsOnDisconnect: () => false,
+      idempotency: {
+        claim: () => Promise.resolve({ outcome: "claimed" }),
+        keep: () => Promise.resolve(),
+        giveUp: () => Promise.resolve(),
+      },
       listUpstreams: () => [
         { id: "upstream", baseUrl, apiKey: "sk-operator", organization: null, project: null, weight: 1 },
       ],

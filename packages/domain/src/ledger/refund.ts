@@ -1,0 +1,47 @@
+/** Gives back what was charged without knowing it exactly: the call's process died, its stream broke off, no usage came. */
+import type { Database } from "@codex-gateway/db";
+import { AppError } from "../app-error.ts";
+import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { adjust } from "./credit.ts";
+import { usdOf } from "./money.ts";
+
+/** An adjustment of this source refers to the charge by its request id: there can be one. */
+export const refundSource = "refund";
+
+/**
+ * Credits the whole cost of a charge, once; a debt is paid with it first. The charge and the user's usage stay as they are.
+ * @throws AppError `not_found`; `conflict` where the charge is exact, costs nothing, or was given back before
+ */
+export async function refundCharge(
+  db: Pick<Database, "pool">,
+  { requestId, actor }: { requestId: string; actor: Actor },
+): Promise<{ amountUsd: string }> {
+  return inTransaction(db, async (client) => {
+    const { rows } = await client.query<{ account_id: string; user_id: string; cost: bigint; basis: string }>(
+      `SELECT c.account_id, a.user_id, c.cost_nano_usd AS cost, c.basis
+       FROM charge c JOIN account a ON a.id = c.account_id WHERE c.hold_id = $1`,
+      [requestId],
+    );
+    const charge = rows[0];
+    if (!charge) throw new AppError("not_found", "The charge does not exist.");
+    if (charge.basis === "exact") throw new AppError("conflict", "An exact charge is not refunded.");
+    if (charge.cost === 0n) throw new AppError("conflict", "The charge cost nothing.");
+    const outcome = await adjust(client, {
+      accountId: charge.account_id,
+      amountNanoUsd: charge.cost,
+      source: refundSource,
+      sourceId: requestId,
+      isPaid: false,
+      note: "",
+      actorId: actor.userId,
+    });
+    if (outcome !== "credited") throw new AppError("conflict", "The charge was refunded before.");
+    await appendAudit(client, actor, {
+      action: "refund_charge",
+      targetKind: "user",
+      targetId: charge.user_id,
+      details: { requestId, amountUsd: usdOf(charge.cost) },
+    });
+    return { amountUsd: usdOf(charge.cost) };
+  });
+}

@@ -1,0 +1,64 @@
+/**
+ * Tools that run at the provider's and are billed beside the tokens, in no usage object: bounded by what the request asks
+ * for, counted from the items of the answer.
+ */
+import type { Usage } from "./ports.ts";
+import { BodyError } from "./scan-body.ts";
+
+/** Sent upstream where the client sets no `max_tool_calls`, so that the hold covers what is called. */
+export const defaultMaxToolCalls = 16;
+
+type Json = Record<string, unknown>;
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null;
+
+/** The class that a call of the tool is counted in; null: the tool costs its tokens only, or it needs a container. */
+function callClassOf(type: unknown): string | null {
+  if (typeof type !== "string") return null;
+  if (type.startsWith("web_search")) return "web_search_call";
+  return type === "file_search" || type === "image_generation" ? `${type}_call` : null;
+}
+
+/** What a request's tools can come to at most, by price class. @throws BodyError where a stored container is named */
+export function boundHostedTools(tools: unknown, maxToolCalls: number | null): Usage {
+  const units: Usage = {};
+  for (const tool of Array.isArray(tools) ? tools.filter(isObject) : []) {
+    const callClass = callClassOf(tool.type);
+    if (callClass) units[callClass] = maxToolCalls ?? defaultMaxToolCalls;
+    const gigabytes = containerGigabytesOf(tool);
+    if (gigabytes > 0) units.container_gb = (units.container_gb ?? 0) + gigabytes;
+  }
+  return units;
+}
+
+/** The memory of the container that a tool brings up, in GB; 0: it needs none of the provider's. */
+function containerGigabytesOf(tool: Json): number {
+  const container = tool.type === "code_interpreter" ? tool.container : tool.type === "shell" ? tool.environment : null;
+  const isNamed = typeof container === "string" || (isObject(container) && container.type === "container_reference");
+  if (isNamed) throw new BodyError("Stored containers are not offered here.", "tools");
+  if (!isObject(container)) return tool.type === "code_interpreter" ? 1 : 0;
+  if (tool.type === "shell" && container.type !== "container_auto") return 0;
+  const [, gigabytes] =
+    /^(\d{1,3})g$/.exec(typeof container.memory_limit === "string" ? container.memory_limit : "") ?? [];
+  return Number(gigabytes ?? 1);
+}
+
+/** Calls so far, from output items as they come; a container counts once, however often it is called. */
+export type HostedCalls = { units: Usage; hasContainer: boolean };
+
+export const noHostedCalls = (): HostedCalls => ({ units: {}, hasContainer: false });
+
+const counted = new Set(["web_search_call", "file_search_call", "image_generation_call"]);
+const inContainers = new Set(["code_interpreter_call", "shell_call"]);
+
+export function countHostedCall(calls: HostedCalls, item: unknown): void {
+  if (!isObject(item) || typeof item.type !== "string") return;
+  if (inContainers.has(item.type)) calls.hasContainer = true;
+  // Opening a page that a search has found, and looking for a word on it, is no search.
+  const isFree = isObject(item.action) && item.type === "web_search_call" && item.action.type !== "search";
+  if (counted.has(item.type) && !isFree) calls.units[item.type] = (calls.units[item.type] ?? 0) + 1;
+}
+
+/** What is charged for: the calls, and the containers that the request asked for where one was used. */
+export function hostedUnits(calls: HostedCalls, bound: Usage): Usage {
+  return { ...calls.units, ...(calls.hasContainer && bound.container_gb ? { container_gb: bound.container_gb } : {}) };
+}

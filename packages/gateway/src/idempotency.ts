@@ -1,0 +1,76 @@
+/**
+ * Calls that their clients named with an `Idempotency-Key`: the same call sent again gets the answer of the first one,
+ * and is charged once. Nothing of this runs for a call without that header.
+ */
+import { createHash } from "node:crypto";
+import type { GatewayAnswer, GatewayCall } from "./call.ts";
+import { errorAnswer, type ErrorAnswer } from "./errors.ts";
+import type { Caller, Ports } from "./ports.ts";
+import { BodyError } from "./scan-body.ts";
+
+/** A whole answer above this is not kept; the same call is then refused instead of answered again. */
+const maxKeptBytes = 4 * 1024 * 1024;
+const allowedKey = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
+
+/** A call that was the first of its name. */
+export type NamedCall = {
+  /** To be called before the answer is charged. Failing to keep it fails nothing else. */
+  keepAnswer(answer: { status: number; headers: Record<string, string>; body: Uint8Array }): Promise<void>;
+  /** Frees the name of a call for which nothing was held. */
+  giveUp(): Promise<void>;
+};
+
+/** Null where the call has no name. @throws BodyError where the name is none */
+export async function claimName(
+  ports: Ports,
+  call: Pick<GatewayCall, "headers" | "path">,
+  { id, caller, body }: { id: string; caller: Caller; body: Uint8Array },
+): Promise<NamedCall | { answer: GatewayAnswer } | null> {
+  const key = call.headers["idempotency-key"];
+  if (key === undefined) return null;
+  if (typeof key !== "string" || !allowedKey.test(key)) {
+    throw new BodyError("Idempotency-Key must have 1 to 255 printable ASCII characters.", "Idempotency-Key");
+  }
+  const bodyDigest = createHash("sha256").update(call.path).update("\n").update(body).digest();
+  const name = { apiKeyId: caller.apiKeyId, key, holdId: id };
+  const claim = await ports.idempotency.claim({ ...name, bodyDigest });
+  switch (claim.outcome) {
+    case "claimed":
+      return namedCall(ports, name);
+    case "answered":
+      return { answer: replayOf(claim) };
+    default:
+      return { answer: refusalOf(claim.outcome, id) };
+  }
+}
+
+function namedCall({ idempotency, log }: Ports, name: { apiKeyId: string; key: string; holdId: string }): NamedCall {
+  const logged = (error: unknown) =>
+    log("warn", "idempotency_failed", { requestId: name.holdId, error: (error as Error).message });
+  return {
+    keepAnswer: async ({ status, headers, body }) => {
+      if (body.length > maxKeptBytes) return;
+      const contentType = headers["content-type"] ?? "application/json";
+      await idempotency.keep({ ...name, status, contentType, body }).catch(logged);
+    },
+    giveUp: () => idempotency.giveUp(name).catch(logged),
+  };
+}
+
+/** Under the request id of the first call, which its charge has. */
+const replayOf = (kept: { holdId: string; status: number; contentType: string; body: Uint8Array }): GatewayAnswer => ({
+  status: kept.status,
+  headers: {
+    "content-type": kept.contentType,
+    "x-request-id": kept.holdId,
+    "idempotent-replayed": "true",
+  },
+  body: kept.body,
+});
+
+const inUseRetryMs = 1_000;
+
+function refusalOf(outcome: "running" | "spent" | "other_body", id: string): ErrorAnswer {
+  if (outcome === "running") return errorAnswer("idempotency_key_in_use", id, { retryAfterMs: inUseRetryMs });
+  return errorAnswer(outcome === "spent" ? "idempotency_key_spent" : "idempotency_key_reused", id);
+}
