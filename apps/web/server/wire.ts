@@ -118,7 +118,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   });
 
   const ports: Ports = {
-    authenticate: ({ secret }) => keys.authenticate(secret),
+    authenticate: ({ secret, ...use }) => keys.authenticate(secret, use),
     placeHold: async (request) => {
       const { caller, previousResponseId } = request;
       if (previousResponseId !== null && !(await ownsResponse(db, caller.accountId, previousResponseId))) {
@@ -239,11 +239,12 @@ async function answerRead(
   { name, caller, id, search }: Parameters<Ports["answerRead"]>[0],
 ): ReturnType<Ports["answerRead"]> {
   const { accountId } = caller;
+  const models = () => prices.models.filter((model) => mayUseModel(caller, model.id));
   switch (name) {
     case "models":
-      return { answer: { object: "list", data: prices.models.map(toModel) } };
+      return { answer: { object: "list", data: models().map(toModel) } };
     case "model": {
-      const model = prices.models.find((each) => each.id === id);
+      const model = models().find((each) => each.id === id);
       return model ? { answer: toModel(model) } : { refused: "model_not_found", param: "model" };
     }
     case "credits":

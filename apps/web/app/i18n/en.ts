@@ -136,6 +136,8 @@ export const en: Texts = {
     concurrent: "Requests at once",
     models: "Allowed models",
     modelsHint: "Separated by commas, may end in *; empty: all",
+    addresses: "Allowed addresses",
+    addressesHint: "Addresses or networks, separated by commas; empty: any",
     lastDay: "Valid until",
     createdTitle: "Your API key is ready",
     createdLead: "Keep it safe: it is shown only this once.",

@@ -134,6 +134,8 @@ export const zh = {
     concurrent: "并发请求数",
     models: "允许的模型",
     modelsHint: "用逗号分隔，可用 * 结尾；留空表示全部",
+    addresses: "允许的来源地址",
+    addressesHint: "IP 或网段，用逗号分隔；留空表示不限",
     lastDay: "有效期至",
     createdTitle: "API密钥创建成功！",
     createdLead: "请妥善保管您的密钥，此密钥只显示一次。",
