@@ -19,7 +19,7 @@ import {
   openInstance,
   openSpool,
   openUpstreams,
-  ownsResponse,
+  findResponse,
   QueueFullError,
   readCredits,
   readSettings,
@@ -121,7 +121,11 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     authenticate: ({ secret, ...use }) => keys.authenticate(secret, use),
     placeHold: async (request) => {
       const { caller, previousResponseId } = request;
-      if (previousResponseId !== null && !(await ownsResponse(db, caller.accountId, previousResponseId))) {
+      const { upstreams } = known;
+      const previous = previousResponseId && (await findResponse(db, caller.accountId, previousResponseId));
+      const upstreamId = (previous && previous.upstreamId) || null;
+      const isGone = upstreamId !== null && !upstreams.some(({ id }) => id === upstreamId);
+      if (previousResponseId !== null && (!previous || isGone)) {
         return { refused: "response_not_found", param: "previous_response_id" };
       }
       if (!mayUseModel(caller, request.model)) {
@@ -140,7 +144,16 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       });
       if ("refused" in held) return held;
       const { outputCapTokens, inputTokens, outputTokens, allowance } = held;
-      return { held: true, id: request.id, outputCapTokens, inputTokens, outputTokens, allowance, grant: held };
+      return {
+        held: true,
+        id: request.id,
+        outputCapTokens,
+        inputTokens,
+        outputTokens,
+        upstreamId,
+        allowance,
+        grant: held,
+      };
     },
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) =>
       checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens }),
@@ -162,7 +175,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       logCall(log, record, priceName);
     },
   };
-  const gateway = createGateway(ports);
+  const gateway = createGateway(ports, { upstreamPolicy: () => upstreamPolicyOf(known.settings) });
   const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, log });
 
   return {
@@ -208,6 +221,17 @@ async function untilSettled(gateway: Gateway): Promise<void> {
   const untilMs = Date.now() + settleMs;
   while (gateway.inFlight() > 0 && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
 }
+
+const upstreamPolicyOf = (settings: Settings) => ({
+  timeouts: {
+    connectMs: settings.connectTimeoutSeconds * 1_000,
+    streamHeadersMs: settings.streamTimeoutSeconds * 1_000,
+    wholeAnswerMs: settings.answerTimeoutSeconds * 1_000,
+    idleMs: settings.idleTimeoutSeconds * 1_000,
+    totalMs: settings.totalTimeoutSeconds * 1_000,
+  },
+  allowsPrivateAddresses: settings.allowsPrivateUpstreams,
+});
 
 const defaultLimitsOf = (settings: Settings) => ({
   requestsPerMinute: settings.defaultRequestsPerMinute,

@@ -8,7 +8,7 @@ export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
 export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./keys/keys.ts";
-export { findCharge, listCharges, ownsResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
+export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
 export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
 export { adjustBalance } from "./ledger/credit.ts";
 export { QueueFullError } from "./ledger/group-commit.ts";

@@ -383,6 +383,13 @@ export const en: Texts = {
     concurrent: "Requests at once",
     maxOutput: "Default maximum output (tokens)",
     maxOutputHint: "Where neither the client nor the model's price sets one",
+    timeouts: "Upstream timeouts (seconds)",
+    timeoutsLead: "Beyond these a call ends with an error; only what was received is charged.",
+    connectTimeout: "To connect",
+    streamTimeout: "Until a stream begins",
+    answerTimeout: "Until a whole answer is there",
+    idleTimeout: "Between two pieces of data",
+    totalTimeout: "For the whole call",
     saved: "The settings were saved.",
   },
   logs: {

@@ -381,6 +381,13 @@ export const zh = {
     concurrent: "并发请求数",
     maxOutput: "默认最大输出 (tokens)",
     maxOutputHint: "客户端和模型都没有给出上限时使用",
+    timeouts: "上游超时（秒）",
+    timeoutsLead: "超过这些时间，请求会以错误结束；只为已收到的内容计费。",
+    connectTimeout: "建立连接",
+    streamTimeout: "流式响应开始",
+    answerTimeout: "完整响应返回",
+    idleTimeout: "数据之间的间隔",
+    totalTimeout: "请求总时长",
     saved: "设置已保存。",
   },
   logs: {

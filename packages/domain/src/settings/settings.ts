@@ -24,6 +24,12 @@ export const settingsSchema = z.strictObject({
     .default("5000000000"),
   /** Whether an upstream may lie in a private network (Ollama, vLLM); it also allows plain http. */
   allowsPrivateUpstreams: z.boolean().default(false),
+  /** How long an upstream may take: to be connected to, for the head of a stream, for a whole answer, between two bytes, in all. */
+  connectTimeoutSeconds: z.int().min(1).max(120).default(10),
+  streamTimeoutSeconds: z.int().min(1).max(3_600).default(120),
+  answerTimeoutSeconds: z.int().min(1).max(7_200).default(600),
+  idleTimeoutSeconds: z.int().min(1).max(3_600).default(60),
+  totalTimeoutSeconds: z.int().min(1).max(86_400).default(3_600),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
