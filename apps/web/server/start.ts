@@ -129,7 +129,7 @@ async function pagesOf({ env, rootFolder, log, database, wired, clients }: Parts
       secrets: wired.secrets,
       sessions: createSessions(database, publicUrl().startsWith("https:")),
       throttles: createThrottles(database),
-      testUpstream,
+      testUpstream: (upstream) => testUpstream(wired.gateway, upstream),
       healthOfUpstream: wired.healthOfUpstream,
       sendTestAlert: (targets) => wired.sendAlert(targets, aTestAlert()),
     },

@@ -1,25 +1,25 @@
-/** Asks an upstream for its models: whether address and key work, before they are saved. */
-const timeoutMs = 10_000;
+/** Asks an upstream for its models, on the way that calls take: whether address and key work, before they are saved. */
+import type { Gateway } from "@codex-gateway/gateway";
+
+export type TestedUpstream = { baseUrl: string; apiKey: string; isPrivateAllowed: boolean };
 
 /** Null where it answered as OpenAI does; else why not, in one sentence. */
-export async function testUpstream({ baseUrl, apiKey }: { baseUrl: string; apiKey: string }): Promise<string | null> {
-  try {
-    const response = await fetch(`${baseUrl}/models`, {
-      headers: { authorization: `Bearer ${apiKey}` },
-      redirect: "error",
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    await response.body?.cancel();
-    if (response.status === 401 || response.status === 403) return "The upstream refuses this key.";
-    return response.ok ? null : `The upstream answered with status ${response.status}.`;
-  } catch (error) {
-    return faultOf(error);
-  }
+export async function testUpstream(
+  { probe }: Pick<Gateway, "probe">,
+  { baseUrl, apiKey, isPrivateAllowed }: TestedUpstream,
+): Promise<string | null> {
+  const answer = await probe({ baseUrl, apiKey }, { allowsPrivateAddresses: isPrivateAllowed });
+  if ("error" in answer) return faults[answer.error.code ?? ""] ?? "The upstream cannot be reached.";
+  const { status } = answer;
+  if (status === 401 || status === 403) return "The upstream refuses this key.";
+  return status >= 200 && status <= 299 ? null : `The upstream answered with status ${status}.`;
 }
 
-function faultOf(error: unknown): string {
-  const { name, cause } = error as Error & { cause?: { code?: string } };
-  if (name === "TimeoutError") return "The upstream did not answer in time.";
-  const isUnknownHost = cause?.code === "ENOTFOUND" || cause?.code === "EAI_AGAIN";
-  return isUnknownHost ? "The upstream's host was not found." : "The upstream cannot be reached.";
-}
+const faults: Readonly<Record<string, string | undefined>> = {
+  ENOTFOUND: "The upstream's host was not found.",
+  EAI_AGAIN: "The upstream's host was not found.",
+  PRIVATE_ADDRESS: "The address must be public and start with https; a setting allows private ones.",
+  UND_ERR_CONNECT_TIMEOUT: "The upstream did not answer in time.",
+  UND_ERR_HEADERS_TIMEOUT: "The upstream did not answer in time.",
+  UND_ERR_BODY_TIMEOUT: "The upstream did not answer in time.",
+};

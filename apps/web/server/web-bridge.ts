@@ -51,10 +51,10 @@ function toRequest(req: IncomingMessage, res: ServerResponse, origin: string, si
 
 /** Nothing is read before it is asked for, and only then is a client that waits for leave told to send its body. */
 function bodyOf(req: IncomingMessage, res: ServerResponse): ReadableStream<Uint8Array> {
-  let chunks: AsyncIterator<Buffer> | null = null;
+  let chunks: AsyncIterator<Buffer, void> | null = null;
   const begin = () => {
     if (req.headers.expect !== undefined) res.writeContinue();
-    return req[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    return req[Symbol.asyncIterator]() as AsyncIterator<Buffer, void>;
   };
   return new ReadableStream(
     {

@@ -24,7 +24,7 @@ import {
   openInstance,
   openSpool,
   openUpstreams,
-  ownsResponse,
+  findResponse,
   QueueFullError,
   readCredits,
   readSettings,
@@ -130,10 +130,14 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   });
 
   const ports: Ports = {
-    authenticate: ({ secret }) => keys.authenticate(secret),
+    authenticate: ({ secret, ...use }) => keys.authenticate(secret, use),
     placeHold: async (request) => {
       const { caller, previousResponseId } = request;
-      if (previousResponseId !== null && !(await ownsResponse(db, caller.accountId, previousResponseId))) {
+      const { upstreams } = known;
+      const previous = previousResponseId && (await findResponse(db, caller.accountId, previousResponseId));
+      const upstreamId = (previous && previous.upstreamId) || null;
+      const isGone = upstreamId !== null && !upstreams.some(({ id }) => id === upstreamId);
+      if (previousResponseId !== null && (!previous || isGone)) {
         return { refused: "response_not_found", param: "previous_response_id" };
       }
       if (!mayUseModel(caller, request.model)) {
@@ -157,7 +161,16 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       });
       if ("refused" in held) return held;
       const { outputCapTokens, inputTokens, outputTokens, allowance } = held;
-      return { held: true, id: request.id, outputCapTokens, inputTokens, outputTokens, allowance, grant: held };
+      return {
+        held: true,
+        id: request.id,
+        outputCapTokens,
+        inputTokens,
+        outputTokens,
+        upstreamId,
+        allowance,
+        grant: held,
+      };
     },
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) =>
       checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens }),
@@ -189,7 +202,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       logCall(log, record, priceName);
     },
   };
-  const gateway = createGateway(ports);
+  const gateway = createGateway(ports, { upstreamPolicy: () => upstreamPolicyOf(known.settings) });
   const verifyJob = startVerifyJob(db, log);
   const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, log });
   const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
@@ -244,6 +257,17 @@ async function untilSettled(gateway: Gateway): Promise<void> {
   while (gateway.inFlight() > 0 && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
+const upstreamPolicyOf = (settings: Settings) => ({
+  timeouts: {
+    connectMs: settings.connectTimeoutSeconds * 1_000,
+    streamHeadersMs: settings.streamTimeoutSeconds * 1_000,
+    wholeAnswerMs: settings.answerTimeoutSeconds * 1_000,
+    idleMs: settings.idleTimeoutSeconds * 1_000,
+    totalMs: settings.totalTimeoutSeconds * 1_000,
+  },
+  allowsPrivateAddresses: settings.allowsPrivateUpstreams,
+});
+
 const defaultLimitsOf = (settings: Settings) => ({
   requestsPerMinute: settings.defaultRequestsPerMinute,
   tokensPerMinute: settings.defaultTokensPerMinute,
@@ -274,11 +298,12 @@ async function answerRead(
   { name, caller, id, search }: Parameters<Ports["answerRead"]>[0],
 ): ReturnType<Ports["answerRead"]> {
   const { accountId } = caller;
+  const models = () => prices.models.filter((model) => mayUseModel(caller, model.id));
   switch (name) {
     case "models":
-      return { answer: { object: "list", data: prices.models.map(toModel) } };
+      return { answer: { object: "list", data: models().map(toModel) } };
     case "model": {
-      const model = prices.models.find((each) => each.id === id);
+      const model = models().find((each) => each.id === id);
       return model ? { answer: toModel(model) } : { refused: "model_not_found", param: "model" };
     }
     case "credits":

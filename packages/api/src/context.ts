@@ -12,7 +12,7 @@ export type Services = {
   sessions: Sessions;
   throttles: Throttles;
   /** Asks an upstream for its models. @returns null where it answered, else why not, in one sentence */
-  testUpstream: (upstream: { baseUrl: string; apiKey: string }) => Promise<string | null>;
+  testUpstream: (upstream: { baseUrl: string; apiKey: string; isPrivateAllowed: boolean }) => Promise<string | null>;
   /** How this process fares with an upstream's calls. */
   healthOfUpstream: (id: string) => "healthy" | "failing" | "unused";
   /** Sends an alert that says it is a test. @returns null where it was taken, else why not, in one sentence */

@@ -1,4 +1,4 @@
-import { createKey, deleteKey, listKeys } from "@codex-gateway/domain";
+import { createKey, deleteKey, isNetwork, listKeys } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "./context.ts";
 import { usdInput } from "./setup.ts";
@@ -14,6 +14,7 @@ export const keySummary = z.strictObject({
   expiresAt: z.date().nullable(),
   limits: z.strictObject({
     requestsPerMinute: z.number().nullable(),
+    tokensPerMinute: z.number().nullable(),
     concurrentRequests: z.number().nullable(),
     dailyBudgetUsd: z.string().nullable(),
     monthlyBudgetUsd: z.string().nullable(),
@@ -35,10 +36,21 @@ export const keys = router({
       z.strictObject({
         name: z.string().trim().min(1, "Give the key a name.").max(100),
         requestsPerMinute: limitInput(1_000_000),
+        tokensPerMinute: limitInput(1_000_000_000),
         concurrentRequests: limitInput(100_000),
         dailyBudgetUsd: budgetInput,
         monthlyBudgetUsd: budgetInput,
         allowedModels: z.array(z.string().trim().min(1).max(200)).max(100).default([]),
+        /** By their names in /v1; none: all of them. */
+        allowedEndpoints: z
+          .array(z.enum(["chat.completions", "responses", "completions", "embeddings"]))
+          .max(4)
+          .default([]),
+        /** Addresses and networks; none: from everywhere. */
+        allowedAddresses: z
+          .array(z.string().trim().refine(isNetwork, "Enter addresses or networks such as 10.0.0.0/8."))
+          .max(100)
+          .default([]),
         /** The last day on which the key works, in UTC; null: for ever. */
         lastDay: z.iso.date("Enter a date.").nullable().default(null),
       }),

@@ -23,7 +23,7 @@ export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
 export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./keys/keys.ts";
-export { findCharge, listCharges, ownsResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
+export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
 export { createAttemptLog } from "./ledger/attempts.ts";
 export { checkBooksIfDue, readBooksCheck } from "./ledger/books-check.ts";
 export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";

@@ -214,6 +214,25 @@ test("a whole answer whose client has left is fetched to its end and charged exa
   expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "exact" }]);
 });
 
+test("a call that goes on from a response goes to the upstream that gave it", async () => {
+  const asked: (string | undefined)[] = [];
+  const elsewhere = await startScripted((res, req) => {
+    asked.push(req.headers.authorization);
+    sendJson(res, answer);
+  });
+  const upstreams = ["a", "b", "c"].map((id) => ({ ...elsewhere.upstream, id, apiKey: `sk-${id}` }));
+  const up = await start(() => undefined, {
+    listUpstreams: () => upstreams,
+    placeHold: ({ id, model }) => {
+      const bound = { inputTokens: 100, outputTokens: 100, outputCapTokens: null, allowance: null };
+      return Promise.resolve({ held: true, id, ...bound, upstreamId: model, grant: null });
+    },
+  });
+  for (const model of ["a", "b", "c", "b"]) await post(up, JSON.stringify({ model }));
+  await elsewhere.stop();
+  expect(asked).toEqual(["Bearer sk-a", "Bearer sk-b", "Bearer sk-c", "Bearer sk-b"]);
+});
+
 const refusedBodies: [why: string, body: string, status: number][] = [
   ["no JSON", "{", 400],
   ["no object", "[]", 400],

@@ -19,13 +19,19 @@ import { BodyError, scanBody, valueOf, withMembers, type ScannedBody } from "./s
 import {
   createUpstreamClient,
   defaultTimeouts,
+  type UpstreamClient,
   type UpstreamFault,
   type UpstreamHealth,
-  type UpstreamTimeouts,
+  type UpstreamPolicy,
   type UpstreamVitals,
 } from "./upstream-client.ts";
 
-export type GatewayOptions = { maxBodyBytes?: number; timeouts?: UpstreamTimeouts; heartbeatMs?: number };
+export type GatewayOptions = {
+  maxBodyBytes?: number;
+  heartbeatMs?: number;
+  /** Read for each call. */
+  upstreamPolicy?: () => UpstreamPolicy;
+};
 
 export type Gateway = {
   handle(call: GatewayCall): Promise<GatewayAnswer>;
@@ -35,6 +41,7 @@ export type Gateway = {
   health(upstream: Upstream): UpstreamHealth;
   /** Whether and why calls are kept away from an upstream. */
   vitals(upstream: Upstream): UpstreamVitals;
+  probe: UpstreamClient["probe"];
   /** From now on calls are answered with 503. */
   drain(): void;
   close(): Promise<void>;
@@ -61,12 +68,14 @@ export type Exchange = {
   done: (record: CallRecord) => void;
 };
 
+const defaultPolicy = (): UpstreamPolicy => ({ timeouts: defaultTimeouts, allowsPrivateAddresses: false });
+
 const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, endpoint]));
 const bearer = /^Bearer +(\S+)$/i;
 
 export function createGateway(ports: Ports, options: GatewayOptions = {}): Gateway {
-  const { maxBodyBytes = 10 * 1024 * 1024, timeouts = defaultTimeouts, heartbeatMs = defaultHeartbeatMs } = options;
-  const upstreams = createUpstreamClient(ports.now, timeouts);
+  const { maxBodyBytes = 10 * 1024 * 1024, heartbeatMs = defaultHeartbeatMs, upstreamPolicy = defaultPolicy } = options;
+  const upstreams = createUpstreamClient(ports.now, upstreamPolicy);
   let running = 0;
   let isDraining = false;
 
@@ -168,6 +177,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
         body,
         isStream: facts.isStream,
         stickyKey: caller.userId,
+        upstreamId: hold.upstreamId,
         signal: exchange.signal,
       },
       ports.listUpstreams(),
@@ -236,6 +246,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     inFlight: () => running,
     health: (upstream) => upstreams.health(upstream),
     vitals: (upstream) => upstreams.vitals(upstream),
+    probe: (upstream, probeOptions) => upstreams.probe(upstream, probeOptions),
     drain: () => {
       isDraining = true;
     },

@@ -6,4 +6,5 @@ export { createNodeDoor, refuseBadHead, type NodeDoor } from "./node-door.ts";
 export type { Caller, Hold, Log, Ports, Refusal, Settlement, Upstream } from "./ports.ts";
 export { createRequestId } from "./request-id.ts";
 export type { UpstreamVitals } from "./upstream-client.ts";
+export { defaultTimeouts, type UpstreamTimeouts } from "./upstream-client.ts";
 export { createWebDoor, type WebDoor } from "./web-door.ts";

@@ -84,6 +84,8 @@ export type Hold = {
   /** What the held money bounds, for the sanity check of the upstream's usage. */
   inputTokens: number;
   outputTokens: number;
+  /** The upstream that holds what the call goes on from; null: any will do. */
+  upstreamId: string | null;
   /** What is left of the caller's minute, told in `x-ratelimit-*`; null: the caller is not limited. */
   allowance: Allowance | null;
   grant: unknown;

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Upstream } from "./ports.ts";
-import { createUpstreamClient, type UpstreamClient } from "./upstream-client.ts";
+import { createUpstreamClient, defaultTimeouts, type UpstreamClient } from "./upstream-client.ts";
 
 let server: Server;
 let client: UpstreamClient;
@@ -14,7 +14,10 @@ beforeEach(async () => {
     res.writeHead(status).end("{}");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  client = createUpstreamClient(() => nowMs);
+  client = createUpstreamClient(
+    () => nowMs,
+    () => ({ timeouts: defaultTimeouts, allowsPrivateAddresses: true }),
+  );
 });
 afterEach(async () => {
   await client.close();
@@ -35,7 +38,10 @@ async function call(answer: number, times = 1): Promise<void> {
   status = answer;
   const request = { path: "/chat/completions", headers: {}, body: Buffer.from("{}") };
   for (let n = 0; n < times; n++) {
-    const sent = await client.dispatch({ ...request, isStream: false, stickyKey: "u", signal: null }, [anUpstream()]);
+    const sent = await client.dispatch(
+      { ...request, isStream: false, stickyKey: "u", upstreamId: null, signal: null },
+      [anUpstream()],
+    );
     if ("answer" in sent) sent.answer.body.destroy();
   }
 }

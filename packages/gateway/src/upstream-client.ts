@@ -7,6 +7,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { errors, Pool } from "undici";
 import { upstreamHeaders } from "./headers.ts";
 import type { Attempt, Upstream } from "./ports.ts";
+import { createConnector } from "./public-connector.ts";
 import { createUpstreamBody, type FedBody, type UpstreamBody } from "./upstream-body.ts";
 
 export type UpstreamCall = {
@@ -17,6 +18,8 @@ export type UpstreamCall = {
   isStream: boolean;
   /** Calls of one user stay with one upstream, so that its prompt cache is hit. */
   stickyKey: string;
+  /** The only upstream that can answer it; null: any. */
+  upstreamId: string | null;
   signal: AbortSignal | null;
 };
 
@@ -31,18 +34,40 @@ export type Dispatched =
   { answer: UpstreamAnswer; attempts: Attempt[] } | { fault: UpstreamFault; attempts: Attempt[] };
 export type UpstreamFault = "unavailable" | "timeout" | "failed" | "aborted";
 
-export type UpstreamTimeouts = { connectMs: number; streamHeadersMs: number; wholeAnswerMs: number; idleMs: number };
+export type UpstreamTimeouts = {
+  connectMs: number;
+  /** Until the head of a stream is there. */
+  streamHeadersMs: number;
+  /** Until the head of a whole answer is there: the model has then said all of it. */
+  wholeAnswerMs: number;
+  /** Between two bytes. */
+  idleMs: number;
+  totalMs: number;
+};
 export const defaultTimeouts: UpstreamTimeouts = {
   connectMs: 10_000,
   streamHeadersMs: 120_000,
   wholeAnswerMs: 600_000,
   idleMs: 60_000,
+  totalMs: 3_600_000,
+};
+
+/** What an admin may change while it runs; read for each call. */
+export type UpstreamPolicy = {
+  timeouts: UpstreamTimeouts;
+  /** Whether an upstream may lie in a private network, or be plain http. */
+  allowsPrivateAddresses: boolean;
 };
 
 export type UpstreamClient = {
   dispatch(call: UpstreamCall, upstreams: readonly Upstream[]): Promise<Dispatched>;
   health(upstream: Upstream): UpstreamHealth;
   vitals(upstream: Upstream): UpstreamVitals;
+  /** Asks for its models; answers with the status, or why there was none. */
+  probe(
+    upstream: Pick<Upstream, "baseUrl" | "apiKey">,
+    options: { allowsPrivateAddresses: boolean },
+  ): Promise<{ status: number } | { error: Error & { code?: string } }>;
   close(): Promise<void>;
 };
 
@@ -61,27 +86,35 @@ class ClientLeftError extends Error {
   override readonly name = "ClientLeftError";
 }
 
+class TotalTimeoutError extends Error {
+  override readonly name = "TotalTimeoutError";
+}
+
 const maxAttempts = 2;
+/** After so long there is no second attempt. */
+const attemptsMs = 30_000;
 /** So many failures in a row keep an upstream out for `openMs`; then the next real call is the probe. */
 const failuresToOpen = 5;
 const openMs = 10_000;
+const probeMs = 10_000;
 
 /** One connection pool per origin, made on its first call; a breaker per upstream and key. */
-export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeouts = defaultTimeouts): UpstreamClient {
+export function createUpstreamClient(now: () => number, policy: () => UpstreamPolicy): UpstreamClient {
   const pools = new Map<string, Pool>();
   const answeredAtMs = new Map<string, number>();
   const breakers = new Map<string, Breaker>();
 
-  function poolOf(origin: string): Pool {
-    let pool = pools.get(origin);
+  /** Another policy gets another pool: a connection that stands was allowed by the one that it was made under. */
+  function poolOf(origin: string, allowsPrivate: boolean, connectMs: number): Pool {
+    const key = `${origin} ${allowsPrivate} ${connectMs}`;
+    let pool = pools.get(key);
     if (!pool) {
       pool = new Pool(origin, {
-        connect: { timeout: timeouts.connectMs },
-        bodyTimeout: timeouts.idleMs,
+        connect: createConnector(connectMs, allowsPrivate),
         keepAliveTimeout: 30_000,
         pipelining: 1,
       });
-      pools.set(origin, pool);
+      pools.set(key, pool);
     }
     return pool;
   }
@@ -105,22 +138,28 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
   function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
     const { origin, basePath } = addressOf(upstream.baseUrl);
     const { signal } = call;
+    const { timeouts, allowsPrivateAddresses } = policy();
     return new Promise((resolve, reject) => {
       let fed: FedBody | null = null;
       let leave: (() => void) | null = null;
+      let total: NodeJS.Timeout | undefined;
       const stopListening = () => {
+        clearTimeout(total);
         if (leave) signal?.removeEventListener("abort", leave);
       };
-      poolOf(origin).dispatch(
+      poolOf(origin, allowsPrivateAddresses, timeouts.connectMs).dispatch(
         {
           path: basePath + call.path,
           method: "POST",
           headers: upstreamHeaders(call.headers, upstream),
           body: call.body,
           headersTimeout: call.isStream ? timeouts.streamHeadersMs : timeouts.wholeAnswerMs,
+          bodyTimeout: timeouts.idleMs,
         },
         {
           onRequestStart: (controller) => {
+            total = setTimeout(() => controller.abort(new TotalTimeoutError()), timeouts.totalMs);
+            total.unref();
             if (!signal) return;
             leave = () => controller.abort(new ClientLeftError());
             if (signal.aborted) leave();
@@ -149,21 +188,23 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
   return {
     async dispatch(call, upstreams) {
       const attempts: Attempt[] = [];
-      const candidates = inOrder(upstreams.filter(isClosed), call.stickyKey).slice(0, maxAttempts);
+      const able = call.upstreamId === null ? upstreams : upstreams.filter(({ id }) => id === call.upstreamId);
+      const candidates = inOrder(able.filter(isClosed), call.stickyKey).slice(0, maxAttempts);
+      const firstAtMs = now();
       for (const [n, upstream] of candidates.entries()) {
         const startedAtMs = now();
-        const isLast = n === candidates.length - 1;
+        const isLast = () => n === candidates.length - 1 || now() - firstAtMs >= attemptsMs;
         try {
           const answer = await ask(call, upstream);
           note(upstream, answer.status);
           attempts.push(attemptOf(upstream, "answered", answer.status, isBillable(answer.status), startedAtMs, now()));
-          if (isLast || (answer.status !== 429 && answer.status !== 503)) return { answer, attempts };
+          if (isLast() || (answer.status !== 429 && answer.status !== 503)) return { answer, attempts };
           answer.body.destroy();
         } catch (error) {
           const fault = faultOf(error);
           if (fault !== "aborted") note(upstream, null);
           attempts.push(attemptOf(upstream, codeOf(error), null, fault !== "unavailable", startedAtMs, now()));
-          if (isLast || fault !== "unavailable") return { fault, attempts };
+          if (isLast() || fault !== "unavailable") return { fault, attempts };
         }
       }
       return { fault: "unavailable", attempts };
@@ -176,6 +217,23 @@ export function createUpstreamClient(now: () => number, timeouts: UpstreamTimeou
       fault: openFaultOf(breakers.get(breakerKey(upstream))),
       answeredAtMs: answeredAtMs.get(upstream.id) ?? null,
     }),
+    probe: async ({ baseUrl, apiKey }, { allowsPrivateAddresses }) => {
+      const { origin, basePath } = addressOf(baseUrl);
+      const { connectMs } = policy().timeouts;
+      try {
+        const { statusCode, body } = await poolOf(origin, allowsPrivateAddresses, connectMs).request({
+          path: `${basePath}/models`,
+          method: "GET",
+          headers: { authorization: `Bearer ${apiKey}` },
+          headersTimeout: probeMs,
+          bodyTimeout: probeMs,
+        });
+        await body.dump();
+        return { status: statusCode };
+      } catch (error) {
+        return { error: error as Error };
+      }
+    },
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
     },
@@ -232,6 +290,7 @@ const codeOf = (error: unknown): string => (error as { code?: string }).code ?? 
 /** Before the connection stands nothing was sent, so nothing can have been billed. */
 const notConnected = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
+  "PRIVATE_ADDRESS",
   "ECONNREFUSED",
   "ENOTFOUND",
   "EAI_AGAIN",
@@ -241,6 +300,7 @@ const notConnected = new Set([
 
 export function faultOf(error: unknown): UpstreamFault {
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "timeout";
+  if (error instanceof TotalTimeoutError) return "timeout";
   if (error instanceof ClientLeftError) return "aborted";
   return notConnected.has(codeOf(error)) ? "unavailable" : "failed";
 }

@@ -7,6 +7,7 @@ import { PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf, textOrNull, type UserApi } from "../guards";
 import { exactUsd } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
+import type { Texts } from "../i18n/zh";
 
 export const meta = titled((t) => t.settings.title);
 
@@ -38,6 +39,11 @@ const saveGeneral = ({ admin }: UserApi["caller"], form: FormData) =>
     defaultMaxOutputTokens: textOf(form, "defaultMaxOutputTokens"),
     drainsOnDisconnect: form.get("drainsOnDisconnect") === "on",
     allowsPrivateUpstreams: form.get("allowsPrivateUpstreams") === "on",
+    connectTimeoutSeconds: textOf(form, "connectTimeoutSeconds"),
+    streamTimeoutSeconds: textOf(form, "streamTimeoutSeconds"),
+    answerTimeoutSeconds: textOf(form, "answerTimeoutSeconds"),
+    idleTimeoutSeconds: textOf(form, "idleTimeoutSeconds"),
+    totalTimeoutSeconds: textOf(form, "totalTimeoutSeconds"),
     baseUrl: textOf(form, "baseUrl"),
     apiKey: textOf(form, "apiKey"),
   });
@@ -54,6 +60,14 @@ function runAlerts({ admin }: UserApi["caller"], form: FormData, intent: AlertIn
   if (intent === "save-alerts") return admin.alerts.update(typed);
   return admin.alerts.test({ ...typed, channel: intent === "test-webhook" ? "webhook" : "email" });
 }
+
+const timeouts = [
+  ["connectTimeoutSeconds", (t: Texts) => t.settings.connectTimeout],
+  ["streamTimeoutSeconds", (t: Texts) => t.settings.streamTimeout],
+  ["answerTimeoutSeconds", (t: Texts) => t.settings.answerTimeout],
+  ["idleTimeoutSeconds", (t: Texts) => t.settings.idleTimeout],
+  ["totalTimeoutSeconds", (t: Texts) => t.settings.totalTimeout],
+] as const;
 
 /** An amount as one types it. */
 const typed = (usd: string) => exactUsd(usd).replace("$", "");
@@ -170,6 +184,21 @@ export default function Settings() {
               required
               error={fields.defaultMaxOutputTokens}
             />
+          </div>
+        </Section>
+        <Section title={t.settings.timeouts} lead={t.settings.timeoutsLead}>
+          <div className="grid max-w-xl gap-5 sm:grid-cols-2">
+            {timeouts.map(([name, labelOf]) => (
+              <Field
+                key={name}
+                name={name}
+                label={labelOf(t)}
+                inputMode="numeric"
+                defaultValue={settings[name]}
+                required
+                error={fields[name]}
+              />
+            ))}
           </div>
         </Section>
       </Form>

@@ -37,6 +37,9 @@ export async function action({ request, context }: ActionFunctionArgs) {
       allowedModels: textOf(form, "allowedModels")
         .split(/[,，\s]+/)
         .filter(Boolean),
+      allowedAddresses: textOf(form, "allowedAddresses")
+        .split(/[,，\s]+/)
+        .filter(Boolean),
       lastDay: textOrNull(form, "lastDay"),
     }),
   );
@@ -174,6 +177,15 @@ function CreateKey({ fault }: { fault: { message: string; fields: Record<string,
               placeholder="gpt-5*, gpt-4o-mini"
               hint={t.keys.modelsHint}
               error={fields.allowedModels}
+            />
+          </div>
+          <div className="col-span-2">
+            <Field
+              name="allowedAddresses"
+              label={t.keys.addresses}
+              placeholder="203.0.113.7, 10.0.0.0/8"
+              hint={t.keys.addressesHint}
+              error={Object.entries(fields).find(([field]) => field.startsWith("allowedAddresses"))?.[1]}
             />
           </div>
           <div className="col-span-2">

@@ -4,6 +4,19 @@ import { actorOf } from "../context.ts";
 import { usdInput } from "../setup.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
+function seconds(max: number) {
+  return z.coerce.number("Enter a whole number.").int().min(1, "Enter at least 1.").max(max);
+}
+
+/** By the names of the settings. */
+const timeouts = {
+  connectTimeoutSeconds: seconds(120),
+  streamTimeoutSeconds: seconds(3_600),
+  answerTimeoutSeconds: seconds(7_200),
+  idleTimeoutSeconds: seconds(3_600),
+  totalTimeoutSeconds: seconds(86_400),
+};
+
 const limit = z.number().int().nullable();
 /** Empty: unlimited. */
 const limitInput = (max: number) => z.coerce.number("Enter a whole number.").int().min(1).max(max).nullable();
@@ -22,6 +35,7 @@ export const settings = router({
         defaultMaxOutputTokens: z.number(),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
+        ...timeouts,
         upstream: z.strictObject({ baseUrl: z.string(), keyLastFour: z.string() }).nullable(),
       }),
     )
@@ -40,6 +54,7 @@ export const settings = router({
         defaultMaxOutputTokens: z.coerce.number().int().min(16).max(1_000_000),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
+        ...timeouts,
         baseUrl: z.string().trim().min(1).max(500),
         /** Empty: the key stays as it is. */
         apiKey: z.string().trim().max(500),

@@ -1,4 +1,11 @@
-import { AppError, deleteUpstream, listUpstreams, openUpstream, putUpstream } from "@codex-gateway/domain";
+import {
+  AppError,
+  deleteUpstream,
+  listUpstreams,
+  openUpstream,
+  putUpstream,
+  readSettings,
+} from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
@@ -55,7 +62,9 @@ export const upstreams = router({
     .input(z.strictObject({ id: z.uuid() }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      const fault = await ctx.testUpstream(await openUpstream(ctx.db, ctx.secrets, input.id));
+      const { allowsPrivateUpstreams } = await readSettings(ctx.db);
+      const upstream = await openUpstream(ctx.db, ctx.secrets, input.id);
+      const fault = await ctx.testUpstream({ ...upstream, isPrivateAllowed: allowsPrivateUpstreams });
       if (fault !== null) throw new AppError("invalid_input", fault);
       return isDone;
     }),

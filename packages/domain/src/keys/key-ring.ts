@@ -1,6 +1,7 @@
 /** Tells who a secret belongs to: from memory for at most 5 s, and never after word of a change has come. */
 import type { Database } from "@codex-gateway/db";
 import { peppersOf, safetyIdentifierOf, type Secrets } from "../access/secrets.ts";
+import { networksOf, type Networks } from "../access/networks.ts";
 import { hashSecret, isSecret } from "./secret.ts";
 
 export type KeyHolder = {
@@ -11,10 +12,20 @@ export type KeyHolder = {
   /** Empty: all. A name may end in `*`. */
   allowedModels: string[];
 };
-export type KeyRefusal = { refused: "invalid_api_key" | "user_suspended" | "key_disabled" | "key_expired" };
+export type KeyRefusal = {
+  refused:
+    | "invalid_api_key"
+    | "user_suspended"
+    | "key_disabled"
+    | "key_expired"
+    | "endpoint_not_allowed"
+    | "address_not_allowed";
+};
+/** What a key is used for, and from where. `endpoint` is null for reads, which every key may ask. */
+export type KeyUse = { endpoint: string | null; remoteAddress: string };
 
 export type KeyRing = {
-  authenticate(secret: string): KeyHolder | KeyRefusal | Promise<KeyHolder | KeyRefusal>;
+  authenticate(secret: string, use: KeyUse): KeyHolder | KeyRefusal | Promise<KeyHolder | KeyRefusal>;
   forget(): void;
   /** Writes down when keys were last used; many requests become one write. */
   flushLastUsed(): Promise<void>;
@@ -32,14 +43,18 @@ type Row = {
   user_status: string;
   expires_at: Date | null;
   allowed_models: string[];
+  allowed_endpoints: string[];
+  allowed_addresses: string[];
 };
-type Cached = { answer: KeyHolder | KeyRefusal; untilMs: number };
+type Known = { holder: KeyHolder; endpoints: readonly string[]; addresses: Networks | null };
+type Answer = Known | KeyRefusal;
+type Cached = { answer: Answer; untilMs: number };
 
 export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now: () => number = Date.now): KeyRing {
   let cache = new Map<string, Cached>();
   let used = new Set<string>();
 
-  async function look(secret: string): Promise<KeyHolder | KeyRefusal> {
+  async function look(secret: string): Promise<Answer> {
     if (!isSecret(secret)) return unknown;
     // Word of a change that comes while the query runs must not be undone by its answer.
     const before = cache;
@@ -47,7 +62,7 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
     const { rows } = await db.pool.query<Row>({
       name: "key_by_secret",
       text: `SELECT k.id, k.user_id, a.id AS account_id, k.status AS key_status, u.status AS user_status, k.expires_at,
-          k.allowed_models
+          k.allowed_models, k.allowed_endpoints, k.allowed_addresses
         FROM api_key k JOIN "user" u ON u.id = k.user_id JOIN account a ON a.user_id = u.id AND a.kind = 'wallet'
         WHERE k.secret_hash = ANY ($1) OR (k.previous_secret_hash = ANY ($1) AND k.previous_secret_expires > now())`,
       values: [hashes],
@@ -67,14 +82,15 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
       const untilMs = Math.min(now() + cacheMs, row.expires_at?.getTime() ?? Infinity);
       cache.set(secret, { answer, untilMs });
     }
-    if ("apiKeyId" in answer) used.add(answer.apiKeyId);
+    if ("holder" in answer) used.add(answer.holder.apiKeyId);
     return answer;
   }
 
   return {
-    authenticate: (secret) => {
+    authenticate: (secret, use) => {
       const cached = cache.get(secret);
-      return cached && cached.untilMs > now() ? cached.answer : look(secret);
+      if (cached && cached.untilMs > now()) return allowedUse(cached.answer, use);
+      return look(secret).then((answer) => allowedUse(answer, use));
     },
     forget: () => {
       cache = new Map();
@@ -88,17 +104,31 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
   };
 }
 
-function answerFor(row: Row, secrets: Secrets, nowMs: number): KeyHolder | KeyRefusal {
+/** Where the key is used as its policy allows, its holder. */
+function allowedUse(answer: Answer, { endpoint, remoteAddress }: KeyUse): KeyHolder | KeyRefusal {
+  if ("refused" in answer) return answer;
+  const { holder, endpoints, addresses } = answer;
+  if (addresses && !addresses.has(remoteAddress)) return { refused: "address_not_allowed" };
+  const isAllowed = endpoint === null || endpoints.length === 0 || endpoints.includes(endpoint);
+  return isAllowed ? holder : { refused: "endpoint_not_allowed" };
+}
+
+function answerFor(row: Row, secrets: Secrets, nowMs: number): Answer {
   if (row.key_status === "deleted") return unknown;
   if (row.user_status !== "active") return { refused: "user_suspended" };
   if (row.key_status !== "active") return { refused: "key_disabled" };
   if (row.expires_at && row.expires_at.getTime() <= nowMs) return { refused: "key_expired" };
+  const { allowed_endpoints, allowed_addresses } = row;
   return {
-    apiKeyId: row.id,
-    userId: row.user_id,
-    accountId: row.account_id,
-    safetyIdentifier: safetyIdentifierOf(row.user_id, secrets),
-    allowedModels: row.allowed_models,
+    holder: {
+      apiKeyId: row.id,
+      userId: row.user_id,
+      accountId: row.account_id,
+      safetyIdentifier: safetyIdentifierOf(row.user_id, secrets),
+      allowedModels: row.allowed_models,
+    },
+    endpoints: allowed_endpoints,
+    addresses: allowed_addresses.length === 0 ? null : networksOf("The API key", allowed_addresses),
   };
 }
 

@@ -21,6 +21,7 @@ export type KeySummary = {
 /** null: no such limit. Budgets are of a day and of a month in UTC. */
 export type KeyLimits = {
   requestsPerMinute: number | null;
+  tokensPerMinute: number | null;
   concurrentRequests: number | null;
   dailyBudgetUsd: string | null;
   monthlyBudgetUsd: string | null;
@@ -28,18 +29,27 @@ export type KeyLimits = {
 
 export type NewKeyLimits = {
   requestsPerMinute: number | null;
+  tokensPerMinute: number | null;
   concurrentRequests: number | null;
   dailyBudgetNanoUsd: bigint | null;
   monthlyBudgetNanoUsd: bigint | null;
+  /** Empty: all. */
   allowedModels: string[];
+  /** By their names in `/v1`, e.g. `chat.completions`. */
+  allowedEndpoints: string[];
+  /** Addresses and networks (CIDR). */
+  allowedAddresses: string[];
 };
 
 const noLimits: NewKeyLimits = {
   requestsPerMinute: null,
+  tokensPerMinute: null,
   concurrentRequests: null,
   dailyBudgetNanoUsd: null,
   monthlyBudgetNanoUsd: null,
   allowedModels: [],
+  allowedEndpoints: [],
+  allowedAddresses: [],
 };
 
 const maxKeysPerUser = 100;
@@ -74,8 +84,9 @@ export async function createKey(
     }
     const created = await client.query<{ created_at: Date }>(
       `INSERT INTO api_key (id, user_id, name, prefix, last_four, secret_hash, expires_at, requests_per_minute,
-         concurrent_requests, daily_budget_nano_usd, monthly_budget_nano_usd, allowed_models)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING created_at`,
+         tokens_per_minute, concurrent_requests, daily_budget_nano_usd, monthly_budget_nano_usd, allowed_models,
+         allowed_endpoints, allowed_addresses)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING created_at`,
       [
         id,
         input.userId,
@@ -85,10 +96,13 @@ export async function createKey(
         hashSecret(secret, input.keyPepper),
         expiresAt,
         limits.requestsPerMinute,
+        limits.tokensPerMinute,
         limits.concurrentRequests,
         limits.dailyBudgetNanoUsd?.toString() ?? null,
         limits.monthlyBudgetNanoUsd?.toString() ?? null,
         limits.allowedModels,
+        limits.allowedEndpoints,
+        limits.allowedAddresses,
       ],
     );
     await appendAudit(client, input.actor, {
@@ -114,8 +128,9 @@ export async function createKey(
   });
 }
 
-const limitsOf = (row: Omit<NewKeyLimits, "allowedModels">): KeyLimits => ({
+const limitsOf = (row: Omit<NewKeyLimits, `allowed${string}`>): KeyLimits => ({
   requestsPerMinute: row.requestsPerMinute,
+  tokensPerMinute: row.tokensPerMinute,
   concurrentRequests: row.concurrentRequests,
   dailyBudgetUsd: row.dailyBudgetNanoUsd === null ? null : usdOf(row.dailyBudgetNanoUsd),
   monthlyBudgetUsd: row.monthlyBudgetNanoUsd === null ? null : usdOf(row.monthlyBudgetNanoUsd),

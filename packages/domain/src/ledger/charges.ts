@@ -88,13 +88,17 @@ export async function findCharge(
   return rows[0] ? toPublic(rows[0]) : null;
 }
 
-/** Whether the account has paid for this response, and may continue it. */
-export async function ownsResponse({ pool }: Reader, accountId: string, responseId: string): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    "SELECT 1 FROM charge WHERE upstream_response_id = $1 AND endpoint = 'responses' AND account_id = $2",
+/** The upstream that gave a response which the account has paid for, and may continue; null where there is none. */
+export async function findResponse(
+  { pool }: Reader,
+  accountId: string,
+  responseId: string,
+): Promise<{ upstreamId: string | null } | null> {
+  const { rows } = await pool.query<{ upstream_id: string | null }>(
+    "SELECT upstream_id FROM charge WHERE upstream_response_id = $1 AND endpoint = 'responses' AND account_id = $2",
     [responseId, accountId],
   );
-  return (rowCount ?? 0) > 0;
+  return rows[0] ? { upstreamId: rows[0].upstream_id } : null;
 }
 
 function toPublic(row: Row): PublicCharge {

@@ -36,6 +36,12 @@ export const settingsSchema = z.strictObject({
   /** Who alerts are mailed from and to, the latter several with commas between them; empty: nobody. */
   alertEmailFrom: z.string().max(300).default(""),
   alertEmailTo: z.string().max(2_000).default(""),
+  /** How long an upstream may take: to be connected to, for the head of a stream, for a whole answer, between two bytes, in all. */
+  connectTimeoutSeconds: z.int().min(1).max(120).default(10),
+  streamTimeoutSeconds: z.int().min(1).max(3_600).default(120),
+  answerTimeoutSeconds: z.int().min(1).max(7_200).default(600),
+  idleTimeoutSeconds: z.int().min(1).max(3_600).default(60),
+  totalTimeoutSeconds: z.int().min(1).max(86_400).default(3_600),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;

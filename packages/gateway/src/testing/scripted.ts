@@ -4,11 +4,13 @@ import type { AddressInfo } from "node:net";
 import type { CallRecord } from "../call-record.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "../handle.ts";
 import { createNodeDoor } from "../node-door.ts";
-import type { Hold, HoldRequest, Ports, Refusal, Settlement } from "../ports.ts";
+import { defaultTimeouts } from "../upstream-client.ts";
+import type { Hold, HoldRequest, Ports, Refusal, Settlement, Upstream } from "../ports.ts";
 
 export type Scripted = {
   url: string;
   gateway: Gateway;
+  upstream: Upstream;
   holds: HoldRequest[];
   settlements: Settlement[];
   logged: { event: string; fields: Record<string, unknown> }[];
@@ -39,6 +41,14 @@ export async function startScripted(
     });
   });
   const baseUrl = `${await open(upstream)}/v1`;
+  const upstreamItself = {
+    id: "upstream",
+    baseUrl,
+    apiKey: "sk-operator",
+    organization: null,
+    project: null,
+    weight: 1,
+  };
   const holds: HoldRequest[] = [];
   const settlements: Settlement[] = [];
   const logged: Scripted["logged"] = [];
@@ -55,6 +65,7 @@ export async function startScripted(
         return Promise.resolve({
           held: true,
           allowance: null,
+          upstreamId: null,
           id,
           outputCapTokens: null,
           inputTokens: bound.inputTokens,
@@ -73,16 +84,14 @@ export async function startScripted(
         keep: () => Promise.resolve(),
         giveUp: () => Promise.resolve(),
       },
-      listUpstreams: () => [
-        { id: "upstream", baseUrl, apiKey: "sk-operator", organization: null, project: null, weight: 1 },
-      ],
+      listUpstreams: () => [upstreamItself],
       answerRead: ({ name }) => Promise.resolve({ answer: { name } }),
       now: Date.now,
       log: (_level, event, fields) => logged.push({ event, fields }),
       observe: (record) => records.push(record),
       ...ports,
     },
-    options,
+    { upstreamPolicy: () => ({ timeouts: defaultTimeouts, allowsPrivateAddresses: true }), ...options },
   );
   const door = createNodeDoor(gateway, doorOptions);
   const server = createServer((req, res) => void door.answer(req, res));
@@ -95,7 +104,7 @@ export async function startScripted(
       await new Promise((resolve) => each.close(resolve));
     }
   };
-  return { url, gateway, holds, settlements, logged, records, bodies, upstreamHeaders, stop };
+  return { url, gateway, upstream: upstreamItself, holds, settlements, logged, records, bodies, upstreamHeaders, stop };
 }
 
 async function open(server: Server): Promise<string> {
