@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { migrate, requireNobodyRuns, type Database } from "@codex-gateway/db";
 import {
-  countKeysOnPreviousSecret,
+  countOnPreviousSecret,
   createOwner,
   credentialsSchema,
   hasOwner,
@@ -26,8 +26,8 @@ const usage = `npm run admin -- COMMAND
   set-upstream URL             sets the first upstream's address and key
   setup-link                   prints the link to the wizard, while there is no owner
   rotate-secret-key            replaces the generated secret key; the gateway must be stopped
-  secret-key-status            says how many keys still need the secret key before
-  forget-secret-key            ends the replacement: keys not used since stop working
+  secret-key-status            says how many keys and codes still need the one before
+  forget-secret-key            ends the replacement: what was not used since stops working
 
   --stdin                      reads the password, or the upstream's key, from standard input;
                                otherwise a password is made and printed
@@ -89,8 +89,8 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
     takes: null,
     run: async ({ env, database }) => {
       if (!existingSecrets(env)?.previous) return "No secret key is being replaced.";
-      const keys = (await countKeysOnPreviousSecret(database)) ?? 0;
-      return `${keys} API keys were not used since the secret key was replaced, and still need the one before it.`;
+      const { keys, codes } = (await countOnPreviousSecret(database)) ?? { keys: 0, codes: 0 };
+      return `${keys} API keys and ${codes} redeem codes were not used since, and still need the secret key before this one.`;
     },
   },
   "forget-secret-key": {

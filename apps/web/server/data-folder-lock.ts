@@ -24,12 +24,12 @@ export function lockDataFolder(folder: string): () => void {
   return () => rmSync(file, { force: true });
 }
 
-/** A process id is given out again: on Linux the command line tells whether it still is a Node process. */
+/** A process id is given out again: on Linux the command line tells whether it still is the gateway, or a command beside it. */
 function isGateway(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
   try {
     process.kill(pid, 0);
-    return process.platform !== "linux" || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("main.js");
+    return process.platform !== "linux" || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("dist/");
   } catch {
     return false;
   }

@@ -1,7 +1,15 @@
 /** The installation's database: the given one, or the embedded one under the data folder. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { migrate, openDatabase, StartError, startEmbeddedPostgres, type Database } from "@codex-gateway/db";
+import {
+  keepEmbeddedPostgres,
+  migrate,
+  openDatabase,
+  StartError,
+  startEmbeddedPostgres,
+  type Database,
+} from "@codex-gateway/db";
+import type { Log } from "@codex-gateway/gateway";
 import { lockDataFolder } from "./data-folder-lock.ts";
 import type { Env } from "./env.ts";
 
@@ -11,9 +19,11 @@ export type OpenDatabase = { database: Database; databaseUrl: string };
 /** Where the embedded database of a running gateway is found by the commands beside it. */
 const urlFileOf = (dataFolder: string) => path.join(dataFolder, "database-url");
 
-/** For the gateway: starts the embedded PostgreSQL where none is given, and brings the schema up to date. */
-export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo): Promise<OpenDatabase> {
-  const url = env.DATABASE_URL ?? (await startEmbedded(env.DATA_FOLDER, undo));
+/** For the gateway: starts the embedded PostgreSQL where none is given, keeps it up, and brings the schema up to date. */
+export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo, log: Log): Promise<OpenDatabase> {
+  const keep = (folder: string) =>
+    keepEmbeddedPostgres(folder, ({ event, ...fields }) => log("error", `database_${event}`, fields));
+  const url = env.DATABASE_URL ?? (await startEmbedded(env.DATA_FOLDER, undo, keep));
   const database = await connect(url, undo);
   await migrate(database.pool, migrationsFolderOf(rootFolder));
   return { database, databaseUrl: url };
@@ -25,24 +35,38 @@ export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo): 
  * @throws StartError where there is no database yet, unless `mayCreate`
  */
 export async function findDatabaseOf(env: Env, undo: Undo, { mayCreate = false } = {}): Promise<OpenDatabase> {
-  const urlFile = urlFileOf(env.DATA_FOLDER);
-  let url = env.DATABASE_URL;
-  if (!url && existsSync(urlFile)) url = readFileSync(urlFile, "utf8").trim();
+  let url = env.DATABASE_URL ?? (await runningEmbedded(env.DATA_FOLDER));
   if (!url) {
     if (!mayCreate && !existsSync(path.join(env.DATA_FOLDER, "postgres"))) {
       throw new StartError(`There is no database in ${env.DATA_FOLDER} yet; start the gateway first.`);
     }
-    url = await startEmbedded(env.DATA_FOLDER, undo);
+    url = await startEmbedded(env.DATA_FOLDER, undo, startEmbeddedPostgres);
   }
   return { database: await connect(url, undo), databaseUrl: url };
 }
 
+/** Null where none runs; the file of a gateway that was killed may name one that is gone. */
+async function runningEmbedded(dataFolder: string): Promise<string | null> {
+  const urlFile = urlFileOf(dataFolder);
+  if (!existsSync(urlFile)) return null;
+  const url = readFileSync(urlFile, "utf8").trim();
+  const probe = openDatabase(url, { maxConnections: 1 });
+  const isRunning = await probe.pool.query("SELECT 1").then(
+    () => true,
+    () => false,
+  );
+  await probe.close();
+  return isRunning ? url : null;
+}
+
 export const migrationsFolderOf = (rootFolder: string): string => path.join(rootFolder, "prisma/migrations");
 
-async function startEmbedded(dataFolder: string, undo: Undo): Promise<string> {
+type Start = (folder: string) => Promise<{ url: string; stop(): Promise<void> }>;
+
+async function startEmbedded(dataFolder: string, undo: Undo, start: Start): Promise<string> {
   const unlock = lockDataFolder(dataFolder);
   undo.push(() => Promise.resolve().then(unlock));
-  const server = await startEmbeddedPostgres(dataFolder);
+  const server = await start(dataFolder);
   undo.push(() => server.stop());
   const urlFile = urlFileOf(dataFolder);
   writeFileSync(urlFile, server.url, { mode: 0o600 });

@@ -5,8 +5,11 @@
  * API_PORT:  /v1/* → gateway · /healthz · /readyz · /metrics
  */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { plainAddress } from "@codex-gateway/domain";
+import { errorAnswer, createRequestId, refuseBadHead } from "@codex-gateway/gateway";
 import sirv from "sirv";
+import type { ClientAddress } from "./client-address.ts";
 import { answerWithWebHandler, type WebHandler } from "./web-bridge.ts";
 
 type Answer = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
@@ -16,7 +19,7 @@ export type Probes = {
   isReady: () => Promise<boolean>;
 };
 
-export type PagesDoor = { pages: WebHandler; publicUrl: () => string; assetsFolder: string };
+export type PagesDoor = { pages: WebHandler; clients: ClientAddress; publicUrl: () => string; assetsFolder: string };
 export type ApiDoor = {
   gateway: Answer;
   /** Null where nobody may read them. */
@@ -34,13 +37,15 @@ export function createPagesListener(door: PagesDoor, probes: Probes): RequestLis
       ),
   });
   return (req, res) => {
-    if (!req.url?.startsWith("/")) {
-      sendText(res, 400, "Bad request");
+    if (refuseBadHead(req, res)) return;
+    if (req.method === "TRACE") {
+      sendText(res, 405, "Method not allowed");
       return;
     }
     if (answerProbe(req, res, probes)) return;
     serveBuiltFile(req, res, () => {
-      answerWithWebHandler(req, res, new URL(door.publicUrl()).origin, door.pages).catch(() => {
+      const client = { address: door.clients.of(req), host: door.clients.hostOf(req) };
+      answerWithWebHandler(req, res, { ...client, origin: new URL(door.publicUrl()).origin }, door.pages).catch(() => {
         if (res.headersSent) res.destroy();
         else sendText(res, 500, "Internal server error");
       });
@@ -71,20 +76,76 @@ function answerProbe(req: IncomingMessage, res: ServerResponse, { isReady }: Pro
   return true;
 }
 
+export type ListenOptions = {
+  port: number;
+  host: string;
+  /** Of the variable that says the port. */
+  name: string;
+  clients: Pick<ClientAddress, "isProxy">;
+  maxConnections?: number;
+  /** From one address; proxies, behind which there are many clients, may have more. */
+  maxPerAddress?: number;
+};
+
 /**
- * Listens with the limits of design: 10 s for the headers, 5 min for the whole request, 65 s of keep-alive.
- * @throws Error with one sentence where the port is taken or not allowed.
+ * Listens with the limits of design: 10 s for the headers, 5 min for the whole request, 65 s of keep-alive, and no more
+ * connections than it can serve. @throws Error with one sentence where the port is taken or not allowed.
  */
-export async function listen(listener: RequestListener, port: number, host: string, name: string): Promise<Server> {
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 300_000, keepAliveTimeout: 65_000 }, listener);
+export async function listen(listener: RequestListener, options: ListenOptions): Promise<Server> {
+  const { port, host, name, clients, maxConnections = 10_000, maxPerAddress = 1_000 } = options;
+  const server = createServer(
+    { headersTimeout: 10_000, requestTimeout: 300_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 2_000 },
+    listener,
+  );
+  server.maxConnections = maxConnections;
+  capPerAddress(server, clients, maxPerAddress);
   // The gateway answers `Expect: 100-continue` itself, after it has seen the key and the size.
   server.on("checkContinue", listener);
+  server.on("clientError", answerClientError);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(new Error(listenFault(error, port, name))));
     server.listen(port, host, resolve);
   });
   return server;
 }
+
+function capPerAddress(server: Server, { isProxy }: ListenOptions["clients"], maxPerAddress: number): void {
+  const open = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const address = plainAddress(socket.remoteAddress ?? "");
+    if (isProxy(address)) return;
+    const count = (open.get(address) ?? 0) + 1;
+    if (count > maxPerAddress) {
+      socket.destroy();
+      return;
+    }
+    open.set(address, count);
+    socket.once("close", () => {
+      const left = (open.get(address) ?? 1) - 1;
+      if (left > 0) open.set(address, left);
+      else open.delete(address);
+    });
+  });
+}
+
+/** What cannot be read as a request is told so in OpenAI's shape, unless an answer may be on its way already. */
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || socket.bytesWritten > 0 || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = clientErrors[error.code ?? ""] ?? ["400 Bad Request", "The request cannot be read."];
+  const { headers, body } = errorAnswer("invalid_body", createRequestId(), { message });
+  const lines = Object.entries({ ...headers, "content-length": String(body.length), connection: "close" });
+  socket.end(
+    `HTTP/1.1 ${status}\r\n${lines.map(([key, value]) => `${key}: ${value}\r\n`).join("")}\r\n${Buffer.from(body).toString()}`,
+  );
+}
+
+const clientErrors: Readonly<Record<string, [status: string, message: string] | undefined>> = {
+  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "The request's headers are too large."],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The request took too long to arrive."],
+};
 
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 

@@ -9,6 +9,7 @@ test("an empty environment gives the defaults", () => {
     HOST: "0.0.0.0",
     DATA_FOLDER: "/srv/gateway/data",
     ROLE: "all",
+    TRUSTED_PROXIES: [],
     DRAIN_SECONDS: 120,
     LOG_LEVEL: "info",
     LOG_FORMAT: "text",

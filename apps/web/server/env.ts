@@ -32,6 +32,8 @@ export const envSchema = z.object({
   API_PORT: port.default(8080),
   HOST: z.string().min(1).default("0.0.0.0"),
   DATA_FOLDER: z.string().min(1).default("data"),
+  /** Addresses or networks (CIDR) of proxies in front; only their word counts for whom a request comes from. */
+  TRUSTED_PROXIES: list,
   /** How long a stop waits for the calls under way, in seconds. */
   DRAIN_SECONDS: z.coerce.number().min(0).max(3_600).default(120),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error"], "must be debug, info, warn or error").default("info"),

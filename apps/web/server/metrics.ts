@@ -1,9 +1,10 @@
 /** What Prometheus reads at /metrics: calls, latency, tokens, money, the ledger's batches, and the process itself. */
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BlockList, isIP } from "node:net";
+import { networksOf } from "@codex-gateway/domain";
 import { addedMsOf, type CallRecord } from "@codex-gateway/gateway";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { ClientAddress } from "./client-address.ts";
 import type { Env } from "./env.ts";
 
 /** What is read at the moment of a scrape. */
@@ -36,8 +37,9 @@ const nanoPerUsd = 1e9;
 export function createMetrics(
   env: Pick<Env, "METRICS_TOKEN" | "METRICS_ADDRESSES">,
   readGauges: () => Gauges,
+  addressOf: ClientAddress["of"],
 ): Metrics | null {
-  const mayRead = createReaders(env);
+  const mayRead = createReaders(env, addressOf);
   if (!mayRead) return null;
   const registry = new Registry();
   const registers = [registry];
@@ -190,28 +192,16 @@ function registerGauges(registers: Registry[], read: () => Gauges): void {
 }
 
 /** Tells who may read: whoever sends the token, and whoever asks from a listed address. */
-function createReaders({ METRICS_TOKEN, METRICS_ADDRESSES }: Pick<Env, "METRICS_TOKEN" | "METRICS_ADDRESSES">) {
+function createReaders(
+  { METRICS_TOKEN, METRICS_ADDRESSES }: Pick<Env, "METRICS_TOKEN" | "METRICS_ADDRESSES">,
+  addressOf: ClientAddress["of"],
+) {
   if (!METRICS_TOKEN && METRICS_ADDRESSES.length === 0) return null;
   const expected = METRICS_TOKEN ? Buffer.from(`Bearer ${METRICS_TOKEN}`) : null;
-  const listed = networksOf(METRICS_ADDRESSES);
-  return ({ headers, socket }: IncomingMessage): boolean => {
-    const given = Buffer.from(headers.authorization ?? "");
+  const listed = networksOf("METRICS_ADDRESSES", METRICS_ADDRESSES);
+  return (req: IncomingMessage): boolean => {
+    const given = Buffer.from(req.headers.authorization ?? "");
     if (expected && given.length === expected.length && timingSafeEqual(given, expected)) return true;
-    const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-    return isIP(address) !== 0 && listed.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+    return listed.has(addressOf(req));
   };
-}
-
-/** @throws Error with one sentence where an entry is no address and no network */
-function networksOf(entries: readonly string[]): BlockList {
-  const networks = new BlockList();
-  for (const entry of entries) {
-    const [address = "", bits] = entry.split("/");
-    const family = isIP(address);
-    if (family === 0) throw new Error(`METRICS_ADDRESSES names ${entry}, which is no address or network.`);
-    const type = family === 6 ? "ipv6" : "ipv4";
-    if (bits === undefined) networks.addAddress(address, type);
-    else networks.addSubnet(address, Number(bits), type);
-  }
-  return networks;
 }

@@ -1,13 +1,17 @@
-/** Gives pages and tRPC clients the same procedures: in process for loaders and actions, as JSON under /api/trpc. */
+/** Gives pages and scripts the same procedures: in process for loaders and actions, as JSON under /api. */
 import { appRouter, createCaller, createContext, type PageApi, type Services } from "@codex-gateway/api";
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 
 const maxBatch = 10;
 
+/** What a script came with instead of a cookie; null: nothing. */
+export const accessTokenOf = (request: Request): string | null =>
+  /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
+
 export async function openPageApi(services: Services, request: Request, address: string): Promise<PageApi> {
   const headers = new Headers();
   const setCookie = (cookie: string) => headers.append("set-cookie", cookie);
-  const context = await createContext(services, { headers: request.headers, address, setCookie });
+  const context = await createContext(services, { headers: request.headers, address, accessToken: null, setCookie });
   return { caller: createCaller(context), user: context.user, headers };
 }
 
@@ -22,13 +26,14 @@ export async function answerTrpc(
   if (pathname.split(",").length > maxBatch) return new Response("Too many calls in one batch.", { status: 400 });
   const isJson = (request.headers.get("content-type") ?? "").startsWith("application/json");
   if (request.method !== "GET" && !isJson) return new Response("Send application/json.", { status: 415 });
+  const accessToken = accessTokenOf(request);
   const cookies = new Headers();
   const setCookie = (cookie: string) => cookies.append("set-cookie", cookie);
   return fetchRequestHandler({
     endpoint: "/api/trpc",
     req: request,
     router: appRouter,
-    createContext: () => createContext(services, { headers: request.headers, address, setCookie }),
+    createContext: () => createContext(services, { headers: request.headers, address, accessToken, setCookie }),
     responseMeta: () => ({ headers: cookies }),
     onError: ({ path, error }) => {
       if (error.code === "INTERNAL_SERVER_ERROR") logError(path, error.cause ?? error);

@@ -3,8 +3,9 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { faultOf, type Services } from "@codex-gateway/api";
 import type { Log, WebDoor } from "@codex-gateway/gateway";
 import { createRequestHandler, data, type ServerBuild } from "@remix-run/node";
-import { answerTrpc, openPageApi } from "./page-api.ts";
+import { accessTokenOf, answerTrpc, openPageApi } from "./page-api.ts";
 import { isSameOrigin } from "./same-origin.ts";
+import { answerToken, tokenPath } from "./token-answer.ts";
 import type { WebHandler } from "./web-bridge.ts";
 
 export type PageServices = {
@@ -28,6 +29,7 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
         log("error", "procedure_failed", { path, error: error.message }),
       );
     }
+    if (pathname === tokenPath) return answerToken(api, request, remoteAddress);
     return handle(request, {
       nonce,
       proxy: (proxied: Request) => services.proxy(proxied, { remoteAddress, closeSignal }),
@@ -44,20 +46,24 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
     });
   }
 
-  return async ({ request, remoteAddress, closeSignal }) => {
+  return async ({ request, client, closeSignal }) => {
     const { pathname } = new URL(request.url);
     const nonce = randomBytes(16).toString("base64");
     const isProxied = pathname.startsWith("/v1/");
-    if (!isProxied && !isSameOrigin(request, new URL(publicUrl()).origin)) {
+    if (!isProxied && !isScript(pathname, request) && !isSameOrigin(request, client)) {
       return new Response("This request comes from another site.", { status: 403 });
     }
-    const response = await answer(request, remoteAddress, closeSignal, nonce);
+    const response = await answer(request, client.address, closeSignal, nonce);
     if (isProxied) return response;
     const isHttps = publicUrl().startsWith("https:");
     for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps))) response.headers.set(name, value);
     return response;
   };
 }
+
+/** No browser sends another site's request with a Bearer token, and with one its cookie does not count. */
+const isScript = (pathname: string, request: Request): boolean =>
+  pathname === tokenPath || (pathname.startsWith("/api/trpc/") && accessTokenOf(request) !== null);
 
 /** A connection that is refused, lost or not there in time, as `pg` and Prisma tell it. */
 const isDatabaseDown = (error: unknown): boolean =>

@@ -1,7 +1,14 @@
 /** npm run restore -- FILE: reads a backup into an empty database, settles what was under way, and proves the books. */
 import { createReadStream, existsSync } from "node:fs";
 import { readBackup, type BackupHead } from "@codex-gateway/db";
-import { closeInstance, createLedger, openInstance, reapOrphans, verifyLedger } from "@codex-gateway/domain";
+import {
+  closeInstance,
+  createLedger,
+  endAllLeases,
+  openInstance,
+  reapOrphans,
+  verifyLedger,
+} from "@codex-gateway/domain";
 import { runCommand } from "./command.ts";
 import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
 import { existingSecrets } from "./secret-key.ts";
@@ -32,6 +39,7 @@ await runCommand(async ({ env, rootFolder, undo }) => {
   );
 
   // The calls that were under way are over; their processes are not here to say how.
+  await endAllLeases(database);
   const instance = await openInstance(database);
   const ledger = createLedger(database.pool, instance);
   let settled = 0;

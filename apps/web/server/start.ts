@@ -6,6 +6,7 @@ import type { Database } from "@codex-gateway/db";
 import { createSessions, createThrottles, hasOwner, reencrypt } from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import type { ServerBuild } from "@remix-run/node";
+import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
 import { createApiListener, createPagesListener, listen, portOf, type Probes } from "./doors.ts";
 import { createDrain } from "./drain.ts";
@@ -36,7 +37,8 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
     return unsettled;
   };
   try {
-    const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo);
+    const clients = createClientAddress(env.TRUSTED_PROXIES);
+    const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo, log);
     const secrets = secretsFrom(env);
     const renewed = await reencrypt(database, secrets);
     if (renewed > 0) log("warn", "secret_key_replaced", { values: renewed });
@@ -45,11 +47,12 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
       secrets,
       env,
       log,
+      clients,
     });
     undo.push(async () => {
       unsettled = await wired.stop();
     });
-    const { web, api } = await openDoors({ env, rootFolder, log, database, wired }, undo);
+    const { web, api } = await openDoors({ env, rootFolder, log, database, wired, clients }, undo);
     const setupLink = web && (await issueSetupLink(database, env.DATA_FOLDER, env.PUBLIC_URL ?? web));
     return {
       webUrl: web && (env.PUBLIC_URL ?? web),
@@ -64,13 +67,20 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
   }
 }
 
-type Parts = { env: Env; rootFolder: string; log: Log; database: Database; wired: Wired };
+type Parts = {
+  env: Env;
+  rootFolder: string;
+  log: Log;
+  database: Database;
+  wired: Wired;
+  clients: ClientAddress;
+};
 
 /** Listens on the ports of the role; answers with their addresses on this machine. */
 async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
-  const { env, database, wired } = parts;
+  const { env, database, wired, clients } = parts;
   const drain = createDrain();
-  const nodeDoor = createNodeDoor(wired.gateway);
+  const nodeDoor = createNodeDoor(wired.gateway, { addressOf: (req) => clients.of(req) });
   const probes: Probes = {
     isReady: async () => !drain.isDraining() && (await database.pool.query("SELECT 1")).rowCount === 1,
   };
@@ -82,12 +92,13 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
   });
   if (env.ROLE !== "api") {
     const pages = createPagesListener(await pagesOf(parts, ports), probes);
-    const server = await listen(drain.watch(pages), env.PORT, env.HOST, "PORT");
+    const server = await listen(drain.watch(pages), { port: env.PORT, host: env.HOST, name: "PORT", clients });
     servers.push(server);
     ports.web = portOf(server);
   }
   if (env.ROLE !== "web") {
-    const server = await listen(drain.watch(apiOf(nodeDoor, wired, probes)), env.API_PORT, env.HOST, "API_PORT");
+    const api = apiOf(nodeDoor, wired, probes);
+    const server = await listen(drain.watch(api), { port: env.API_PORT, host: env.HOST, name: "API_PORT", clients });
     servers.push(server);
     ports.api = portOf(server);
   }
@@ -106,7 +117,7 @@ const apiOf = (nodeDoor: NodeDoor, { metrics }: Wired, probes: Probes) =>
     probes,
   );
 
-async function pagesOf({ env, rootFolder, log, database, wired }: Parts, ports: { web: number; api: number }) {
+async function pagesOf({ env, rootFolder, log, database, wired, clients }: Parts, ports: { web: number; api: number }) {
   const webFolder = path.join(rootFolder, "apps/web/build");
   const build = (await import(pathToFileURL(path.join(webFolder, "server/index.js")).href)) as ServerBuild;
   const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${ports.web}`;
@@ -124,7 +135,7 @@ async function pagesOf({ env, rootFolder, log, database, wired }: Parts, ports: 
     publicUrl,
     apiUrl: () => apiUrlOf(publicUrl(), ports.api, env.API_URL),
   });
-  return { pages, publicUrl, assetsFolder: path.join(webFolder, "client") };
+  return { pages, clients, publicUrl, assetsFolder: path.join(webFolder, "client") };
 }
 
 /** What is shown to users: what the operator says, else the API's own port on the host of the pages. */

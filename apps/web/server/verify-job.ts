@@ -1,7 +1,7 @@
 /** Checks the books every hour, in one of all processes, slowly enough that no call waits for it. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@codex-gateway/db";
-import { checkBooksIfDue, readBooksCheck } from "@codex-gateway/domain";
+import { checkBooksIfDue, noteLedgerVerdict, readBooksCheck } from "@codex-gateway/domain";
 import type { Log } from "@codex-gateway/gateway";
 
 export type VerifyJob = {
@@ -26,6 +26,7 @@ export function startVerifyJob(db: Database, log: Log, times = { everyMs, lookMs
     const check = await checkBooksIfDue(db, { everyMs: times.everyMs, rest });
     areBooksSound = (check ?? (await readBooksCheck(db)))?.isSound ?? null;
     if (!check) return;
+    await noteLedgerVerdict(db, check.findings);
     const tookMs = check.finishedAt.getTime() - check.startedAt.getTime();
     const broken = check.findings.filter(({ breaches }) => breaches > 0);
     log(check.isSound ? "info" : "error", check.isSound ? "books_sound" : "books_broken", { tookMs, broken });

@@ -10,8 +10,11 @@ const collectGarbage = runInNewContext("gc") as () => void;
 const closers: (() => void)[] = [];
 afterEach(() => closers.splice(0).forEach((close) => close()));
 
-async function serve(handler: WebHandler): Promise<number> {
-  const server = createServer((req, res) => void answerWithWebHandler(req, res, "http://gateway.test", handler));
+async function serve(handler: WebHandler, options: { stallMs?: number } = {}): Promise<number> {
+  const server = createServer(
+    (req, res) =>
+      void answerWithWebHandler(req, res, { address: "", host: "", origin: "http://gateway.test" }, handler, options),
+  );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   closers.push(() => server.close().closeAllConnections());
   return (server.address() as AddressInfo).port;
@@ -93,4 +96,19 @@ test("a stream that breaks is a broken connection, not a clean end", async () =>
   });
   const answer = await get(port);
   await expect(answer.toArray()).rejects.toThrow("aborted");
+});
+
+test("a reader that takes nothing for a while is turned out", async () => {
+  let cancelled = false;
+  const handler: WebHandler = async () =>
+    new Response(
+      new ReadableStream<Uint8Array>({
+        pull: (controller) => controller.enqueue(Buffer.alloc(1_000_000)),
+        cancel: () => void (cancelled = true),
+      }),
+    );
+  const port = await serve(handler, { stallMs: 100 });
+  const answer = await get(port);
+  answer.on("error", () => undefined);
+  await expect.poll(() => cancelled, { timeout: 3_000 }).toBe(true);
 });

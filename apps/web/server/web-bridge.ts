@@ -3,32 +3,38 @@
  *
  * Two things must hold that common adapters lose: a client's disconnect reaches the handler even after a garbage
  * collection, so the controller is kept alive by the response's own listener; and a client that stops reading stops
- * the reading of the body, so that nothing piles up in memory.
+ * the reading of the body, so that nothing piles up in memory. One that takes nothing for a minute is turned out.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
 
-export type WebExchange = { request: Request; remoteAddress: string; closeSignal: AbortSignal };
+export type WebExchange = { request: Request; client: WebClient; closeSignal: AbortSignal };
+/** `host` is what the client asked for, and `origin` what the handler's URLs begin with. */
+export type WebClient = { address: string; host: string; origin: string };
 export type WebHandler = (exchange: WebExchange) => Promise<Response>;
+
+const defaultStallMs = 60_000;
 
 /** Answers `req` with what `handler` returns; rejects only where the handler does. */
 export async function answerWithWebHandler(
   req: IncomingMessage,
   res: ServerResponse,
-  origin: string,
+  client: WebClient,
   handler: WebHandler,
+  { stallMs = defaultStallMs } = {},
 ): Promise<void> {
   const closed = new AbortController();
   res.once("close", () => closed.abort());
   const response = await handler({
-    request: toRequest(req, origin, closed.signal),
-    remoteAddress: req.socket.remoteAddress ?? "",
+    request: toRequest(req, res, client.origin, closed.signal),
+    client,
     closeSignal: closed.signal,
   });
-  await sendResponse(res, response, closed.signal);
+  // What is left of a body that nobody read would be taken for the next request.
+  if (!req.complete) res.shouldKeepAlive = false;
+  await sendResponse(res, response, closed.signal, stallMs);
 }
 
-function toRequest(req: IncomingMessage, origin: string, signal: AbortSignal): Request {
+function toRequest(req: IncomingMessage, res: ServerResponse, origin: string, signal: AbortSignal): Request {
   const headers = new Headers();
   for (let i = 0; i + 1 < req.rawHeaders.length; i += 2) {
     headers.append(req.rawHeaders[i] ?? "", req.rawHeaders[i + 1] ?? "");
@@ -39,11 +45,36 @@ function toRequest(req: IncomingMessage, origin: string, signal: AbortSignal): R
     method,
     headers,
     signal,
-    ...(hasBody ? { body: Readable.toWeb(req) as ReadableStream, duplex: "half" } : {}),
+    ...(hasBody ? { body: bodyOf(req, res), duplex: "half" } : {}),
   });
 }
 
-async function sendResponse(res: ServerResponse, response: Response, closed: AbortSignal): Promise<void> {
+/** Nothing is read before it is asked for, and only then is a client that waits for leave told to send its body. */
+function bodyOf(req: IncomingMessage, res: ServerResponse): ReadableStream<Uint8Array> {
+  let chunks: AsyncIterator<Buffer> | null = null;
+  const begin = () => {
+    if (req.headers.expect !== undefined) res.writeContinue();
+    return req[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  };
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        chunks ??= begin();
+        const next = await chunks.next();
+        if (next.done === true) controller.close();
+        else controller.enqueue(next.value);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function sendResponse(
+  res: ServerResponse,
+  response: Response,
+  closed: AbortSignal,
+  stallMs: number,
+): Promise<void> {
   res.statusCode = response.status;
   for (const [name, value] of response.headers) if (name !== "set-cookie") res.setHeader(name, value);
   const cookies = response.headers.getSetCookie();
@@ -62,7 +93,7 @@ async function sendResponse(res: ServerResponse, response: Response, closed: Abo
   closed.addEventListener("abort", cancel, { once: true });
   res.flushHeaders();
   try {
-    await pump(reader, res, closed);
+    await pump(reader, res, closed, stallMs);
     res.end();
   } catch {
     // The handler's stream broke: the client must see a broken connection, not a clean end.
@@ -70,23 +101,30 @@ async function sendResponse(res: ServerResponse, response: Response, closed: Abo
   }
 }
 
-async function pump(reader: ReadableStreamDefaultReader<Uint8Array>, res: ServerResponse, closed: AbortSignal) {
+async function pump(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  res: ServerResponse,
+  closed: AbortSignal,
+  stallMs: number,
+) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done || closed.aborted) return;
-    if (!res.write(value)) await drained(res, closed);
+    if (!res.write(value)) await drained(res, closed, stallMs);
   }
 }
 
-function drained(res: ServerResponse, closed: AbortSignal): Promise<void> {
+function drained(res: ServerResponse, closed: AbortSignal, stallMs: number): Promise<void> {
   return new Promise((resolve) => {
+    const stalled = setTimeout(() => res.destroy(), stallMs);
     const finish = () => {
+      clearTimeout(stalled);
       res.off("drain", finish);
       closed.removeEventListener("abort", finish);
       resolve();
     };
     if (closed.aborted) {
-      resolve();
+      finish();
       return;
     }
     res.once("drain", finish);

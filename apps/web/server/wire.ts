@@ -48,6 +48,7 @@ import {
   type Ports,
   type Settlement,
 } from "@codex-gateway/gateway";
+import type { ClientAddress } from "./client-address.ts";
 import type { Env } from "./env.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createTraces } from "./traces.ts";
@@ -70,6 +71,7 @@ export type WireOptions = {
   secrets: Secrets;
   env: Pick<Env, "DATA_FOLDER" | "METRICS_TOKEN" | "METRICS_ADDRESSES" | "OTEL_EXPORTER_OTLP_ENDPOINT">;
   log: Log;
+  clients: ClientAddress;
 };
 
 /** Settings, prices and upstreams as they are now: read per request, refreshed on word of a change. */
@@ -91,7 +93,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   };
   const instance = await openInstance(db);
   const spoolFolder = path.join(env.DATA_FOLDER, "spool");
-  const metrics = createMetrics(env, () => ({
+  const readGauges = () => ({
     callsInFlight: gateway.inFlight(),
     holdsOpen: ledger.load().holdsOpen,
     ledgerQueued: ledger.load().queued,
@@ -102,7 +104,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       host: new URL(upstream.baseUrl).host,
       health: gateway.health(upstream),
     })),
-  }));
+  });
+  const metrics = createMetrics(env, readGauges, (req) => options.clients.of(req));
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const ledger = createLedger(db.pool, instance, {
     defaultLimits: () => defaultLimitsOf(known.settings),

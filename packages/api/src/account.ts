@@ -25,7 +25,7 @@ export const account = router({
         }),
       ),
     )
-    .query(({ ctx }) => listSessions(ctx.db, { userId: ctx.user.id, sessionToken: ctx.sessionToken })),
+    .query(({ ctx }) => listSessions(ctx.db, { userId: ctx.user.id, sessionId: ctx.sessionId })),
 
   revokeSession: userProcedure
     .input(z.strictObject({ sessionId: z.string().length(64) }))
@@ -48,7 +48,7 @@ export const account = router({
     .output(done)
     .mutation(async ({ ctx, input }) => {
       const actor = { ...actorOf(ctx), userId: ctx.user.id };
-      await changePassword(ctx.db, { ...input, sessionToken: ctx.sessionToken ?? "", actor });
+      await changePassword(ctx.db, { ...input, sessionId: ctx.sessionId, actor });
       return isDone;
     }),
 });

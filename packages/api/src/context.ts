@@ -1,4 +1,5 @@
 /** What every procedure gets: who asks, from where, and what it may work with. */
+import { endSession, idOfSession, readAccessToken } from "@codex-gateway/domain";
 import type { Actor, Secrets, Sessions, SessionUser, Throttles } from "@codex-gateway/domain";
 import type { createKey } from "@codex-gateway/domain";
 
@@ -18,8 +19,8 @@ export type Services = {
 
 export type Context = Services & {
   user: SessionUser | null;
-  /** The token of the session that the user came with. */
-  sessionToken: string | null;
+  /** Of the session that the user came with, as the database knows it. */
+  sessionId: string | null;
   address: string;
   userAgent: string;
   setCookie: (cookie: string) => void;
@@ -33,28 +34,43 @@ export const actorOf = ({ user, address }: Context): Actor => ({
 
 /** Opens a session and hands its cookie to the browser. An earlier session of this browser ends. */
 export async function openSession(context: Context, userId: string): Promise<void> {
-  const { sessions, sessionToken, userAgent, address, setCookie } = context;
-  if (sessionToken !== null) await sessions.invalidateSession(sessionToken);
+  const { db, sessions, sessionId, userAgent, address, setCookie } = context;
+  if (sessionId !== null) await endSession(db, sessionId);
   const session = await sessions.createSession(userId, { userAgent, address });
   setCookie(sessions.createSessionCookie(session.id).serialize());
 }
 
-/** Reads who asks from the request's cookie, and renews the session's cookie where that is due. */
-export async function createContext(
-  services: Services,
-  request: { headers: Headers; address: string; setCookie: (cookie: string) => void },
-): Promise<Context> {
-  const { sessions } = services;
-  const token = sessions.readSessionCookie(request.headers.get("cookie") ?? "");
-  const found = token === null ? null : await sessions.validateSession(token);
-  if (found?.session?.fresh) request.setCookie(sessions.createSessionCookie(found.session.id).serialize());
-  const user = found?.user ?? null;
+export type ApiRequest = {
+  headers: Headers;
+  address: string;
+  /** The access token that a script came with instead of a cookie; null: the cookie counts. */
+  accessToken: string | null;
+  setCookie: (cookie: string) => void;
+};
+
+/** Reads who asks: from the access token, or else from the cookie, which is renewed where that is due. */
+export async function createContext(services: Services, request: ApiRequest): Promise<Context> {
+  const found = request.accessToken === null ? await readCookie(services, request) : await readToken(services, request);
   return {
     ...services,
-    user: user && { id: user.id, email: user.email, role: user.role },
-    sessionToken: found?.session ? token : null,
+    user: found?.user ?? null,
+    sessionId: found?.sessionId ?? null,
     address: request.address,
     userAgent: request.headers.get("user-agent") ?? "",
     setCookie: request.setCookie,
   };
+}
+
+type Found = { user: SessionUser; sessionId: string } | null;
+
+const readToken = ({ db, secrets }: Services, { accessToken }: ApiRequest): Promise<Found> =>
+  readAccessToken(db, secrets, accessToken ?? "");
+
+async function readCookie({ sessions }: Services, request: ApiRequest): Promise<Found> {
+  const token = sessions.readSessionCookie(request.headers.get("cookie") ?? "");
+  if (token === null) return null;
+  const { session, user } = await sessions.validateSession(token);
+  if (!session) return null;
+  if (session.fresh) request.setCookie(sessions.createSessionCookie(token).serialize());
+  return { user: { id: user.id, email: user.email, role: user.role }, sessionId: idOfSession(token) };
 }

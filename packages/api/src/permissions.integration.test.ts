@@ -40,7 +40,7 @@ async function contextAs(role: Role): Promise<Context> {
     if (role === "suspended") await db.prisma.user.update({ where: { id }, data: { status: "suspended" } });
     headers.set("cookie", services.sessions.createSessionCookie(session.id).serialize().split(";")[0]!);
   }
-  return createContext(services, { headers, address: "127.0.0.1", setCookie: () => undefined });
+  return createContext(services, { headers, address: "127.0.0.1", accessToken: null, setCookie: () => undefined });
 }
 
 /** The guard's word: calls go without input, so that whoever passes the guard is refused by the input's schema or answered. */

@@ -25,6 +25,8 @@ export function openDatabase(url: string, { maxConnections = 8 } = {}): Database
   });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on("error", () => undefined);
+  // So would one that breaks while a transaction has it: the pool listens only while nobody does.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false }) });
   return {
     pool,

@@ -3,7 +3,7 @@
  * no database. PostgreSQL refuses to run as root, so a root process runs it as an unprivileged user that owns the
  * data folder; where that user cannot reach the folders (a clone below /root), it keeps the right to pass through them.
  */
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   chownSync,
@@ -27,8 +27,14 @@ const run = promisify(execFile);
 const unprivilegedUid = 65_534; // nobody, on every Linux and BSD
 const databaseName = "codex_gateway";
 const readyTimeoutMs = 60_000;
+const orphansMs = 15_000;
 
-export type EmbeddedPostgres = { url: string; stop(): Promise<void> };
+export type EmbeddedPostgres = {
+  url: string;
+  /** Resolves when the server is gone, whoever ended it. */
+  ended: Promise<void>;
+  stop(): Promise<void>;
+};
 
 type Runner = { command: string; prefix: string[]; options: { uid?: number; gid?: number } };
 
@@ -47,18 +53,23 @@ export async function startEmbeddedPostgres(
   const runner = chooseRunner(folder, binaries);
   const password = readOrCreatePassword(folder);
   if (!existsSync(path.join(dataFolder, "PG_VERSION"))) await initCluster(binaries, runner, folder, dataFolder);
-  await stopLeftover(dataFolder);
+  const wasLeft = await stopLeftover(dataFolder);
   const port = wantedPort ?? (await freePort());
-  const server = launch(binaries, runner, folder, dataFolder, port, serverOptions);
   const url = (database: string) => `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
-  try {
-    await waitUntilReady(url("postgres"), server, folder);
-    await createDatabase(url("postgres"));
-  } catch (error) {
-    server.kill("SIGINT");
-    throw error;
+  const orphansUntilMs = Date.now() + (wasLeft ? orphansMs : 0);
+  for (;;) {
+    const server = launch(binaries, runner, folder, dataFolder, port, serverOptions);
+    try {
+      await waitUntilReady(url("postgres"), server, folder);
+      await createDatabase(url("postgres"));
+      return { url: url(databaseName), ended: server.ended, stop: () => stopServer(server) };
+    } catch (error) {
+      server.kill("SIGINT");
+      // Sessions of a killed server end within moments; while one lives, PostgreSQL rightly refuses to start.
+      if (!(server.isOver() && Date.now() < orphansUntilMs)) throw error;
+      await pause(250);
+    }
   }
-  return { url: url(databaseName), stop: () => stopServer(server) };
 }
 
 function findBinaries(): string {
@@ -129,14 +140,19 @@ async function initCluster(binaries: string, runner: Runner, folder: string, dat
   }
 }
 
-/** A server that outlived a killed gateway is stopped first; its data are as safe as after any crash. */
-async function stopLeftover(dataFolder: string): Promise<void> {
+/**
+ * A server that outlived a killed gateway is stopped first; its data are as safe as after any crash. True where one was
+ * left, or its sign: where the server itself is dead, the file stays, since PostgreSQL finds its last sessions by it.
+ */
+async function stopLeftover(dataFolder: string): Promise<boolean> {
   const file = path.join(dataFolder, "postmaster.pid");
-  if (!existsSync(file)) return;
+  if (!existsSync(file)) return false;
   const pid = Number(readFileSync(file, "utf8").split("\n")[0]);
-  if (!Number.isInteger(pid) || !isPostgres(pid)) {
+  if (!isPostgres(pid)) {
+    // Another program has the number by now, which PostgreSQL would take for its own server.
+    if (!isAlive(pid)) return true;
     rmSync(file, { force: true });
-    return;
+    return false;
   }
   process.kill(pid, "SIGINT");
   const deadlineMs = Date.now() + readyTimeoutMs;
@@ -145,16 +161,27 @@ async function stopLeftover(dataFolder: string): Promise<void> {
       throw new StartError(`An older PostgreSQL (process ${pid}) does not stop; end it first.`);
     await pause(50);
   }
+  return true;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return Number.isInteger(pid) && pid > 0 && process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 function isPostgres(pid: number): boolean {
+  if (!isAlive(pid)) return false;
   try {
-    process.kill(pid, 0);
     return process.platform !== "linux" || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("postgres");
   } catch {
     return false;
   }
 }
+
+type Server = { kill(signal: NodeJS.Signals): void; isOver(): boolean; ended: Promise<void> };
 
 function launch(
   binaries: string,
@@ -163,7 +190,7 @@ function launch(
   dataFolder: string,
   port: number,
   serverOptions: string[],
-): ChildProcess {
+): Server {
   const log = openSync(path.join(folder, "postgres.log"), "a", 0o600);
   const [command, args] = commandOf(runner, path.join(binaries, "postgres"), [
     "-D",
@@ -179,14 +206,21 @@ function launch(
   // A process group of its own: Ctrl-C at the terminal must not stop the database before the gateway has settled.
   const server = spawn(command, args, { ...runner.options, cwd: "/", detached: true, stdio: ["ignore", log, log] });
   closeSync(log);
-  server.on("error", () => undefined); // waitUntilReady reports it
-  return server;
+  const ended = new Promise<void>((resolve) => {
+    server.once("exit", () => resolve());
+    server.once("error", () => resolve()); // waitUntilReady reports it
+  });
+  return {
+    kill: (signal) => void server.kill(signal),
+    isOver: () => server.exitCode !== null || server.signalCode !== null || server.pid === undefined,
+    ended,
+  };
 }
 
-async function waitUntilReady(url: string, server: ChildProcess, folder: string): Promise<void> {
+async function waitUntilReady(url: string, server: Server, folder: string): Promise<void> {
   const deadlineMs = Date.now() + readyTimeoutMs;
   for (;;) {
-    if (server.exitCode !== null || server.signalCode !== null || server.pid === undefined) {
+    if (server.isOver()) {
       throw new StartError(`The embedded PostgreSQL did not start; ${path.join(folder, "postgres.log")} says why.`);
     }
     const client = new pg.Client({ connectionString: url });
@@ -210,11 +244,9 @@ async function createDatabase(url: string): Promise<void> {
 }
 
 /** Fast shutdown: sessions are ended, everything is written. */
-async function stopServer(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  const exited = new Promise((resolve) => server.once("exit", resolve));
+async function stopServer(server: Server): Promise<void> {
   server.kill("SIGINT");
-  await exited;
+  await server.ended;
 }
 
 async function freePort(): Promise<number> {

@@ -1,7 +1,23 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
-export { countKeysOnPreviousSecret, reencrypt } from "./access/rotate.ts";
+export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
+export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
+export { alertChannels, type Alert, type AlertChannel } from "./alerts/alert.ts";
+export {
+  checkAlertTarget,
+  openAlertTargets,
+  readAlertSettings,
+  saveAlertSettings,
+  type AlertSettings,
+  type AlertTargets,
+  type EmailTarget,
+  type WebhookTarget,
+} from "./alerts/alert-settings.ts";
+export { forgetOldAlerts, noteDelivery, takeDeliveries } from "./alerts/deliveries.ts";
+export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
+export { noteLowBalances } from "./alerts/low-balances.ts";
+export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
 export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
@@ -16,6 +32,7 @@ export { holdCall, type HeldCall } from "./ledger/hold-call.ts";
 export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./ledger/idempotency.ts";
 export {
   closeInstance,
+  endAllLeases,
   heartbeatMs,
   leaseMs,
   openInstance,
@@ -37,6 +54,7 @@ export {
 export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./ledger/usage-report.ts";
 export { adoptSpools, openSpool, type SettleOrder, type Spool } from "./ledger/spool.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
+export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
 export { changeEmail, changePassword, listSessions, revokeSession, type SessionSummary } from "./people/account.ts";
 export {
   adjustUserBalance,
@@ -50,7 +68,7 @@ export {
 export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./people/credentials.ts";
 export { createThrottles, logIn, register, type Throttles } from "./people/login.ts";
 export { createOwner, resetPassword, setFirstUpstream } from "./people/recovery.ts";
-export { createSessions, type Sessions, type SessionUser } from "./people/sessions.ts";
+export { createSessions, endSession, idOfSession, type Sessions, type SessionUser } from "./people/sessions.ts";
 export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
 export { costNanoUsd } from "./prices/cost.ts";
 export {

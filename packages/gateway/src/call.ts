@@ -22,6 +22,8 @@ export type GatewayAnswer = {
    * written there. Where it throws, the connection must be broken off, not ended.
    */
   body: Uint8Array | AsyncGenerator<Uint8Array, void, void>;
+  /** Of a stream: what a door is to send at this time because nothing else was sent; null: nothing is due. */
+  heartbeat?: (nowMs: number) => Uint8Array | null;
   /** Why the gateway itself refused or gave up, as in `errorTable`. */
   errorCode?: string;
 };

@@ -9,6 +9,7 @@ import { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.
 import { endpoints, type Endpoint } from "./endpoints.ts";
 import { errorAnswer, type ErrorCode } from "./errors.ts";
 import type { Caller, Hold, Ports, Refusal, Upstream } from "./ports.ts";
+import { defaultHeartbeatMs } from "./heartbeat.ts";
 import { claimName, type NamedCall } from "./idempotency.ts";
 import { findRead } from "./reads.ts";
 import { noFacts } from "./meter-answer.ts";
@@ -23,7 +24,7 @@ import {
   type UpstreamTimeouts,
 } from "./upstream-client.ts";
 
-export type GatewayOptions = { maxBodyBytes?: number; timeouts?: UpstreamTimeouts };
+export type GatewayOptions = { maxBodyBytes?: number; timeouts?: UpstreamTimeouts; heartbeatMs?: number };
 
 export type Gateway = {
   handle(call: GatewayCall): Promise<GatewayAnswer>;
@@ -49,6 +50,9 @@ export type Exchange = {
   named: NamedCall | null;
   /** Aborts when the client has left; null where the answer is fetched to its end all the same. */
   signal: AbortSignal | null;
+  /** Codex takes any event at any time, and hangs up where none comes. */
+  isCodex: boolean;
+  heartbeatMs: number;
   record: CallRecord;
   /** To be called once a streamed answer is over and settled. */
   done: (record: CallRecord) => void;
@@ -58,7 +62,7 @@ const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, endpoint]));
 const bearer = /^Bearer +(\S+)$/i;
 
 export function createGateway(ports: Ports, options: GatewayOptions = {}): Gateway {
-  const { maxBodyBytes = 10 * 1024 * 1024, timeouts = defaultTimeouts } = options;
+  const { maxBodyBytes = 10 * 1024 * 1024, timeouts = defaultTimeouts, heartbeatMs = defaultHeartbeatMs } = options;
   const upstreams = createUpstreamClient(ports.now, timeouts);
   let running = 0;
   let isDraining = false;
@@ -134,6 +138,8 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       hold,
       named,
       signal: facts.isStream && !ports.drainsOnDisconnect() ? call.signal : null,
+      isCodex: isCodex(call.headers),
+      heartbeatMs,
       record,
       done,
     };
@@ -239,6 +245,9 @@ const faultCodes: Readonly<Record<UpstreamFault, ErrorCode>> = {
   failed: "upstream_failed",
   aborted: "upstream_failed",
 };
+
+const isCodex = ({ originator }: GatewayCall["headers"]): boolean =>
+  typeof originator === "string" && originator.startsWith("codex");
 
 const refuse = ({ refused, ...rest }: Refusal, id: string) => errorAnswer(refused, id, rest);
 

@@ -9,32 +9,56 @@ import { createRequestId } from "./request-id.ts";
 
 export type NodeDoor = { answer(req: IncomingMessage, res: ServerResponse): Promise<void>; close(): void };
 
-const heartbeatMs = 15_000;
-const stallMs = 60_000;
-const sweepMs = 5_000;
-const heartbeat = Buffer.from(": keep-alive\n\n");
+const defaultStallMs = 60_000;
+const defaultSweepMs = 5_000;
 
-type OpenStream = { res: ServerResponse; lastWriteAtMs: number; isEventStream: boolean };
+/** What no honest client sends is answered here; false for everything else. */
+export function refuseBadHead(req: IncomingMessage, res: ServerResponse): boolean {
+  const fault = faultOfHead(req);
+  if (fault === null) return false;
+  res.shouldKeepAlive = false;
+  send(res, errorAnswer("invalid_body", createRequestId(), { message: fault }));
+  return true;
+}
 
-export function createNodeDoor(gateway: Gateway): NodeDoor {
+export type NodeDoorOptions = {
+  /** A reader that takes nothing for so long is turned out. */
+  stallMs?: number;
+  /** How often stalled readers and heartbeats are looked after. */
+  sweepMs?: number;
+  /** Who a request comes from, where that is not the other end of its connection. */
+  addressOf?: (req: IncomingMessage) => string;
+};
+
+type OpenStream = { res: ServerResponse; lastWriteAtMs: number; heartbeat: NonNullable<GatewayAnswer["heartbeat"]> };
+
+const peerOf = (req: IncomingMessage): string => req.socket.remoteAddress ?? "";
+
+export function createNodeDoor(
+  gateway: Gateway,
+  { stallMs = defaultStallMs, sweepMs = defaultSweepMs, addressOf = peerOf }: NodeDoorOptions = {},
+): NodeDoor {
   const streams = new Set<OpenStream>();
   // One timer for all streams: a timer per chunk would cost more than the chunk.
   const sweep = setInterval(() => {
     const nowMs = Date.now();
     for (const stream of streams) {
-      const silentMs = nowMs - stream.lastWriteAtMs;
       if (stream.res.writableNeedDrain) {
-        if (silentMs >= stallMs) stream.res.destroy();
-      } else if (silentMs >= heartbeatMs && stream.isEventStream) {
-        stream.res.write(heartbeat);
-        stream.lastWriteAtMs = nowMs;
+        if (nowMs - stream.lastWriteAtMs >= stallMs) stream.res.destroy();
+        continue;
       }
+      const beat = stream.heartbeat(nowMs);
+      if (beat) stream.res.write(beat);
     }
   }, sweepMs);
   sweep.unref();
 
-  async function sendStream(res: ServerResponse, body: AsyncGenerator<Uint8Array, void, void>, isEventStream: boolean) {
-    const stream: OpenStream = { res, lastWriteAtMs: Date.now(), isEventStream };
+  async function sendStream(
+    res: ServerResponse,
+    body: AsyncGenerator<Uint8Array, void, void>,
+    heartbeat: OpenStream["heartbeat"] = () => null,
+  ) {
+    const stream: OpenStream = { res, lastWriteAtMs: Date.now(), heartbeat };
     streams.add(stream);
     res.flushHeaders();
     try {
@@ -54,11 +78,7 @@ export function createNodeDoor(gateway: Gateway): NodeDoor {
 
   return {
     async answer(req, res) {
-      const fault = faultOfHead(req);
-      if (fault) {
-        send(res, { ...errorAnswer("invalid_body", createRequestId(), { message: fault }) });
-        return;
-      }
+      if (refuseBadHead(req, res)) return;
       const signal = signalOfClose(res);
       const answer = await gateway.handle({
         method: req.method ?? "GET",
@@ -68,7 +88,7 @@ export function createNodeDoor(gateway: Gateway): NodeDoor {
         get signal() {
           return signal();
         },
-        remoteAddress: req.socket.remoteAddress ?? "",
+        remoteAddress: addressOf(req),
       });
       // What is left of a body that nobody read would be taken for the next request.
       if (!req.complete) res.shouldKeepAlive = false;
@@ -77,7 +97,7 @@ export function createNodeDoor(gateway: Gateway): NodeDoor {
         return;
       }
       res.writeHead(answer.status, answer.headers);
-      await sendStream(res, answer.body, (answer.headers["content-type"] ?? "").startsWith("text/event-stream"));
+      await sendStream(res, answer.body, answer.heartbeat);
     },
     close: () => clearInterval(sweep),
   };

@@ -5,6 +5,7 @@
 import { clockMs } from "./call-record.ts";
 import type { Exchange } from "./handle.ts";
 import { estimateInputTokens } from "./estimate-tokens.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import { createStreamMeter, type StreamMeter } from "./meter-answer.ts";
 import type { Ports } from "./ports.ts";
 import { captureOf } from "./relay.ts";
@@ -22,6 +23,7 @@ export async function* relayStream(
   ports: Ports,
   exchange: Exchange,
   answer: UpstreamAnswer,
+  heartbeat: Heartbeat,
 ): AsyncGenerator<Uint8Array, void, void> {
   const isResponses = exchange.endpoint.name === "responses";
   const meter = createStreamMeter(isResponses);
@@ -36,10 +38,14 @@ export async function* relayStream(
     for await (const batch of keptOpen(source)) {
       if (exchange.signal?.aborted) throw new ClientLeftError();
       if (batch instanceof Uint8Array) {
+        heartbeat.stop();
         yield batch;
         continue;
       }
-      if (batch.length > 0) settleOnce.noteFirstByte();
+      if (batch.length > 0) {
+        settleOnce.noteFirstByte();
+        heartbeat.note(ports.now(), batch.some(isEvent));
+      }
       events = batch;
       taken = 0;
       for (const event of batch) {
@@ -65,6 +71,7 @@ export async function* relayStream(
     yield errorEvent(isResponses);
     throw error;
   } finally {
+    heartbeat.stop();
     // The client gave the stream back. Without a signal it is one that is read to its end all the same.
     if (!isOver && exchange.signal === null) {
       isWhole = (await readToEnd(withFirst(events.slice(taken), source), meter, checkpoint)) || isWhole;
@@ -73,6 +80,8 @@ export async function* relayStream(
     await settleOnce.settle(isWhole).finally(() => exchange.done(exchange.record));
   }
 }
+
+const isEvent = ({ data }: SseEvent): boolean => data !== null;
 
 /** The events of each chunk; plain bytes where the stream is none that can be read as events: they flow on unmetered. */
 async function* eventsOf(answer: UpstreamAnswer): AsyncGenerator<SseEvent[] | Uint8Array, void, void> {

@@ -5,6 +5,7 @@ import { errorAnswer } from "./errors.ts";
 import { estimateInputTokens } from "./estimate-tokens.ts";
 import type { Exchange } from "./handle.ts";
 import { clientHeaders } from "./headers.ts";
+import { createHeartbeat } from "./heartbeat.ts";
 import { hostedUnits } from "./hosted-tools.ts";
 import { observedTokensOf, readJsonAnswer, type AnswerFacts } from "./meter-answer.ts";
 import type { Basis, Ports, Settlement, Usage } from "./ports.ts";
@@ -20,7 +21,13 @@ export async function relayAnswer(ports: Ports, exchange: Exchange, answer: Upst
   const headers = clientHeaders(answer.headers, exchange.id, exchange.hold.allowance);
   const contentType = headers["content-type"] ?? "";
   if (contentType.startsWith("text/event-stream")) {
-    return { status: answer.status, headers, body: relayStream(ports, exchange, answer) };
+    const heartbeat = createHeartbeat(ports.now(), {
+      isResponses: exchange.endpoint.name === "responses",
+      isEarly: exchange.isCodex,
+      everyMs: exchange.heartbeatMs,
+    });
+    const body = relayStream(ports, exchange, answer, heartbeat);
+    return { status: answer.status, headers, body, heartbeat: (nowMs) => heartbeat.due(nowMs) };
   }
   return relayWhole(ports, exchange, answer, headers);
 }

@@ -1,8 +1,11 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { startDemo, type RunningDemo } from "@codex-gateway/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { breachesOf, withDatabase } from "./database-of.ts";
@@ -19,6 +22,21 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
+/** Codex takes its provider from here. */
+const writeConfig = (more = "") =>
+  writeFileSync(
+    path.join(home, "config.toml"),
+    `model = "gpt-5"
+model_provider = "gateway"
+
+[model_providers.gateway]
+name = "Codex Gateway"
+base_url = "${demo.api}"
+env_key = "GATEWAY_KEY"
+wire_api = "responses"
+${more}`,
+  );
+
 const codex = createRequire(import.meta.url).resolve("@openai/codex/bin/codex.js");
 
 function runCodex(prompt: string): Promise<{ output: string; errors: string; exitCode: number | null }> {
@@ -34,16 +52,7 @@ function runCodex(prompt: string): Promise<{ output: string; errors: string; exi
 }
 
 test("codex exec prints the model's answer, and its cached tokens are charged as such", async () => {
-  const config = `model = "gpt-5"
-model_provider = "gateway"
-
-[model_providers.gateway]
-name = "Codex Gateway"
-base_url = "${demo.api}"
-env_key = "GATEWAY_KEY"
-wire_api = "responses"
-`;
-  writeFileSync(path.join(home, "config.toml"), config);
+  writeConfig();
   const { output, errors, exitCode } = await runCodex("Say hello");
   expect({ output, errors, exitCode }).toMatchObject({
     output: expect.stringContaining("Hello from the fake model."),
@@ -57,4 +66,52 @@ wire_api = "responses"
     costNanoUsd: 60_500n,
   });
   expect(await breachesOf(demo)).toEqual([]);
+}, 120_000);
+
+const response = (status: string, rest = {}) => ({
+  id: "resp_quiet",
+  object: "response",
+  model: "gpt-5",
+  status,
+  output: [],
+  ...rest,
+});
+
+/** An upstream that thinks for `silentMs`, with nothing but comments, before it says its word. */
+async function startQuietUpstream(silentMs: number) {
+  const server = createServer((req, res) => {
+    req.resume().on("end", () => {
+      void (async () => {
+        res.writeHead(200, { "content-type": "text/event-stream" });
+        const send = (type: string, rest: object) =>
+          res.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`);
+        send("response.created", { response: response("in_progress") });
+        const comments = setInterval(() => res.write(": thinking\n\n"), 1_000);
+        await sleep(silentMs);
+        clearInterval(comments);
+        const content = [{ type: "output_text", text: "I have thought about it.", annotations: [] }];
+        const item = { id: "msg_1", type: "message", role: "assistant", status: "completed", content };
+        send("response.output_item.done", { output_index: 0, item });
+        const usage = { input_tokens: 12, output_tokens: 5, total_tokens: 17 };
+        send("response.completed", { response: response("completed", { output: [item], usage }) });
+        res.end();
+      })();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, stop: () => server.close() };
+}
+
+test("Codex waits for a model that thinks longer than its idle timeout", async () => {
+  const upstream = await startQuietUpstream(40_000);
+  const settings = await demo.ownerSession.api.admin.settings.get.query();
+  const { upstream: _upstream, ...rest } = settings;
+  await demo.ownerSession.api.admin.settings.update.mutate({ ...rest, baseUrl: upstream.url, apiKey: "" });
+  writeConfig("stream_idle_timeout_ms = 25000\nstream_max_retries = 0\nrequest_max_retries = 0\n");
+  const { output, errors, exitCode } = await runCodex("Think");
+  upstream.stop();
+  expect({ output, errors, exitCode }).toMatchObject({
+    output: expect.stringContaining("I have thought about it."),
+    exitCode: 0,
+  });
 }, 120_000);

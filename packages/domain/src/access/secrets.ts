@@ -8,6 +8,8 @@ export type Secrets = {
   encryptionKey: Buffer;
   /** The hash that names a user to the provider. */
   identifierKey: Buffer;
+  /** Signs access tokens. */
+  tokenKey: Buffer;
   /** Names the secret key without telling it, so that a backup can say which one it needs. */
   id: string;
   /** Of the secret key before this one, while that is being replaced. */
@@ -21,6 +23,7 @@ export const deriveSecrets = (secretKey: string, previousSecretKey: string | nul
   keyPepper: derive(secretKey, "api-key-pepper"),
   encryptionKey: derive(secretKey, "upstream-key-encryption-1"),
   identifierKey: derive(secretKey, "safety-identifier"),
+  tokenKey: derive(secretKey, "access-token"),
   id: derive(secretKey, "key-id").toString("hex").slice(0, 16),
   previous: previousSecretKey === null ? null : deriveSecrets(previousSecretKey),
 });

@@ -53,6 +53,11 @@ export async function closeInstance({ pool }: Pick<Database, "pool">, { id }: In
   await pool.query("UPDATE instance SET lease_until = now() WHERE id = $1", [id]);
 }
 
+/** For a restored backup: the processes that it names are not here, and what they held is settled by others. */
+export async function endAllLeases({ pool }: Pick<Database, "pool">): Promise<void> {
+  await pool.query("UPDATE instance SET lease_until = now() - interval '1 ms', reaped_at = NULL");
+}
+
 type Orphan = {
   id: string;
   amount_nano_usd: bigint;

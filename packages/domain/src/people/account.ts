@@ -3,7 +3,6 @@ import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
 import { hashPassword, isPasswordOf } from "./passwords.ts";
-import { idOfSession } from "./sessions.ts";
 
 type Owner = Actor & { userId: string };
 
@@ -39,17 +38,14 @@ export async function changeEmail(
 /** Ends every other session of the user: whoever knew the old password is out. */
 export async function changePassword(
   db: Database,
-  input: { password: string; currentPassword: string; sessionToken: string; actor: Owner },
+  input: { password: string; currentPassword: string; sessionId: string | null; actor: Owner },
 ): Promise<void> {
-  const { password, currentPassword, sessionToken, actor } = input;
+  const { password, currentPassword, sessionId, actor } = input;
   await requirePassword(db, actor.userId, currentPassword);
   const passwordHash = await hashPassword(password);
   await inTransaction(db, async (client) => {
     await client.query('UPDATE "user" SET password_hash = $2 WHERE id = $1', [actor.userId, passwordHash]);
-    await client.query("DELETE FROM session WHERE user_id = $1 AND id <> $2", [
-      actor.userId,
-      idOfSession(sessionToken),
-    ]);
+    await client.query("DELETE FROM session WHERE user_id = $1 AND id <> $2", [actor.userId, sessionId ?? ""]);
     await appendAudit(client, actor, { action: "change_password", targetKind: "user", targetId: actor.userId });
   });
 }
@@ -64,20 +60,19 @@ export type SessionSummary = {
 
 export async function listSessions(
   { prisma }: Pick<Database, "prisma">,
-  { userId, sessionToken }: { userId: string; sessionToken: string | null },
+  { userId, sessionId }: { userId: string; sessionId: string | null },
 ): Promise<SessionSummary[]> {
   const rows = await prisma.session.findMany({
     where: { userId, expiresAt: { gt: new Date() } },
     orderBy: { createdAt: "desc" },
     take: 100,
   });
-  const current = sessionToken === null ? null : idOfSession(sessionToken);
   return rows.map(({ id, createdAt, userAgent, address }) => ({
     id,
     createdAt,
     userAgent,
     address,
-    isCurrent: id === current,
+    isCurrent: id === sessionId,
   }));
 }
 

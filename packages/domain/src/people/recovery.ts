@@ -8,11 +8,10 @@ import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Credentials } from "./credentials.ts";
 import { insertUser } from "./login.ts";
 import { hashPassword } from "./passwords.ts";
-import { hasOwner } from "./setup.ts";
+import { hasOwner, setupLock } from "./setup.ts";
 
 /** Who the audit log names for these acts. */
 const commandLine: Actor = { userId: null, email: null, address: "command line" };
-const setupLock = 7305111;
 
 /** Makes the first owner without the wizard. @throws AppError `conflict` where there is an owner or the address is taken */
 export async function createOwner(db: Database, { email, password }: Credentials): Promise<void> {

@@ -36,6 +36,22 @@ export function createSessions(db: Pick<Database, "prisma">, isHttps: boolean) {
 /** What the database knows of a session's token. */
 export const idOfSession = (token: string) => createHash("sha256").update(token).digest("hex");
 
+/** Whose session it is; null where there is none with this id that still holds. */
+export async function findSessionUser(
+  { prisma }: Pick<Database, "prisma">,
+  sessionId: string,
+): Promise<SessionUser | null> {
+  const now = new Date();
+  const row = await prisma.session.findUnique({ where: { id: sessionId }, include: { user: true } });
+  if (!row || row.user.status !== "active" || row.expiresAt <= now || row.absoluteExpiresAt <= now) return null;
+  const { id, email, role } = row.user;
+  return { id, email, role };
+}
+
+export async function endSession({ prisma }: Pick<Database, "prisma">, sessionId: string): Promise<void> {
+  await prisma.session.deleteMany({ where: { id: sessionId } });
+}
+
 function adapterFor({ prisma }: Pick<Database, "prisma">): Adapter {
   return {
     async getSessionAndUser(token): Promise<[DatabaseSession | null, DatabaseUser | null]> {

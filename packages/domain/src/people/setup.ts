@@ -10,7 +10,8 @@ import type { Credentials } from "./credentials.ts";
 import { insertUser } from "./login.ts";
 import { hashPassword } from "./passwords.ts";
 
-const setupLock = 7305111;
+/** Taken by whatever makes the first owner. */
+export const setupLock = 7305111;
 const hashOf = (token: string) => createHash("sha256").update(token).digest();
 
 type Queryable = { query: Database["pool"]["query"] };

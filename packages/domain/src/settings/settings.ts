@@ -26,9 +26,20 @@ export const settingsSchema = z.strictObject({
     .default("5000000000"),
   /** Whether an upstream may lie in a private network (Ollama, vLLM); it also allows plain http. */
   allowsPrivateUpstreams: z.boolean().default(false),
+  /** A balance below it is low, nano-USD: its user sees a note, and whoever runs the gateway is told. Zero: never. */
+  lowBalanceNanoUsd: z
+    .string()
+    .regex(/^\d{1,18}$/)
+    .default("1000000000"),
+  /** Where alerts are posted; empty: nowhere. */
+  alertWebhookUrl: z.string().max(2_000).default(""),
+  /** Who alerts are mailed from and to, the latter several with commas between them; empty: nobody. */
+  alertEmailFrom: z.string().max(300).default(""),
+  alertEmailTo: z.string().max(2_000).default(""),
 });
 
 export type Settings = z.infer<typeof settingsSchema>;
+export type AlertSettingName = "lowBalanceNanoUsd" | "alertWebhookUrl" | "alertEmailFrom" | "alertEmailTo";
 
 type Queryable = { query: Database["pool"]["query"] };
 

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { requireAllowedAddress } from "../access/outbound-address.ts";
 import { decrypt, encrypt, type Secrets } from "../access/secrets.ts";
 import { readSettings } from "../settings/settings.ts";
 
@@ -47,23 +48,13 @@ export async function saveUpstream(
   return id;
 }
 
-/** Loopback, private and link-local names and numbers. */
-const privateHost =
-  /^(localhost|.*\.(local|internal|localhost)|127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|0\.|\[(::1|f[cd]|fe80|::ffff:))/i;
-
 /** The address without its last slash. @throws AppError `invalid_input` where it is no https URL, or a private one */
 export function checkedBaseUrl(text: string, isPrivateAllowed: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.search || url.hash) {
     throw new AppError("invalid_input", "Enter an address such as https://api.openai.com/v1.", "baseUrl");
   }
-  if (!isPrivateAllowed && (url.protocol !== "https:" || privateHost.test(url.hostname))) {
-    throw new AppError(
-      "invalid_input",
-      "The address must be public and start with https; a setting allows private ones.",
-      "baseUrl",
-    );
-  }
+  requireAllowedAddress(url, { isPrivateAllowed, field: "baseUrl" });
   return url.href.replace(/\/+$/, "");
 }
 

@@ -25,6 +25,7 @@ export async function startScripted(
   script: Script,
   ports: Partial<Ports> = {},
   options?: GatewayOptions,
+  doorOptions?: Parameters<typeof createNodeDoor>[1],
 ): Promise<Scripted> {
   const bodies: string[] = [];
   const upstreamHeaders: IncomingMessage["headers"][] = [];
@@ -83,7 +84,7 @@ export async function startScripted(
     },
     options,
   );
-  const door = createNodeDoor(gateway);
+  const door = createNodeDoor(gateway, doorOptions);
   const server = createServer((req, res) => void door.answer(req, res));
   const url = `${await open(server)}/v1`;
   const stop = async () => {

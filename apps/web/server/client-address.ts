@@ -1,0 +1,41 @@
+/**
+ * Who a request comes from. What it says itself of that counts only where a trusted proxy hands it on: anybody can send
+ * X-Forwarded-For, and the proxies add what they saw at its end.
+ */
+import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
+import { networksOf, plainAddress } from "@codex-gateway/domain";
+
+export type ClientAddress = {
+  /** The client's address; "" where its connection is gone. */
+  of(req: IncomingMessage): string;
+  /** The host that the client asked for, with its port. */
+  hostOf(req: IncomingMessage): string;
+  /** Whether the other end of a connection is a proxy. */
+  isProxy(address: string): boolean;
+};
+
+/** @throws Error with one sentence where an entry is no address and no network */
+export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
+  const trusted = networksOf("TRUSTED_PROXIES", trustedProxies);
+  const peerOf = (req: IncomingMessage) => plainAddress(req.socket.remoteAddress ?? "");
+  return {
+    of: (req) => {
+      let address = peerOf(req);
+      const hops = textOf(req.headers["x-forwarded-for"]).split(",");
+      while (trusted.has(address)) {
+        const hop = plainAddress(hops.pop()?.trim() ?? "");
+        if (isIP(hop) === 0) break;
+        address = hop;
+      }
+      return address;
+    },
+    hostOf: (req) => {
+      const forwarded = textOf(req.headers["x-forwarded-host"]).split(",")[0]?.trim();
+      return (trusted.has(peerOf(req)) && forwarded) || (req.headers.host ?? "");
+    },
+    isProxy: (address) => trusted.has(address),
+  };
+}
+
+const textOf = (header: string | string[] | undefined): string => [header ?? []].flat().join(",");

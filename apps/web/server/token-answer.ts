@@ -1,0 +1,39 @@
+/** POST /api/auth/token, for scripts: e-mail address and password, or a token that still holds, become an access token. */
+import { createCaller, createContext, faultOf, type Services } from "@codex-gateway/api";
+import { TRPCError } from "@trpc/server";
+import { getHTTPStatusCodeFromError } from "@trpc/server/http";
+import { accessTokenOf } from "./page-api.ts";
+
+export const tokenPath = "/api/auth/token";
+
+/** Sets no cookie and reads none. Rejects where something is broken. */
+export async function answerToken(services: Services, request: Request, address: string): Promise<Response> {
+  if (request.method !== "POST") return refuse(405, "Use POST.");
+  const accessToken = accessTokenOf(request);
+  const context = await createContext(services, {
+    headers: request.headers,
+    address,
+    // An empty token is nobody's: a cookie must not count here.
+    accessToken: accessToken ?? "",
+    setCookie: () => undefined,
+  });
+  const { auth } = createCaller(context);
+  try {
+    const issued =
+      accessToken === null
+        ? await auth.token((await request.json().catch(() => null)) as Parameters<typeof auth.token>[0])
+        : await auth.renewToken();
+    const expiresIn = Math.round((issued.expiresAt.getTime() - Date.now()) / 1_000);
+    return Response.json(
+      { access_token: issued.token, token_type: "Bearer", expires_in: expiresIn },
+      { headers: { "cache-control": "no-store" } },
+    );
+  } catch (error) {
+    const fault = faultOf(error);
+    if (!fault || !(error instanceof TRPCError)) throw error;
+    return refuse(getHTTPStatusCodeFromError(error), fault.message);
+  }
+}
+
+const refuse = (status: number, message: string) =>
+  Response.json({ error: { message } }, { status, headers: { "cache-control": "no-store" } });

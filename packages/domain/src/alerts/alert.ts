@@ -1,0 +1,66 @@
+/**
+ * What whoever runs the gateway is told. An alert and its deliveries are written in the transaction that decides that it
+ * is due, so that several processes that see the same tell it once. Facts hold no secret and no prompt.
+ */
+import { randomUUID } from "node:crypto";
+import type { Database } from "@codex-gateway/db";
+import { inTransaction } from "../audit/audit.ts";
+import { readSettings, type Settings } from "../settings/settings.ts";
+
+export const alertChannels = ["webhook", "email"] as const;
+export type AlertChannel = (typeof alertChannels)[number];
+
+export type LowBalance = { userId: string; email: string; balanceUsd: string };
+export type LedgerBreach = { invariant: string; says: string; breaches: number };
+export type UpstreamName = { upstreamId: string; name: string; host: string };
+
+/** By kind; each kind with its facts. */
+export type AlertFacts = {
+  low_balance: { thresholdUsd: string; users: LowBalance[] };
+  upstream_down: UpstreamName & { reason: "key_refused" | "failing"; status: number | null };
+  upstream_recovered: UpstreamName & { downSeconds: number };
+  ledger_unsound: { breaches: LedgerBreach[] };
+  ledger_sound: Record<string, never>;
+  test: Record<string, never>;
+};
+export type AlertKind = keyof AlertFacts;
+export type Alert = {
+  [Kind in AlertKind]: { id: string; kind: Kind; facts: AlertFacts[Kind]; createdAt: Date };
+}[AlertKind];
+
+export type Queryable = { query: Database["pool"]["query"] };
+export type Raise = <Kind extends AlertKind>(kind: Kind, facts: AlertFacts[Kind]) => Promise<void>;
+
+const alertLock = 7305113;
+
+/** The channels that alerts go to; none where nothing is set. */
+export const channelsOf = ({ alertWebhookUrl, alertEmailTo }: Settings): AlertChannel[] =>
+  alertChannels.filter((channel) => (channel === "webhook" ? alertWebhookUrl : alertEmailTo) !== "");
+
+/**
+ * Lets one process at a time decide what is due, in one transaction. Where there is no channel nothing is decided: what
+ * stands then is news once there is one.
+ */
+export async function decideAlerts(
+  db: Pick<Database, "pool">,
+  decide: (client: Queryable, raise: Raise, settings: Settings) => Promise<void>,
+): Promise<void> {
+  const settings = await readSettings(db);
+  const channels = channelsOf(settings);
+  if (channels.length === 0) return;
+  await inTransaction(db, async (client) => {
+    await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
+    await decide(client, (kind, facts) => insertAlert(client, channels, kind, facts), settings);
+  });
+}
+
+async function insertAlert(
+  client: Queryable,
+  channels: AlertChannel[],
+  kind: AlertKind,
+  facts: AlertFacts[AlertKind],
+): Promise<void> {
+  const id = randomUUID();
+  await client.query("INSERT INTO alert (id, kind, facts) VALUES ($1, $2, $3)", [id, kind, JSON.stringify(facts)]);
+  await client.query("INSERT INTO alert_delivery (alert_id, channel) SELECT $1, unnest($2::text[])", [id, channels]);
+}
