@@ -9,7 +9,7 @@ import { upstreamHeaders } from "./headers.ts";
 import type { Attempt, Upstream } from "./ports.ts";
 import { createUpstreamBody, type FedBody, type UpstreamBody } from "./upstream-body.ts";
 
-export type UpstreamCall = {
+type UpstreamCall = {
   /** Path behind the base URL, e.g. `/chat/completions`. */
   path: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -27,8 +27,7 @@ export type UpstreamAnswer = {
   body: UpstreamBody;
 };
 
-export type Dispatched =
-  { answer: UpstreamAnswer; attempts: Attempt[] } | { fault: UpstreamFault; attempts: Attempt[] };
+type Dispatched = { answer: UpstreamAnswer; attempts: Attempt[] } | { fault: UpstreamFault; attempts: Attempt[] };
 export type UpstreamFault = "unavailable" | "timeout" | "failed" | "aborted";
 
 export type UpstreamTimeouts = { connectMs: number; streamHeadersMs: number; wholeAnswerMs: number; idleMs: number };
@@ -217,7 +216,7 @@ const notConnected = new Set([
   "ENETUNREACH",
 ]);
 
-export function faultOf(error: unknown): UpstreamFault {
+function faultOf(error: unknown): UpstreamFault {
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "timeout";
   if (error instanceof ClientLeftError) return "aborted";
   return notConnected.has(codeOf(error)) ? "unavailable" : "failed";

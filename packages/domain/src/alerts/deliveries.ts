@@ -5,7 +5,7 @@ import type { Alert, AlertChannel } from "./alert.ts";
 export type Delivery = { channel: AlertChannel; alert: Alert; attempts: number };
 
 /** A process that takes a delivery has this long for it before another one tries. */
-export const firstRetryMs = 30_000;
+const firstRetryMs = 30_000;
 const maxRetryMs = 3_600_000;
 /** About nine hours in all. */
 const maxAttempts = 16;

@@ -3,7 +3,7 @@ import type { Database } from "@codex-gateway/db";
 import { peppersOf, safetyIdentifierOf, type Secrets } from "../access/secrets.ts";
 import { hashSecret, isSecret } from "./secret.ts";
 
-export type KeyHolder = {
+type KeyHolder = {
   apiKeyId: string;
   userId: string;
   accountId: string;
@@ -11,7 +11,7 @@ export type KeyHolder = {
   /** Empty: all. A name may end in `*`. */
   allowedModels: string[];
 };
-export type KeyRefusal = { refused: "invalid_api_key" | "user_suspended" | "key_disabled" | "key_expired" };
+type KeyRefusal = { refused: "invalid_api_key" | "user_suspended" | "key_disabled" | "key_expired" };
 
 export type KeyRing = {
   authenticate(secret: string): KeyHolder | KeyRefusal | Promise<KeyHolder | KeyRefusal>;

@@ -26,7 +26,7 @@ export type KeyLimits = {
   monthlyBudgetUsd: string | null;
 };
 
-export type NewKeyLimits = {
+type NewKeyLimits = {
   requestsPerMinute: number | null;
   concurrentRequests: number | null;
   dailyBudgetNanoUsd: bigint | null;
