@@ -1,4 +1,4 @@
-// npm test: installs what is missing, then format, lint, types, unit tests, build, integration tests and e2e, in that order; the
+// npm test: installs what is missing, then format, lint, what is unused, types, unit tests, build, integration tests and e2e, in that order; the
 // first failure ends the run.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -9,6 +9,7 @@ const steps = [
   ["generate", ["--filter", "@codex-gateway/db", "run", "generate"], { quiet: true }],
   ["format", ["exec", "prettier", "--check", ".", "--log-level", "warn"]],
   ["lint", ["exec", "eslint", "."]],
+  ["unused", ["exec", "knip"]],
   ["types", ["--recursive", "--workspace-concurrency=2", "run", "typecheck"], { quiet: true }],
   ["unit", ["exec", "vitest", "run", "--project", "unit"]],
   ["build", ["exec", "turbo", "run", "build", "--output-logs", "errors-only"], { quiet: true }],

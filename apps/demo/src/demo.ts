@@ -6,7 +6,7 @@ import { startFakeOpenAi, type FakeOpenAi } from "./fake-openai.ts";
 import { startGatewayProcess, type GatewayProcess } from "./gateway-process.ts";
 import { createPerson, type Person } from "./person.ts";
 
-export type Demo = {
+type Demo = {
   web: string;
   api: string;
   apiKey: string;

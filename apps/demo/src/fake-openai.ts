@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { LLMock } from "@copilotkit/aimock";
 
 /** One call as the upstream saw it. */
-export type Served = { path: string; requestBody: string; responseBody: string; isClosedEarly: boolean };
+type Served = { path: string; requestBody: string; responseBody: string; isClosedEarly: boolean };
 
 export type FakeOpenAi = {
   /** Ends in /v1. */

@@ -1,6 +1,6 @@
 /** Language, theme and time zone of a viewer: kept in cookies, so that the server renders the right page at once. */
-export type Language = "zh-CN" | "en";
-export type Theme = "system" | "light" | "dark";
+type Language = "zh-CN" | "en";
+type Theme = "system" | "light" | "dark";
 export type Preferences = { language: Language; theme: Theme; timeZone: string };
 
 const yearSeconds = 31_536_000;

@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-export type WebExchange = { request: Request; client: WebClient; closeSignal: AbortSignal };
+type WebExchange = { request: Request; client: WebClient; closeSignal: AbortSignal };
 /** `host` is what the client asked for, and `origin` what the handler's URLs begin with. */
 export type WebClient = { address: string; host: string; origin: string };
 export type WebHandler = (exchange: WebExchange) => Promise<Response>;

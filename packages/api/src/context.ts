@@ -4,7 +4,7 @@ import type { Actor, AlertTargets, Secrets, Sessions, SessionUser, Throttles } f
 import type { createKey } from "@codex-gateway/domain";
 
 /** The database as the domain takes it; this package does not know Prisma. */
-export type Db = Parameters<typeof createKey>[0];
+type Db = Parameters<typeof createKey>[0];
 
 export type Services = {
   db: Db;

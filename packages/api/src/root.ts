@@ -29,7 +29,7 @@ export const appRouter = router({
 export type AppRouter = typeof appRouter;
 /** Calls procedures in process, as their caller's context says who asks. */
 export const createCaller = createCallerFactory(appRouter);
-export type Caller = ReturnType<typeof createCaller>;
+type Caller = ReturnType<typeof createCaller>;
 
 /** The procedures as pages have them: called in process, as the request's own user. */
 export type PageApi = {

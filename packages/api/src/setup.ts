@@ -12,7 +12,7 @@ import { openSession } from "./context.ts";
 import { done, isDone, publicProcedure, router } from "./trpc.ts";
 
 const token = z.string().min(1).max(200);
-export const upstreamInput = z.strictObject({
+const upstreamInput = z.strictObject({
   baseUrl: z.string().trim().min(1).max(500),
   apiKey: z.string().trim().min(8, "Enter the OpenAI API key.").max(500),
   /** Whether the address may lie in a private network or be plain http. */

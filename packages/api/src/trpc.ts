@@ -4,7 +4,7 @@ import { initTRPC, TRPCError } from "@trpc/server";
 import { z, ZodError } from "zod";
 import type { Context } from "./context.ts";
 
-export type ProcedureKind = "public" | "user" | "admin";
+type ProcedureKind = "public" | "user" | "admin";
 
 const codes: Readonly<Record<AppErrorCode, TRPCError["code"]>> = {
   invalid_input: "BAD_REQUEST",
@@ -36,7 +36,7 @@ const t = initTRPC
   });
 
 /** Messages by the name of the input that they are about. */
-export function fieldsOf(cause: unknown): Record<string, string> {
+function fieldsOf(cause: unknown): Record<string, string> {
   if (cause instanceof AppError) return cause.field === null ? {} : { [cause.field]: cause.message };
   if (!(cause instanceof ZodError)) return {};
   return Object.fromEntries(cause.issues.map((issue) => [issue.path.join("."), issue.message]));

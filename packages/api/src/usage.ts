@@ -23,7 +23,7 @@ const charge = z.strictObject({
 });
 
 const day = z.iso.date("Enter a date.");
-export const usageFilter = z.strictObject({
+const usageFilter = z.strictObject({
   fromDay: day,
   toDay: day,
   timeZone,

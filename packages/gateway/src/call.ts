@@ -1,5 +1,4 @@
 /** One exchange between a client and the gateway, in the shape that both doors share. */
-import type { Readable } from "node:stream";
 
 export type GatewayCall = {
   method: string;
@@ -27,8 +26,6 @@ export type GatewayAnswer = {
   /** Why the gateway itself refused or gave up, as in `errorTable`. */
   errorCode?: string;
 };
-
-export type ByteStream = Readable | AsyncIterable<Uint8Array>;
 
 export class BodyTooLargeError extends Error {
   override readonly name = "BodyTooLargeError";

@@ -65,7 +65,7 @@ function noteObject(facts: AnswerFacts, object: Json): void {
 }
 
 /** What an event is to the meter: only `usage` and `terminal` must wait for the settlement. */
-export type EventKind = "plain" | "usage" | "terminal" | "error";
+type EventKind = "plain" | "usage" | "terminal" | "error";
 
 const usageObject = /"usage"\s*:\s*\{/;
 const errorObject = /^\s*\{\s*"error"\s*:/;

@@ -41,7 +41,7 @@ export type RefusalCode =
   | "upstream_unavailable";
 
 /** At most 5 s old, dropped within 1 s of a change. `endpoint` is null for reads. */
-export type Authenticate = (query: {
+type Authenticate = (query: {
   secret: string;
   endpoint: Endpoint["name"] | null;
   remoteAddress: string;
@@ -96,10 +96,10 @@ export type Allowance = {
   tokens: { limit: number; remaining: number } | null;
 };
 
-export type PlaceHold = (request: HoldRequest) => Promise<Hold | Refusal>;
+type PlaceHold = (request: HoldRequest) => Promise<Hold | Refusal>;
 
 /** What came so far, written every 2 s of a stream and never awaited by it: what a crash is settled by. */
-export type Checkpoint = (progress: {
+type Checkpoint = (progress: {
   hold: Hold;
   inputTokens: number;
   upstreamResponseId: string | null;
@@ -144,7 +144,7 @@ export type Settlement = { hold: Hold } & (
 );
 
 /** Resolves when the settlement is durable. Never rejects for a reason the client could cause. */
-export type Settle = (settlement: Settlement) => Promise<void>;
+type Settle = (settlement: Settlement) => Promise<void>;
 
 type CallName = { apiKeyId: string; key: string; holdId: string };
 
@@ -171,7 +171,7 @@ export type Upstream = {
 };
 
 /** The enabled upstreams, read per request: must be a lookup in memory. */
-export type ListUpstreams = () => readonly Upstream[];
+type ListUpstreams = () => readonly Upstream[];
 
 /** Read-only endpoints for key holders, answered as JSON. */
 export type AnswerRead = (query: {
@@ -182,13 +182,13 @@ export type AnswerRead = (query: {
 }) => Promise<{ answer: unknown } | Refusal>;
 
 /** Whether a stream whose client has left is read to its end, for its exact usage. Read per stream: must be a lookup in memory. */
-export type DrainsOnDisconnect = () => boolean;
+type DrainsOnDisconnect = () => boolean;
 
 /** Structured log; never a prompt, a body or a secret. */
 export type Log = (level: "debug" | "info" | "warn" | "error", event: string, fields: Record<string, unknown>) => void;
 
 /** Called once per call, when it is over: metrics and traces. Must not throw, and must be cheap. */
-export type Observe = (record: CallRecord) => void;
+type Observe = (record: CallRecord) => void;
 
 export type Ports = {
   authenticate: Authenticate;

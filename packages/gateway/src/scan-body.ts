@@ -9,7 +9,7 @@
 import { isUtf8 } from "node:buffer";
 
 /** Where a member's value stands in the body, end exclusive. */
-export type Span = { start: number; end: number };
+type Span = { start: number; end: number };
 
 export type ScannedBody = {
   bytes: Uint8Array;

@@ -10,7 +10,7 @@ import type { Attempt, Upstream } from "./ports.ts";
 import { createConnector } from "./public-connector.ts";
 import { createUpstreamBody, type FedBody, type UpstreamBody } from "./upstream-body.ts";
 
-export type UpstreamCall = {
+type UpstreamCall = {
   /** Path behind the base URL, e.g. `/chat/completions`. */
   path: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -30,8 +30,7 @@ export type UpstreamAnswer = {
   body: UpstreamBody;
 };
 
-export type Dispatched =
-  { answer: UpstreamAnswer; attempts: Attempt[] } | { fault: UpstreamFault; attempts: Attempt[] };
+type Dispatched = { answer: UpstreamAnswer; attempts: Attempt[] } | { fault: UpstreamFault; attempts: Attempt[] };
 export type UpstreamFault = "unavailable" | "timeout" | "failed" | "aborted";
 
 export type UpstreamTimeouts = {
@@ -298,7 +297,7 @@ const notConnected = new Set([
   "ENETUNREACH",
 ]);
 
-export function faultOf(error: unknown): UpstreamFault {
+function faultOf(error: unknown): UpstreamFault {
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "timeout";
   if (error instanceof TotalTimeoutError) return "timeout";
   if (error instanceof ClientLeftError) return "aborted";

@@ -2,7 +2,7 @@
 import pg from "pg";
 
 export type ChangeTopic = "keys" | "upstreams" | "settings" | "prices";
-export type Changes = { stop(): Promise<void> };
+type Changes = { stop(): Promise<void> };
 
 const retryMs = 1_000;
 

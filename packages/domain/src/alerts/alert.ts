@@ -10,12 +10,12 @@ import { readSettings, type Settings } from "../settings/settings.ts";
 export const alertChannels = ["webhook", "email"] as const;
 export type AlertChannel = (typeof alertChannels)[number];
 
-export type LowBalance = { userId: string; email: string; balanceUsd: string };
-export type LedgerBreach = { invariant: string; says: string; breaches: number };
+type LowBalance = { userId: string; email: string; balanceUsd: string };
+type LedgerBreach = { invariant: string; says: string; breaches: number };
 export type UpstreamName = { upstreamId: string; name: string; host: string };
 
 /** By kind; each kind with its facts. */
-export type AlertFacts = {
+type AlertFacts = {
   low_balance: { thresholdUsd: string; users: LowBalance[] };
   upstream_down: UpstreamName & { reason: "key_refused" | "failing"; status: number | null };
   upstream_recovered: UpstreamName & { downSeconds: number };
@@ -23,7 +23,7 @@ export type AlertFacts = {
   ledger_sound: Record<string, never>;
   test: Record<string, never>;
 };
-export type AlertKind = keyof AlertFacts;
+type AlertKind = keyof AlertFacts;
 export type Alert = {
   [Kind in AlertKind]: { id: string; kind: Kind; facts: AlertFacts[Kind]; createdAt: Date };
 }[AlertKind];
@@ -34,7 +34,7 @@ export type Raise = <Kind extends AlertKind>(kind: Kind, facts: AlertFacts[Kind]
 const alertLock = 7305113;
 
 /** The channels that alerts go to; none where nothing is set. */
-export const channelsOf = ({ alertWebhookUrl, alertEmailTo }: Settings): AlertChannel[] =>
+const channelsOf = ({ alertWebhookUrl, alertEmailTo }: Settings): AlertChannel[] =>
   alertChannels.filter((channel) => (channel === "webhook" ? alertWebhookUrl : alertEmailTo) !== "");
 
 /**

@@ -4,7 +4,7 @@ import { peppersOf, safetyIdentifierOf, type Secrets } from "../access/secrets.t
 import { networksOf, type Networks } from "../access/networks.ts";
 import { hashSecret, isSecret } from "./secret.ts";
 
-export type KeyHolder = {
+type KeyHolder = {
   apiKeyId: string;
   userId: string;
   accountId: string;
@@ -12,7 +12,7 @@ export type KeyHolder = {
   /** Empty: all. A name may end in `*`. */
   allowedModels: string[];
 };
-export type KeyRefusal = {
+type KeyRefusal = {
   refused:
     | "invalid_api_key"
     | "user_suspended"
@@ -22,7 +22,7 @@ export type KeyRefusal = {
     | "address_not_allowed";
 };
 /** What a key is used for, and from where. `endpoint` is null for reads, which every key may ask. */
-export type KeyUse = { endpoint: string | null; remoteAddress: string };
+type KeyUse = { endpoint: string | null; remoteAddress: string };
 
 export type KeyRing = {
   authenticate(secret: string, use: KeyUse): KeyHolder | KeyRefusal | Promise<KeyHolder | KeyRefusal>;

@@ -27,7 +27,7 @@ export type KeyLimits = {
   monthlyBudgetUsd: string | null;
 };
 
-export type NewKeyLimits = {
+type NewKeyLimits = {
   requestsPerMinute: number | null;
   tokensPerMinute: number | null;
   concurrentRequests: number | null;

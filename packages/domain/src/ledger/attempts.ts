@@ -4,7 +4,7 @@
  */
 import type { Database } from "@codex-gateway/db";
 
-export type Attempt = {
+type Attempt = {
   upstreamId: string;
   /** "answered", or why there was no answer. */
   outcome: string;

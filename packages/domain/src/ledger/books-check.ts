@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { verifyLedger, type Finding, type VerifyOptions } from "./verify.ts";
 
-export type BooksCheck = { isSound: boolean; startedAt: Date; finishedAt: Date; findings: Finding[] };
+type BooksCheck = { isSound: boolean; startedAt: Date; finishedAt: Date; findings: Finding[] };
 
 type Queryable = { query: Database["pool"]["query"] };
 

@@ -6,7 +6,7 @@ import { usdOf } from "./money.ts";
 
 type Reader = Pick<Database, "pool">;
 
-export type Credits = { balance_usd: string; held_usd: string; spent_today_usd: string; requests_today: number };
+type Credits = { balance_usd: string; held_usd: string; spent_today_usd: string; requests_today: number };
 
 /** "Today" is the day in UTC. */
 export async function readCredits({ pool }: Reader, accountId: string): Promise<Credits> {

@@ -1,7 +1,7 @@
 /** Progress of streams, gathered and written together; losing some of it costs an estimate, not a charge. */
 import type { Database } from "@codex-gateway/db";
 
-export type Progress = {
+type Progress = {
   id: string;
   upstreamResponseId: string | null;
   observedOutputTokens: number;

@@ -27,7 +27,7 @@ export type HoldOutcome =
   | { outcome: "insufficient" | "user_suspended" | "key_disabled" | "settled" | "daily_budget" | "monthly_budget" }
   | { outcome: RateLimit; retryAfterMs: number };
 
-export type RateLimit = "requests_per_minute" | "tokens_per_minute" | "concurrent_requests";
+type RateLimit = "requests_per_minute" | "tokens_per_minute" | "concurrent_requests";
 
 /** What is left of a limited key's or user's minute; null: no such limit. */
 export type Allowance = {
@@ -59,7 +59,7 @@ export type Capture = {
   latencyMs: number;
 };
 
-export type SettleOutcome = { didSettle: boolean; paidNanoUsd: bigint };
+type SettleOutcome = { didSettle: boolean; paidNanoUsd: bigint };
 
 export type Ledger = {
   hold(order: HoldOrder): Promise<HoldOutcome>;
@@ -166,16 +166,7 @@ export function createLedger(
 function orUntilSlow<Result>(promise: Promise<Result>, waiting: Set<(error: Error) => void>): Promise<Result> {
   return new Promise((resolve, reject) => {
     waiting.add(reject);
-    promise.then(
-      (result) => {
-        waiting.delete(reject);
-        resolve(result);
-      },
-      (error: unknown) => {
-        waiting.delete(reject);
-        reject(error);
-      },
-    );
+    promise.finally(() => waiting.delete(reject)).then(resolve, reject);
   });
 }
 

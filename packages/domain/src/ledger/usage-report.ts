@@ -31,7 +31,7 @@ export type UsageRow = {
   isRefunded: boolean;
 };
 
-export type UsageTotals = { requests: number; inputTokens: number; outputTokens: number; costUsd: string };
+type UsageTotals = { requests: number; inputTokens: number; outputTokens: number; costUsd: string };
 
 /** From the roll-ups, so that a year costs what a day costs. */
 export async function readUsageTotals({ pool }: Reader, filter: UsageFilter): Promise<UsageTotals> {

@@ -50,7 +50,7 @@ export async function listUsers(
   return { users: page.rows.map(summaryOf), total: Number(counted.rows[0]?.total ?? 0n) };
 }
 
-export type UserLimits = {
+type UserLimits = {
   requestsPerMinute: number | null;
   tokensPerMinute: number | null;
   concurrentRequests: number | null;

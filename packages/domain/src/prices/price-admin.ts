@@ -12,7 +12,7 @@ import type { PricesJson } from "./prices-json.ts";
 import { publishedPrices, publishedTiers } from "./published-prices.ts";
 
 /** One band of a price, as people read it: USD per million units by class, exact decimals. */
-export type PriceBandUsd = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
+type PriceBandUsd = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
 
 export type PriceRow = {
   id: string;
@@ -88,7 +88,7 @@ export async function readPriceHistory({ pool }: Pick<Database, "pool">, model: 
   return rows.map(toRow);
 }
 
-export type PriceChange = {
+type PriceChange = {
   model: string;
   bands: PriceBandUsd[];
   markupPpm: number;

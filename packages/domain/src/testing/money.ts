@@ -9,7 +9,7 @@ export const dollar = 1_000_000_000n;
 export type Payer = { userId: string; accountId: string; apiKeyId: string; priceVersionId: string };
 
 /** USD 1 per million input tokens, USD 2 per million output tokens. */
-export const testPrices = {
+const testPrices = {
   bands: [{ aboveInputTokens: -1, picoUsdPerUnit: { input: "1000000", output: "2000000" } }],
   tiersPpm: {},
 };

@@ -83,7 +83,7 @@ export async function listUpstreams(db: Pick<Database, "prisma">): Promise<Upstr
   }));
 }
 
-export type UpstreamInput = {
+type UpstreamInput = {
   /** null: a new one. */
   id: string | null;
   name: string;
