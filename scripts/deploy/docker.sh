@@ -17,7 +17,7 @@ docker_refuses_user() {
   command -v docker >/dev/null || return 1
   local said
   said=$(within_seconds 20 docker info 2>&1 || true)
-  case "$said" in *'permission denied'*) return 0 ;; *) return 1 ;; esac
+  case "$said" in *'permission denied while trying to connect'*) return 0 ;; *) return 1 ;; esac
 }
 
 # An engine that hangs counts as one that does not answer.

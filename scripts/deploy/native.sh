@@ -85,7 +85,8 @@ native_start() {
   log=$(native_log)
   # The log of a gateway that runs for years: the one before this is kept, no more.
   if [ -f "$log" ] && [ "$(wc -c <"$log")" -gt 20000000 ]; then mv "$log" "$log.1"; fi
-  log_start=$(($(wc -c <"$log" 2>/dev/null || echo 0) + 1))
+  touch "$log"
+  log_start=$(($(wc -c <"$log") + 1))
   printf '%s\n%s\n' "$(port_of PORT)" "$(port_of API_PORT)" >"$(native_data_folder)/background.ports"
   # In a session of its own it outlives this shell and its terminal.
   node scripts/deploy/start-in-background.mjs "$(native_data_folder)"
