@@ -83,7 +83,9 @@ docker_start() { compose up -d --remove-orphans; }
 
 docker_wait() {
   local service
-  for service in $(compose config --services | sort -r); do
+  for service in $({ printf '%s\n' codex-postgres codex-backend codex-gateway codex-frontend && compose config --services; } |
+    awk '!seen[$0]++'); do
+    [ -n "$(docker_containers_of "$service")" ] || continue
     case "$service" in
       codex-postgres) say_progress "等待数据库启动" "Waiting for the database" ;;
       codex-backend | codex-gateway) say_progress "等待后端启动" "Waiting for the backend" ;;
@@ -100,11 +102,20 @@ docker_wait() {
   done
 }
 
-# Every container of the service is healthy; a service of no containers is ready.
+docker_containers_of() {
+  docker ps -aq --filter "label=com.docker.compose.project=$(docker_project)" --filter "label=com.docker.compose.service=$1"
+}
+
+# Whether there is a container of the service, and each is healthy.
 docker_is_healthy() {
-  local id
-  for id in $(docker ps -aq --filter "label=com.docker.compose.project=$(docker_project)" --filter "label=com.docker.compose.service=$1"); do
-    [ "$(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' "$id" | sed 's/running/healthy/')" = healthy ] || return 1
+  local ids id
+  ids=$(docker_containers_of "$1")
+  [ -n "$ids" ] || return 1
+  for id in $ids; do
+    case "$(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' "$id")" in
+      healthy | running) ;;
+      *) return 1 ;;
+    esac
   done
 }
 
@@ -129,9 +140,7 @@ docker_status() {
   compose ps
   local service
   for service in codex-postgres codex-frontend; do
-    if [ -z "$(compose ps -q "$service")" ] || ! docker_is_healthy "$service"; then
-      fail "$service 没有就绪。" "$service is not ready."
-    fi
+    docker_is_healthy "$service" || fail "$service 没有就绪。" "$service is not ready."
   done
   say "✓ 服务运行正常" "✓ All is ready"
 }
