@@ -79,7 +79,23 @@ docker_build() {
   compose build ${registry[@]+"${registry[@]}"}
 }
 
-docker_start() { compose up -d --remove-orphans; }
+docker_start() {
+  # A port of the machine exists once: with or without the balancer, whoever had the API's gives it up first.
+  case " $(compose config --services | xargs) " in
+    *' codex-balancer '*) docker_give_way codex-backend ;;
+    *) docker_give_way codex-balancer ;;
+  esac
+  compose up -d --remove-orphans
+}
+
+docker_give_way() {
+  local ids drain_seconds
+  ids=$(docker_containers_of "$1")
+  [ -n "$ids" ] || return 0
+  drain_seconds=$(env_value DRAIN_SECONDS)
+  # shellcheck disable=SC2086 # one id is one word
+  docker stop --time $((${drain_seconds:-120} + 30)) $ids >/dev/null && docker rm $ids >/dev/null
+}
 
 docker_wait() {
   local service
