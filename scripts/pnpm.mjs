@@ -36,12 +36,17 @@ export function requireNode() {
 /** Installs what the gateway needs, builds what changed, and runs one of its programs with our arguments. */
 export function runBuilt(program) {
   requireNode();
+  buildGateway();
+  runForeground(process.execPath, ["--enable-source-maps", program, ...process.argv.slice(2)]);
+}
+
+/** Installs what the gateway needs and builds what changed. */
+export function buildGateway() {
   const web = "@codex-gateway/web...";
   runSteps([
     ["Installing", ["install", "--frozen-lockfile", "--prefer-offline", "--filter", "codex-gateway", "--filter", web]],
     ["Building", ["exec", "turbo", "run", "build", "--filter", web, "--output-logs", "errors-only"]],
   ]);
-  runForeground(process.execPath, ["--enable-source-maps", program, ...process.argv.slice(2)]);
 }
 
 /** Runs named pnpm commands in order, quietly; the first that fails ends the process with its output. */

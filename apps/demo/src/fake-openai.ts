@@ -26,20 +26,32 @@ const details: readonly [plain: string, withDetails: string][] = [
   ['"input_tokens":12,', '"input_tokens":12,"input_tokens_details":{"cached_tokens":4},'],
 ];
 
-export async function startFakeOpenAi(): Promise<FakeOpenAi> {
+export type FakeOpenAiOptions = {
+  host?: string;
+  /** 0 picks a free one. */
+  port?: number;
+  /** How many calls are kept in `served`; the oldest go first. */
+  keeps?: number;
+};
+
+export async function startFakeOpenAi(options: FakeOpenAiOptions = {}): Promise<FakeOpenAi> {
+  const { host = "127.0.0.1", port = 0, keeps = Infinity } = options;
   const mock = new LLMock({ port: 0, host: "127.0.0.1" });
   mock.onMessage(/.*/, { content: "Hello from the fake model.", usage });
   mock.onEmbedding(/.*/, { embedding: [0.1, 0.2, 0.3] });
   await mock.start();
   const served: Served[] = [];
   const relay = createServer((req, res) => {
-    const handle = () => relayCall(new URL(mock.url), req, res, served);
+    const handle = () => {
+      relayCall(new URL(mock.url), req, res, served);
+      while (served.length > keeps) served.shift();
+    };
     if (fake.delayMs > 0) setTimeout(handle, fake.delayMs);
     else handle();
   });
-  await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => relay.listen(port, host, resolve));
   const fake: FakeOpenAi = {
-    url: `http://127.0.0.1:${(relay.address() as AddressInfo).port}/v1`,
+    url: `http://${host}:${(relay.address() as AddressInfo).port}/v1`,
     mock,
     served,
     delayMs: 0,

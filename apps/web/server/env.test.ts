@@ -23,8 +23,25 @@ test("every wrong variable is named in one sentence", () => {
   );
 });
 
-test(".env.example names exactly the variables that are read", () => {
-  const example = readFileSync(new URL("../../../.env.example", import.meta.url), "utf8");
-  const named = [...example.matchAll(/^#?\s?([A-Z_]+)=/gm)].map((match) => match[1]);
-  expect(named.toSorted()).toEqual(Object.keys(envSchema.shape).toSorted());
+const readRoot = (file: string) => readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8");
+const composeFiles = ["service.yaml", "compose.yaml", "compose.scale.yaml", "compose.demo.yaml"];
+const readByEnv = Object.keys(envSchema.shape);
+const readByCompose = composeFiles.flatMap((file) =>
+  [...readRoot(`docker/${file}`).matchAll(/\$\{([A-Z_]+)/g)].map((match) => match[1]!),
+);
+
+test(".env.example names exactly the variables that the gateway and docker compose read", () => {
+  const named = [...readRoot(".env.example").matchAll(/^#?\s?([A-Z_]+)=/gm)].map((match) => match[1]);
+  const read = new Set([...readByEnv, ...readByCompose, "COMPOSE_FILE", "COMPOSE_PROJECT_NAME"]);
+  expect(named.toSorted()).toEqual([...read].toSorted());
+});
+
+test("docker compose sets or hands on every variable that the gateway reads", () => {
+  const set = [...readRoot("docker/service.yaml").matchAll(/^ {6}([A-Z_]+):/gm)].map((match) => match[1]!);
+  expect(readByEnv.filter((name) => name !== "ROLE" && !set.includes(name))).toEqual([]);
+});
+
+test("docker compose kills no process that still has time to drain", () => {
+  const graceSeconds = Number(/STOP_GRACE_PERIOD:-(\d+)s/.exec(readRoot("docker/service.yaml"))?.[1]);
+  expect(graceSeconds).toBeGreaterThanOrEqual(readEnv({}, "/").DRAIN_SECONDS + 20);
 });

@@ -1,0 +1,224 @@
+/** deploy-auto.sh without Docker, on a clone of its own: what is in its way, an interrupted run, the deployment, the update. */
+import { execFileSync, spawn, spawnSync, type SpawnOptions } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { createPerson } from "@codex-gateway/demo";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+type Run = { said: string; complaint: string; exitCode: number | null };
+type RunOptions = Pick<SpawnOptions, "uid"> & { env?: Record<string, string>; interruptAt?: string };
+
+const root = fileURLToPath(new URL("../../../..", import.meta.url));
+const isRoot = process.getuid?.() === 0;
+let folder: string;
+let clone: string;
+let ports: { web: number; api: number };
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-deploy-"));
+  clone = path.join(folder, "clone");
+  chmodSync(folder, 0o755);
+  for (const file of git("ls-files", "-co", "--exclude-standard").split("\n")) {
+    if (existsSync(path.join(root, file))) cpSync(path.join(root, file), path.join(clone, file));
+  }
+  ports = { web: await freePort(), api: await freePort() };
+});
+afterAll(async () => {
+  await deploy(["--down"]);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function git(...args: string[]): string {
+  return execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Runs the script where no engine answers, in a process group of its own, as a terminal would. */
+function deploy(args: string[], { env = {}, uid, interruptAt }: RunOptions = {}): Promise<Run> {
+  const ours = ["PORT", "API_PORT", "DATABASE_URL", "DATA_FOLDER", "SECRET_KEY", "PUBLIC_URL", "NODE_ENV", "LANG"];
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !ours.includes(name) && !/^(COMPOSE|VITE)/.test(name),
+  );
+  const child = spawn("/bin/bash", [path.join(clone, "deploy-auto.sh"), ...args], {
+    cwd: "/",
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...Object.fromEntries(inherited),
+      DOCKER_HOST: `unix://${folder}/no-engine.sock`,
+      // What was built before is not built again.
+      TURBO_CACHE_DIR: path.resolve(root, git("rev-parse", "--git-common-dir"), "../.turbo/cache"),
+      ...env,
+    },
+    ...(uid === undefined ? {} : { uid }),
+  });
+  const run: Run = { said: "", complaint: "", exitCode: null };
+  let isInterrupted = false;
+  child.stdout.on("data", (text: Buffer) => {
+    run.said += text.toString();
+    if (isInterrupted || !interruptAt || !run.said.includes(interruptAt)) return;
+    isInterrupted = true;
+    setTimeout(() => process.kill(-child.pid!, "SIGINT"), 1_000);
+  });
+  child.stderr.on("data", (text: Buffer) => (run.complaint += text.toString()));
+  return new Promise((resolve) => child.on("close", (exitCode) => resolve({ ...run, exitCode })));
+}
+
+const withPorts = () => ["--port", String(ports.web), "--api-port", String(ports.api)];
+const statusOf = async (port: number, where: string) => (await fetch(`http://localhost:${port}${where}`)).status;
+const inData = (name: string) => path.join(clone, "data", name);
+const gatewayPid = () => Number(readFileSync(inData("background.pid"), "utf8"));
+/** One that has ended but that nobody has asked about shows no arguments any more. */
+const isRunning = (pid: number) =>
+  spawnSync("ps", ["-p", String(pid), "-o", "args="], { encoding: "utf8" }).stdout.includes("main.js");
+
+test("a taken port is one sentence", async () => {
+  const taken = createServer().listen(ports.api, "127.0.0.1");
+  await new Promise((resolve) => taken.once("listening", resolve));
+  const { complaint, exitCode } = await deploy(withPorts());
+  taken.close();
+  expect(complaint).toBe(`✗ 端口 ${ports.api} 已被其他程序占用；请释放该端口，或用 --api-port 换一个端口。\n`);
+  expect(exitCode).toBe(1);
+});
+
+test("an old Node is one sentence", async () => {
+  const bin = path.join(folder, "old-node");
+  mkdirSync(bin);
+  writeFileSync(path.join(bin, "node"), "#!/bin/sh\necho v18.19.1\n", { mode: 0o755 });
+  const { complaint, exitCode } = await deploy(["--lang", "en"], { env: { PATH: `${bin}:${process.env.PATH}` } });
+  expect(complaint).toBe("✗ Node is too old (v18.19.1); 20.19 or newer is needed.\n");
+  expect(exitCode).toBe(1);
+});
+
+test("neither Docker nor Node is one sentence that says what to install", async () => {
+  const bin = path.join(folder, "bare");
+  mkdirSync(bin);
+  for (const tool of ["dirname", "sed", "tail", "df", "awk", "grep", "cat", "mkdir"]) {
+    symlinkSync(
+      execFileSync("/bin/sh", ["-c", `command -v ${tool}`], { encoding: "utf8" }).trim(),
+      path.join(bin, tool),
+    );
+  }
+  const { complaint, exitCode } = await deploy([], { env: { PATH: bin, LANG: "en_US.UTF-8" } });
+  expect(complaint).toMatch(/^✗ There is neither a Docker engine nor Node with npm; install [^\n]+\.\n$/);
+  expect(exitCode).toBe(1);
+});
+
+test("a folder without permission is one sentence", async () => {
+  chmodSync(clone, 0o555);
+  // Root may write everywhere: there the script is run by nobody.
+  const { complaint, exitCode } = await deploy(["--lang", "en"], isRoot ? { uid: 65_534 } : {});
+  chmodSync(clone, 0o755);
+  expect(complaint).toBe(`✗ This user may not write in ${clone}; run it as the folder's owner.\n`);
+  expect(exitCode).toBe(1);
+});
+
+test.skipIf(!isRoot)("a full disk is one sentence", async ({ skip }) => {
+  const small = path.join(folder, "small");
+  mkdirSync(small);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m", "none", small], { stdio: "ignore" });
+  } catch {
+    skip("this machine mounts nothing");
+  }
+  const { complaint, exitCode } = await deploy(["--lang", "en"], { env: { DATA_FOLDER: small } });
+  execFileSync("umount", [small]);
+  expect(complaint).toBe(`✗ The disk is full: ${small} has 8 MB left, and 300 MB are needed.\n`);
+  expect(exitCode).toBe(1);
+});
+
+test("an unknown option, and --status before a deployment, are one sentence", async () => {
+  const unknown = await deploy(["--prot", "1"]);
+  expect(unknown.complaint).toBe("✗ 未知选项 --prot；运行 ./deploy-auto.sh --help 查看用法。\n");
+  expect(unknown.exitCode).toBe(1);
+  expect(await deploy(["--status", "--lang", "en"])).toMatchObject({
+    exitCode: 1,
+    complaint: "✗ The gateway does not run.\n",
+  });
+});
+
+test("an interrupted run says so, and the next one deploys the clone in seven steps", async () => {
+  const interrupted = await deploy(withPorts(), { interruptAt: "[4/7]" });
+  expect(interrupted.complaint).toContain("✗ 部署已中断；再次运行 ./deploy-auto.sh 即可继续完成。\n");
+  expect(interrupted.exitCode).toBe(130);
+
+  // The ports are in .env by now.
+  const { said, complaint, exitCode } = await deploy([]);
+  expect({ exitCode, complaint }).toEqual({ exitCode: 0, complaint: "Installing …\nBuilding …\n" });
+  expect(said).toContain("没有可用的Docker引擎，改为本机部署");
+  const steps = [...said.matchAll(/^\[(\d)\/7\] (.+)$/gm)].map(([, number, name]) => `${number} ${name}`);
+  expect(steps).toEqual([
+    "1 检查系统要求...",
+    "2 停止现有服务...",
+    "3 生成配置文件...",
+    "4 构建程序...",
+    "5 启动服务...",
+    "6 等待服务就绪...",
+    "7 检查管理员账户...",
+  ]);
+  const web = `http://localhost:${ports.web}`;
+  expect(said).toContain(
+    `部署完成！\n================================\n\n访问地址：\n  前端:        ${web}\n` +
+      `  管理员面板:  ${web}/admin\n  后端API:     http://localhost:${ports.api}\n`,
+  );
+  const token = /\/setup\?token=(\S+)/.exec(said)?.[1] ?? "";
+  expect(await statusOf(ports.web, `/setup?token=${token}`)).toBe(200);
+  expect(await statusOf(ports.api, "/readyz")).toBe(200);
+  expect(statSync(path.join(clone, ".env")).mode & 0o777).toBe(0o600);
+  expect(existsSync(inData("gateway.log"))).toBe(true);
+  // A session of its own: no terminal that closes ends it.
+  const session = execFileSync("ps", ["-o", "sid=", "-p", String(gatewayPid())], { encoding: "utf8" });
+  expect(Number(session)).toBe(gatewayPid());
+
+  await createPerson(web).api.setup.complete.mutate({
+    token,
+    owner: { email: "owner@example.com", password: "password-of-owner" },
+    upstream: { baseUrl: "http://127.0.0.1:9/v1", apiKey: "sk-upstream-key", isPrivateAllowed: true },
+    announcement: "",
+    defaultBalanceUsd: "0",
+    isRegistrationOpen: false,
+  });
+}, 180_000);
+
+test("run again it is an update: another process, the same data, keys and ports", async () => {
+  const configuration = readFileSync(path.join(clone, ".env"), "utf8");
+  const before = gatewayPid();
+  const { said, exitCode } = await deploy([], { env: { LANG: "en_US.UTF-8" } });
+  expect(exitCode).toBe(0);
+  expect(said).toContain("[7/7] Looking for an administrator …\n✓ There is one\n");
+  expect(said).not.toContain("setup?token");
+  expect(readFileSync(path.join(clone, ".env"), "utf8")).toBe(configuration);
+  expect([isRunning(before), isRunning(gatewayPid())]).toEqual([false, true]);
+  const owner = createPerson(`http://localhost:${ports.web}`);
+  await owner.api.auth.login.mutate({ email: "owner@example.com", password: "password-of-owner" });
+  expect(await owner.api.auth.me.query()).toMatchObject({ role: "owner" });
+}, 120_000);
+
+test("--status says that it runs, --down ends it", async () => {
+  expect(await deploy(["--status"])).toMatchObject({ exitCode: 0 });
+  const pid = gatewayPid();
+  expect(await deploy(["--down"])).toMatchObject({ exitCode: 0 });
+  expect([isRunning(pid), existsSync(inData("postgres/postmaster.pid"))]).toEqual([false, false]);
+  expect(await deploy(["--status"])).toMatchObject({ exitCode: 1 });
+});
