@@ -43,22 +43,36 @@ export async function readUserOverview(
 
 export type DayOfUsage = { day: string; series: string; requests: number; tokens: number; costUsd: string };
 
+type DayRow = { day: string; series: string; requests: bigint; tokens: bigint; cost: bigint };
+
 /** The last `days` days with usage, by model; of one account, or of all of them together under one name. */
 export async function readDailyUsage(
   { pool }: Reader,
   { userId, days, timeZone }: { userId: string | null; days: number; timeZone: string },
 ): Promise<DayOfUsage[]> {
-  type Row = { day: string; series: string; requests: bigint; tokens: bigint; cost: bigint };
-  const { rows } = await pool.query<Row>(
-    `SELECT to_char(r.hour AT TIME ZONE $3, 'YYYY-MM-DD') AS day, ${userId === null ? "''" : "r.model"} AS series,
-       sum(r.requests)::bigint AS requests, sum(r.input_tokens + r.output_tokens)::bigint AS tokens,
-       sum(r.cost_nano_usd)::bigint AS cost
-     FROM usage_rollup r
-     WHERE r.hour >= date_trunc('day', now() - $2 * interval '1 day', $3)
-       AND ($1::uuid IS NULL OR r.account_id = (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet'))
-     GROUP BY 1, 2 ORDER BY 1, 2`,
-    [userId, days - 1, timeZone],
-  );
+  if (userId === null) await addEndedHours({ pool });
+  const { rows } =
+    userId === null
+      ? await pool.query<DayRow>(
+          `SELECT to_char(u.hour AT TIME ZONE $2, 'YYYY-MM-DD') AS day, '' AS series, sum(u.requests)::bigint AS requests,
+             sum(u.tokens)::bigint AS tokens, sum(u.cost_nano_usd)::bigint AS cost
+           FROM (SELECT hour, requests, tokens, cost_nano_usd FROM usage_hour
+                 UNION ALL SELECT hour, requests, input_tokens + output_tokens, cost_nano_usd FROM usage_rollup
+                   WHERE hour > coalesce((SELECT max(hour) FROM usage_hour), '-infinity')) u
+           WHERE u.hour >= date_trunc('day', now() - $1 * interval '1 day', $2)
+           GROUP BY 1 ORDER BY 1`,
+          [days - 1, timeZone],
+        )
+      : await pool.query<DayRow>(
+          `SELECT to_char(r.hour AT TIME ZONE $3, 'YYYY-MM-DD') AS day, r.model AS series,
+             sum(r.requests)::bigint AS requests, sum(r.input_tokens + r.output_tokens)::bigint AS tokens,
+             sum(r.cost_nano_usd)::bigint AS cost
+           FROM usage_rollup r
+           WHERE r.hour >= date_trunc('day', now() - $2 * interval '1 day', $3)
+             AND r.account_id = (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet')
+           GROUP BY 1, 2 ORDER BY 1, 2`,
+          [userId, days - 1, timeZone],
+        );
   return rows.map((row) => ({
     day: row.day,
     series: row.series,
@@ -66,6 +80,20 @@ export async function readDailyUsage(
     tokens: Number(row.tokens),
     costUsd: usdOf(row.cost),
   }));
+}
+
+/**
+ * Sums up the hours that have ended since this was last done. A charge counts in the hour in which it is written, so
+ * that an hour does not change once its last commit is through, for which it gets five minutes.
+ */
+async function addEndedHours({ pool }: Reader): Promise<void> {
+  await pool.query(
+    `INSERT INTO usage_hour (hour, requests, tokens, cost_nano_usd)
+     SELECT hour, sum(requests), sum(input_tokens + output_tokens), sum(cost_nano_usd) FROM usage_rollup
+     WHERE hour > coalesce((SELECT max(hour) FROM usage_hour), '-infinity')
+       AND hour < date_trunc('hour', now() - interval '5 minutes')
+     GROUP BY hour ON CONFLICT (hour) DO NOTHING`,
+  );
 }
 
 type TotalAndToday<Value> = { total: Value; today: Value };

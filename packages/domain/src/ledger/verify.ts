@@ -15,8 +15,10 @@ const invariants: readonly [invariant: string, says: string, sql: string][] = [
   [
     "I2",
     "held = sum of open holds",
-    `SELECT count(*) FROM account a WHERE held_nano_usd <>
-       (SELECT coalesce(sum(amount_nano_usd), 0) FROM hold h WHERE h.account_id = a.id AND h.state = 'open')`,
+    `SELECT count(*) FROM account a
+     LEFT JOIN (SELECT account_id, sum(amount_nano_usd) AS amount FROM hold WHERE state = 'open' GROUP BY account_id) h
+       ON h.account_id = a.id
+     WHERE a.held_nano_usd <> coalesce(h.amount, 0)`,
   ],
   [
     "I3",
