@@ -35,8 +35,8 @@ export async function action({ request, context }: ActionFunctionArgs) {
   return data({ fault, isSaved: fault === null }, { status: fault ? 400 : 200 });
 }
 
-/** An amount as one types it. */
-const typed = (usd: string) => exactUsd(usd).replace("$", "");
+/** An amount as one types it: `0`, `10`, `1.50`. */
+const typed = (usd: string) => exactUsd(usd).replace("$", "").replace(/\.00$/, "");
 
 export default function Settings() {
   const t = useTexts();
@@ -80,6 +80,7 @@ export default function Settings() {
           <TextField
             name="announcement"
             label={t.settings.announcement}
+            isLabelHidden
             hint={t.settings.announcementHint}
             rows={4}
             defaultValue={settings.announcement}
