@@ -39,6 +39,7 @@ export const en: Texts = {
     copied: "Copied",
     actions: "Actions",
     retry: "Try again",
+    loading: "Loading",
     none: "—",
     today: "today",
     yes: "yes",
@@ -63,6 +64,7 @@ export const en: Texts = {
     submit: "Log in",
     noAccount: "No account yet?",
     register: "Register",
+    over: "Your session has ended; log in again. If your account is suspended, ask an admin.",
     lead: "Manage your keys, your balance and your usage.",
   },
   register: {

@@ -46,6 +46,7 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "The upstream does not exist.": "该上游不存在。",
   "The charge does not exist.": "该费用记录不存在。",
   "There is no price for this model.": "该模型没有价格。",
+  "There is an owner already; reset-password lets them in again.": "已有所有者；可用 reset-password 重新登录。",
   "The user does not exist.": "该用户不存在。",
   "There is no such user whose status can be changed.": "不能修改该用户的状态。",
 };

@@ -37,6 +37,7 @@ export const zh = {
     copied: "已复制",
     actions: "操作",
     retry: "重试",
+    loading: "正在加载",
     none: "—",
     today: "今日",
     yes: "是",
@@ -61,6 +62,7 @@ export const zh = {
     submit: "登录",
     noAccount: "还没有账户？",
     register: "注册",
+    over: "您的登录已失效，请重新登录。若账户已被暂停，请联系管理员。",
     lead: "登录后管理您的密钥、余额和使用记录。",
   },
   register: {
