@@ -20,7 +20,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: "integration",
-          include: ["packages/*/src/**/*.integration.test.ts", "apps/web/**/*.integration.test.ts"],
+          include: [
+            "packages/*/src/**/*.integration.test.ts",
+            "apps/web/**/*.integration.test.ts",
+            "bench/src/**/*.integration.test.ts",
+          ],
           exclude: ["**/node_modules/**", "**/dist/**"],
           globalSetup: ["packages/db/src/testing/global-setup.ts"],
           testTimeout: 30_000,

@@ -12,7 +12,8 @@ export async function requireUser(request: Request, context: AppLoadContext): Pr
   if (api.user) return { ...api, user: api.user };
   const { pathname, search } = new URL(request.url);
   const next = request.method === "GET" ? pathname.replace(/\.data$/, "") + search : pathname;
-  throw redirect(`/login?next=${encodeURIComponent(next)}`, { headers: api.headers });
+  const query = new URLSearchParams({ next, ...(api.isSessionOver ? { over: "" } : {}) });
+  throw redirect(`/login?${query}`, { headers: api.headers });
 }
 
 export async function requireAdmin(request: Request, context: AppLoadContext): Promise<UserApi> {

@@ -108,7 +108,7 @@ const parts = {
   send,
   log: (...[level, event]: [string, string, object]) => void logged.push(`${level} ${event}`),
 };
-const breach = { invariant: "I1", says: "balance = sum of entries", breaches: 2 };
+const breach = { invariant: "I1", says: "balance = sum of entries", checked: 9, breaches: 2 };
 const twoProcesses = (options = {}) => Promise.all([deliver(db, parts, options), deliver(db, parts, options)]);
 
 test("of two processes one sends an alert, signed to the webhook and encrypted to the mail server", async () => {

@@ -11,7 +11,11 @@ const dashboard = JSON.parse(
 
 const token = "metrics-token-of-the-test";
 const gauges = () => ({ callsInFlight: 0, holdsOpen: 0, ledgerQueued: 0, spooled: 0, upstreams: [] });
-const metrics = createMetrics({ METRICS_TOKEN: token, METRICS_ADDRESSES: [] }, gauges)!;
+const metrics = createMetrics(
+  { METRICS_TOKEN: token, METRICS_ADDRESSES: [] },
+  gauges,
+  ({ socket }) => socket.remoteAddress ?? "",
+)!;
 const server = createServer((req, res) => void metrics.answer(req, res));
 /** Every name that a scrape can carry, those of a histogram's parts too. */
 let served: Set<string>;

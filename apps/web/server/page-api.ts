@@ -1,5 +1,6 @@
 /** Gives pages and scripts the same procedures: in process for loaders and actions, as JSON under /api. */
 import { appRouter, createCaller, createContext, type PageApi, type Services } from "@codex-gateway/api";
+import type { TRPCError } from "@trpc/server";
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 
 const maxBatch = 10;
@@ -8,11 +9,27 @@ const maxBatch = 10;
 export const accessTokenOf = (request: Request): string | null =>
   /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? null;
 
-export async function openPageApi(services: Services, request: Request, address: string): Promise<PageApi> {
+/** `fail` is told what no page can mend, and throws what the page is answered with instead. */
+export async function openPageApi(
+  services: Services,
+  request: Request,
+  address: string,
+  fail: (error: Error) => never,
+): Promise<PageApi> {
   const headers = new Headers();
   const setCookie = (cookie: string) => headers.append("set-cookie", cookie);
-  const context = await createContext(services, { headers: request.headers, address, accessToken: null, setCookie });
-  return { caller: createCaller(context), user: context.user, headers };
+  const context = await createContext(services, {
+    headers: request.headers,
+    address,
+    accessToken: null,
+    setCookie,
+  }).catch(fail);
+  const isSessionOver =
+    context.user === null && services.sessions.readSessionCookie(request.headers.get("cookie") ?? "") !== null;
+  const onError = ({ error }: { error: TRPCError }) => {
+    if (error.code === "INTERNAL_SERVER_ERROR") fail(error.cause ?? error);
+  };
+  return { caller: createCaller(context, { onError }), user: context.user, isSessionOver, headers };
 }
 
 /** JSON only; a batch of at most ten. */

@@ -22,6 +22,15 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
   const { api, log, publicUrl } = services;
   const handle = createRequestHandler(build, "production");
 
+  /** The page says only that it failed, and by which id the log tells more. */
+  function fail(error: Error): never {
+    const requestId = randomUUID();
+    const isDown = isDatabaseDown(error);
+    log("error", isDown ? "page_without_database" : "page_failed", { requestId, error: error.message });
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- how Remix is told a status
+    throw data({ requestId }, { status: isDown ? 503 : 500 });
+  }
+
   async function answer(request: Request, remoteAddress: string, closeSignal: AbortSignal, nonce: string) {
     const { pathname } = new URL(request.url);
     if (pathname.startsWith("/api/trpc/")) {
@@ -33,14 +42,7 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
     return handle(request, {
       nonce,
       proxy: (proxied: Request) => services.proxy(proxied, { remoteAddress, closeSignal }),
-      api: (asking: Request) =>
-        openPageApi(api, asking, remoteAddress).catch((error: unknown) => {
-          if (!isDatabaseDown(error)) throw error;
-          const requestId = randomUUID();
-          log("error", "page_without_database", { requestId, error: (error as Error).message });
-          // eslint-disable-next-line @typescript-eslint/only-throw-error -- how Remix is told a status
-          throw data({ requestId }, { status: 503 });
-        }),
+      api: (asking: Request) => openPageApi(api, asking, remoteAddress, fail),
       apiUrl: services.apiUrl,
       faultOf,
     });

@@ -35,6 +35,8 @@ type Caller = ReturnType<typeof createCaller>;
 export type PageApi = {
   caller: Caller;
   user: SessionUser | null;
+  /** The browser came with a session that has ended: expired, revoked, or its user suspended. */
+  isSessionOver: boolean;
   /** The cookies that the calls have set; goes into the answer. */
   headers: Headers;
 };

@@ -7,7 +7,7 @@ import { BlockList, isIP, type LookupFunction } from "node:net";
 import { buildConnector } from "undici";
 
 /** The upstream's name leads to an address of a private network, or it is plain http. */
-export class PrivateAddressError extends Error {
+class PrivateAddressError extends Error {
   override readonly name = "PrivateAddressError";
   readonly code = "PRIVATE_ADDRESS";
 }

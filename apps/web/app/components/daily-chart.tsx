@@ -1,16 +1,21 @@
-/** Spend per day as stacked bars, drawn on the server: it is there before JavaScript is, and costs none. */
-import { exactUsd, usd } from "../i18n/format";
+/** Spend or requests per day as stacked bars, drawn on the server: it is there before JavaScript is, and costs none. */
+import { exactUsd, usd, useFormat } from "../i18n/format";
 import { useTexts } from "../i18n/use-texts";
 
-export type Day = { day: string; series: string; requests: number; costUsd: string };
+type Day = { day: string; series: string; requests: number; costUsd: string };
 
 const maxSeries = 5;
 const height = 180;
 const barWidth = 16;
 const gap = 8;
 
+type Measure = "cost" | "requests";
+
 /** Heights of bars need no exactness, only sums do. */
-const sizeOf = (costUsd: string) => Number(costUsd);
+const sizes: Record<Measure, (day: Day) => number> = {
+  cost: ({ costUsd }) => Number(costUsd),
+  requests: ({ requests }) => requests,
+};
 
 /** The last `count` days that end with `today`, both `YYYY-MM-DD`. */
 function lastDays(today: string, count: number): string[] {
@@ -20,11 +25,15 @@ function lastDays(today: string, count: number): string[] {
   );
 }
 
-export function DailyChart({ data, today, label }: { data: Day[]; today: string; label: string }) {
+type ChartProps = { data: Day[]; today: string; label: string; measure?: Measure };
+
+export function DailyChart({ data, today, label, measure = "cost" }: ChartProps) {
   const t = useTexts();
+  const { count } = useFormat();
+  const sizeOf = sizes[measure];
   const days = lastDays(today, 30);
   const bySeries = new Map<string, number>();
-  for (const { series, costUsd } of data) bySeries.set(series, (bySeries.get(series) ?? 0) + sizeOf(costUsd));
+  for (const day of data) bySeries.set(day.series, (bySeries.get(day.series) ?? 0) + sizeOf(day));
   const ranked = [...bySeries].sort((a, b) => b[1] - a[1]).map(([series]) => series);
   const named = ranked.slice(0, maxSeries);
   const legend = ranked.length > maxSeries ? [...named, t.dashboard.others] : named;
@@ -33,14 +42,17 @@ export function DailyChart({ data, today, label }: { data: Day[]; today: string;
     return `var(--series-${at === -1 ? 6 : at + 1})`;
   };
   const totals = days.map((day) =>
-    data.filter((each) => each.day === day).reduce((sum, each) => sum + sizeOf(each.costUsd), 0),
+    data.filter((each) => each.day === day).reduce((sum, each) => sum + sizeOf(each), 0),
   );
   const top = Math.max(...totals, 1e-9);
   const width = days.length * (barWidth + gap) - gap;
   return (
     <figure>
+      <p aria-hidden className="mb-1 text-xs text-muted tabular-nums">
+        {measure === "cost" ? usd(top.toFixed(9)) : count(top)}
+      </p>
       <svg
-        viewBox={`0 0 ${width} ${height + 20}`}
+        viewBox={`0 0 ${width} ${height + 1}`}
         className="h-44 w-full sm:h-52"
         preserveAspectRatio="none"
         role="img"
@@ -64,7 +76,7 @@ export function DailyChart({ data, today, label }: { data: Day[]; today: string;
           return (
             <g key={day}>
               {parts.map((part) => {
-                const size = Math.max((sizeOf(part.costUsd) / top) * (height - 4), 1.5);
+                const size = Math.max((sizeOf(part) / top) * (height - 4), 1.5);
                 y -= size;
                 return (
                   <rect
@@ -76,7 +88,7 @@ export function DailyChart({ data, today, label }: { data: Day[]; today: string;
                     rx="2"
                     fill={colorOf(part.series)}
                   >
-                    <title>{`${day} ${part.series} ${exactUsd(part.costUsd)}, ${t.dashboard.requests(String(part.requests))}`}</title>
+                    <title>{`${day} ${part.series} ${exactUsd(part.costUsd)}, ${t.dashboard.requests(count(part.requests))}`}</title>
                   </rect>
                 );
               })}
@@ -87,7 +99,6 @@ export function DailyChart({ data, today, label }: { data: Day[]; today: string;
       <figcaption className="mt-1">
         <div className="flex justify-between text-xs text-muted tabular-nums">
           <span>{days[0]}</span>
-          <span>↑ {usd(top.toFixed(9))}</span>
           <span>{days.at(-1)}</span>
         </div>
         {legend.length > 1 && (

@@ -1,6 +1,6 @@
 /** The frames: one for people who are signed in, one for those who are not. */
 import type { SessionUser } from "@codex-gateway/api";
-import { Form, Link, NavLink, useLocation } from "@remix-run/react";
+import { Form, Link, NavLink, useLocation, useNavigation } from "@remix-run/react";
 import {
   Activity,
   ChartNoAxesColumn,
@@ -99,6 +99,7 @@ export function Shell({ user, children }: { user: SessionUser; children: ReactNo
   );
   return (
     <div className="min-h-screen lg:grid lg:grid-cols-[15rem_minmax(0,1fr)]">
+      <Loading />
       <a
         href="#content"
         className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-lg focus:bg-surface focus:px-3 focus:py-2"
@@ -131,6 +132,19 @@ export function Shell({ user, children }: { user: SessionUser; children: ReactNo
       <main id="content" className="mx-auto w-full max-w-6xl px-4 py-8 sm:px-8">
         {children}
       </main>
+    </div>
+  );
+}
+
+/** While the next page is fetched: a bar at the top that shows only after a moment, so that quick pages do not flicker. */
+function Loading() {
+  const t = useTexts();
+  const { state } = useNavigation();
+  if (state === "idle") return null;
+  return (
+    <div role="status" className="loading fixed inset-x-0 top-0 z-50 h-0.5 overflow-hidden">
+      <span className="sr-only">{t.common.loading}</span>
+      <div aria-hidden className="h-full w-1/3 bg-accent" />
     </div>
   );
 }

@@ -22,7 +22,18 @@ const sourcesIn = (folder: string): string =>
 const pathsOf = (texts: object, prefix = ""): string[] =>
   Object.entries(texts).flatMap(([name, value]) => {
     const at = prefix ? `${prefix}.${name}` : name;
-    const isByName = ["classes", "bases", "actions", "sources", "roles", "health", "themes", "steps"].includes(name);
+    const isByName = [
+      "classes",
+      "bases",
+      "actions",
+      "fields",
+      "targets",
+      "sources",
+      "roles",
+      "health",
+      "themes",
+      "steps",
+    ].includes(name);
     return typeof value === "object" && !isByName ? pathsOf(value as object, at) : [at];
   });
 

@@ -41,7 +41,7 @@ export default function Overview() {
   const requests = t.dashboard.requests(format.count(figures.requestsToday));
   return (
     <>
-      <PageHead title={t.overview.title} />
+      <PageHead title={t.overview.title} lead={t.overview.lead} />
       <Figures
         figures={[
           {
@@ -68,13 +68,25 @@ export default function Overview() {
           },
         ]}
       />
-      <Section title={t.overview.chart}>
-        {loaded.days.length === 0 ? (
+      {loaded.days.length === 0 ? (
+        <Section title={t.overview.chart}>
           <Empty icon={Activity} title={t.overview.chartEmpty} lead={t.dashboard.chartEmpty} />
-        ) : (
-          <DailyChart data={loaded.days} today={format.day(loaded.now)} label={t.overview.chart} />
-        )}
-      </Section>
+        </Section>
+      ) : (
+        <div className="grid gap-x-6 lg:grid-cols-2">
+          <Section title={t.overview.chart}>
+            <DailyChart data={loaded.days} today={format.day(loaded.now)} label={t.overview.chart} />
+          </Section>
+          <Section title={t.overview.requestsChart}>
+            <DailyChart
+              data={loaded.days}
+              today={format.day(loaded.now)}
+              label={t.overview.requestsChart}
+              measure="requests"
+            />
+          </Section>
+        </div>
+      )}
       <div className="grid gap-x-6 lg:grid-cols-2">
         <Section title={t.overview.announcement}>
           <p className={`text-sm leading-relaxed whitespace-pre-wrap ${loaded.announcement ? "" : "text-muted"}`}>

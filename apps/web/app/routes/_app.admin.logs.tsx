@@ -1,6 +1,7 @@
 import { data, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, Link, useLoaderData } from "@remix-run/react";
 import { ScrollText } from "lucide-react";
+import { AuditDetails } from "../components/audit-details";
 import { Button } from "../components/ui/button";
 import { Field, Select } from "../components/ui/field";
 import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
@@ -25,25 +26,8 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
   return data({ ...found, actions, action, search, page }, { headers });
 }
 
-/** `name: before → after` for what changed, `name: value` for the rest. */
-function sentencesOf(details: Record<string, unknown>): string[] {
-  const { before, after, ...rest } = details;
-  const isPair = isRecord(before) && isRecord(after);
-  const changed = isPair
-    ? Object.keys(after)
-        .filter((name) => textOf(before[name]) !== textOf(after[name]))
-        .map((name) => `${name}: ${textOf(before[name])} → ${textOf(after[name])}`)
-    : [before, after].some((each) => each !== undefined)
-      ? [before === undefined ? textOf(after) : `${textOf(before)} → ${textOf(after)}`]
-      : [];
-  return [...changed, ...Object.entries(rest).map(([name, value]) => `${name}: ${textOf(value)}`)].filter(
-    (sentence) => !sentence.endsWith(": "),
-  );
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
-const textOf = (value: unknown): string =>
-  value === null || value === undefined ? "—" : typeof value === "string" ? value : JSON.stringify(value);
+/** An id by its first block; anything else, such as the name of a model, whole. */
+const shortOf = (id: string): string => (/^[0-9a-f]{8}-/.test(id) ? id.slice(0, 8) : id);
 
 export default function Logs() {
   const t = useTexts();
@@ -108,9 +92,9 @@ export default function Logs() {
                           {line.targetEmail}
                         </Link>
                       ) : (
-                        <span className="text-muted">
-                          {line.targetKind}
-                          {line.targetId ? ` ${line.targetId.slice(0, 24)}` : ""}
+                        <span className="text-muted" title={line.targetId ?? undefined}>
+                          {t.logs.targets[line.targetKind] ?? line.targetKind}
+                          {line.targetId ? ` ${shortOf(line.targetId)}` : ""}
                         </span>
                       )}
                     </td>
@@ -118,9 +102,7 @@ export default function Logs() {
                       {line.address || t.common.none}
                     </td>
                     <td data-label={t.logs.columns.details} className="max-w-sm text-muted">
-                      <span className="line-clamp-4 text-left break-words">
-                        {sentencesOf(line.details).join("; ") || t.common.none}
-                      </span>
+                      <AuditDetails action={line.action} details={line.details} />
                     </td>
                   </tr>
                 ))}

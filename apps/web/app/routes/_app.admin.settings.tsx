@@ -69,8 +69,8 @@ const timeouts = [
   ["totalTimeoutSeconds", (t: Texts) => t.settings.totalTimeout],
 ] as const;
 
-/** An amount as one types it. */
-const typed = (usd: string) => exactUsd(usd).replace("$", "");
+/** An amount as one types it: `0`, `10`, `1.50`. */
+const typed = (usd: string) => exactUsd(usd).replace("$", "").replace(/\.00$/, "");
 
 export default function Settings() {
   const t = useTexts();
@@ -118,6 +118,7 @@ export default function Settings() {
             <TextField
               name="announcement"
               label={t.settings.announcement}
+              isLabelHidden
               hint={t.settings.announcementHint}
               rows={4}
               defaultValue={settings.announcement}

@@ -101,10 +101,6 @@ export default function User() {
             </Submit>
           </Form>
         )}
-        <Button onClick={() => setAdjusting(true)}>
-          <Wallet aria-hidden className="size-4" />
-          {t.user.adjust}
-        </Button>
       </PageHead>
       {answer?.amountUsd && (
         <div className="mb-6">
@@ -116,7 +112,17 @@ export default function User() {
       {answer?.intent === "refund" && <FormFault fault={answer.fault} />}
       <Figures
         figures={[
-          { label: t.user.balance, value: usd(user.balanceUsd), title: exactUsd(user.balanceUsd) },
+          {
+            label: t.user.balance,
+            value: usd(user.balanceUsd),
+            title: exactUsd(user.balanceUsd),
+            action: (
+              <Button look="quiet" className="-my-1 !h-7 !px-2.5" onClick={() => setAdjusting(true)}>
+                <Wallet aria-hidden className="size-3.5" />
+                {t.user.adjust}
+              </Button>
+            ),
+          },
           { label: t.user.keys, value: format.count(user.keyCount) },
           { label: t.user.spent, value: usd(user.spentUsd), title: exactUsd(user.spentUsd) },
           { label: t.user.tokens, value: format.count(user.tokens) },

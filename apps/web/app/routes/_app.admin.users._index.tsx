@@ -100,7 +100,7 @@ export default function Users() {
                       </Badge>
                     </td>
                     <td data-label={t.users.columns.created}>{format.day(user.createdAt)}</td>
-                    <td className="number">
+                    <td className="number corner">
                       <span className="inline-flex">
                         <LinkButton
                           look="icon"

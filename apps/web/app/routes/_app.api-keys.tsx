@@ -103,7 +103,7 @@ export default function ApiKeys() {
                   <td data-label={t.keys.columns.limits} className="text-muted">
                     {limitsOf(key, t, format)}
                   </td>
-                  <td className="number">
+                  <td className="number corner">
                     <span className="inline-flex">
                       <CopyButton text={key.masked} label={t.keys.copyMasked(key.name)} />
                       <DeleteKey id={key.id} name={key.name} />

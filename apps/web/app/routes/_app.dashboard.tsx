@@ -51,12 +51,12 @@ export default function Dashboard() {
     <>
       <PageHead title={t.dashboard.title} />
       {loaded.announcement && (
-        <section
-          aria-label={t.dashboard.announcement}
-          className="mb-6 flex gap-3 rounded-2xl border border-line bg-surface p-5"
-        >
+        <section className="mb-6 flex gap-3 rounded-2xl border border-line bg-surface p-5">
           <Megaphone aria-hidden className="mt-0.5 size-4 shrink-0 text-accent" />
-          <p className="text-sm leading-relaxed whitespace-pre-wrap">{loaded.announcement}</p>
+          <div className="min-w-0">
+            <h2 className="text-sm font-semibold">{t.dashboard.announcement}</h2>
+            <p className="mt-1 text-sm leading-relaxed break-words whitespace-pre-wrap">{loaded.announcement}</p>
+          </div>
         </section>
       )}
       {overview.debtUsd !== "0.000000000" && (

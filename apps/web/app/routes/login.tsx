@@ -1,8 +1,8 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
-import { Form, Link, useActionData } from "@remix-run/react";
+import { Form, Link, useActionData, useSearchParams } from "@remix-run/react";
 import { Card } from "../components/shell";
 import { Submit } from "../components/ui/button";
-import { Field, FormFault } from "../components/ui/field";
+import { Field, FormFault, Note } from "../components/ui/field";
 import { attempt, nextOf, requireStranger, textOf } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
 
@@ -27,9 +27,11 @@ export default function Login() {
   const t = useTexts();
   const answer = useActionData<typeof action>();
   const fault = answer?.fault;
+  const [params] = useSearchParams();
   return (
     <Card title={t.login.title} lead={t.login.lead}>
       <Form method="post" className="mt-8 space-y-5">
+        {params.has("over") && !fault && <Note look="warn">{t.login.over}</Note>}
         <FormFault fault={fault} />
         <Field
           name="email"

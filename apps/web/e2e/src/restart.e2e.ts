@@ -3,7 +3,6 @@
  * process where one takes no connection, as every load balancer does; any other fault is a lost call.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { openDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "@codex-gateway/db";
@@ -11,6 +10,7 @@ import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
+import { freePort } from "./free-port.ts";
 import { aFundedKey } from "./funded-key.ts";
 import { startSteadyUpstream, steadyCostNanoUsd, type SteadyUpstream } from "./steady-upstream.ts";
 
@@ -51,14 +51,6 @@ afterAll(async () => {
   upstream.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const apiOf = (n: number) => `http://127.0.0.1:${envs[n % 2]!.API_PORT}/v1`;
 

@@ -22,7 +22,7 @@ type KeyRefusal = {
     | "address_not_allowed";
 };
 /** What a key is used for, and from where. `endpoint` is null for reads, which every key may ask. */
-type KeyUse = { endpoint: string | null; remoteAddress: string };
+export type KeyUse = { endpoint: string | null; remoteAddress: string };
 
 export type KeyRing = {
   authenticate(secret: string, use: KeyUse): KeyHolder | KeyRefusal | Promise<KeyHolder | KeyRefusal>;

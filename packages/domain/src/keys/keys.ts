@@ -27,7 +27,7 @@ export type KeyLimits = {
   monthlyBudgetUsd: string | null;
 };
 
-type NewKeyLimits = {
+export type NewKeyLimits = {
   requestsPerMinute: number | null;
   tokensPerMinute: number | null;
   concurrentRequests: number | null;

@@ -48,22 +48,35 @@ export async function readUserOverview(
 
 export type DayOfUsage = { day: string; series: string; requests: number; tokens: number; costUsd: string };
 
+type DayRow = { day: string; series: string; requests: bigint; tokens: bigint; cost: bigint };
+
 /** The last `days` days with usage, by model; of one account, or of all of them together under one name. */
 export async function readDailyUsage(
   { pool }: Reader,
   { userId, days, timeZone }: { userId: string | null; days: number; timeZone: string },
 ): Promise<DayOfUsage[]> {
-  type Row = { day: string; series: string; requests: bigint; tokens: bigint; cost: bigint };
-  const { rows } = await pool.query<Row>(
-    `SELECT to_char(r.hour AT TIME ZONE $3, 'YYYY-MM-DD') AS day, ${userId === null ? "''" : "r.model"} AS series,
-       sum(r.requests)::bigint AS requests, sum(r.input_tokens + r.output_tokens)::bigint AS tokens,
-       sum(r.cost_nano_usd)::bigint AS cost
-     FROM usage_rollup r
-     WHERE r.hour >= date_trunc('day', now() - $2 * interval '1 day', $3)
-       AND ($1::uuid IS NULL OR r.account_id = (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet'))
-     GROUP BY 1, 2 ORDER BY 1, 2`,
-    [userId, days - 1, timeZone],
-  );
+  const { rows } =
+    userId === null
+      ? await pool.query<DayRow>(
+          `SELECT to_char(u.hour AT TIME ZONE $2, 'YYYY-MM-DD') AS day, '' AS series, sum(u.requests)::bigint AS requests,
+             sum(u.tokens)::bigint AS tokens, sum(u.cost_nano_usd)::bigint AS cost
+           FROM (SELECT hour, requests, tokens, cost_nano_usd FROM usage_hour WHERE hour <= $3
+                 UNION ALL SELECT hour, requests, input_tokens + output_tokens, cost_nano_usd FROM usage_rollup
+                   WHERE hour > $3) u
+           WHERE u.hour >= date_trunc('day', now() - $1 * interval '1 day', $2)
+           GROUP BY 1 ORDER BY 1`,
+          [days - 1, timeZone, await addEndedHours({ pool })],
+        )
+      : await pool.query<DayRow>(
+          `SELECT to_char(r.hour AT TIME ZONE $3, 'YYYY-MM-DD') AS day, r.model AS series,
+             sum(r.requests)::bigint AS requests, sum(r.input_tokens + r.output_tokens)::bigint AS tokens,
+             sum(r.cost_nano_usd)::bigint AS cost
+           FROM usage_rollup r
+           WHERE r.hour >= date_trunc('day', now() - $2 * interval '1 day', $3)
+             AND r.account_id = (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet')
+           GROUP BY 1, 2 ORDER BY 1, 2`,
+          [userId, days - 1, timeZone],
+        );
   return rows.map((row) => ({
     day: row.day,
     series: row.series,
@@ -71,6 +84,26 @@ export async function readDailyUsage(
     tokens: Number(row.tokens),
     costUsd: usdOf(row.cost),
   }));
+}
+
+/**
+ * Sums up the hours that have ended since this was last done. A charge counts in the hour in which it is written, so
+ * that an hour does not change once its last commit is through, for which it gets five minutes.
+ * @returns the last hour that is summed up: a value, not a subquery, lets the planner see how few hours follow it
+ */
+async function addEndedHours({ pool }: Reader): Promise<string> {
+  const known = await pool.query<{ hour: string }>(
+    "SELECT coalesce(max(hour), '-infinity')::text AS hour FROM usage_hour",
+  );
+  const before = known.rows[0]?.hour ?? "-infinity";
+  const added = await pool.query<{ hour: string }>(
+    `INSERT INTO usage_hour (hour, requests, tokens, cost_nano_usd)
+     SELECT hour, sum(requests), sum(input_tokens + output_tokens), sum(cost_nano_usd) FROM usage_rollup
+     WHERE hour > $1 AND hour < date_trunc('hour', now() - interval '5 minutes')
+     GROUP BY hour ORDER BY hour ON CONFLICT (hour) DO NOTHING RETURNING hour::text`,
+    [before],
+  );
+  return added.rows.at(-1)?.hour ?? before;
 }
 
 type TotalAndToday<Value> = { total: Value; today: Value };
@@ -92,24 +125,23 @@ export async function readSystemOverview(
   { timeZone }: { timeZone: string },
 ): Promise<SystemOverview> {
   const { rows } = await pool.query<Record<string, bigint>>(
-    `WITH day AS (SELECT date_trunc('day', now(), $1) AS start),
-     credited AS (
+    `WITH credited AS (
        SELECT sum(amount) AS total, sum(amount) FILTER (WHERE is_paid) AS paid,
-         sum(amount) FILTER (WHERE is_paid AND created_at >= (SELECT start FROM day)) AS paid_today
+         sum(amount) FILTER (WHERE is_paid AND created_at >= date_trunc('day', now(), $1)) AS paid_today
        FROM (SELECT amount_nano_usd AS amount, true AS is_paid, created_at FROM top_up
              UNION ALL SELECT amount_nano_usd, is_paid AND amount_nano_usd > 0, created_at FROM adjustment) c),
      there AS (
        SELECT sum(CASE kind WHEN 'wallet' THEN balance_nano_usd ELSE -balance_nano_usd END) AS balance FROM account)
      SELECT (SELECT count(*) FROM "user") AS users,
-       (SELECT count(*) FROM "user" WHERE created_at >= (SELECT start FROM day)) AS users_today,
+       (SELECT count(*) FROM "user" WHERE created_at >= date_trunc('day', now(), $1)) AS users_today,
        (SELECT count(*) FROM api_key WHERE status <> 'deleted') AS keys,
-       (SELECT count(*) FROM api_key WHERE status <> 'deleted' AND created_at >= (SELECT start FROM day)) AS keys_today,
+       (SELECT count(*) FROM api_key WHERE status <> 'deleted' AND created_at >= date_trunc('day', now(), $1)) AS keys_today,
        coalesce(credited.paid, 0)::bigint AS revenue, coalesce(credited.paid_today, 0)::bigint AS revenue_today,
        (coalesce(credited.total, 0) - coalesce(there.balance, 0))::bigint AS spend,
        coalesce(today.cost, 0)::bigint AS spend_today, coalesce(today.requests, 0)::bigint AS requests_today
      FROM credited, there, (
        SELECT sum(cost_nano_usd) AS cost, sum(requests) AS requests FROM usage_rollup
-       WHERE hour >= (SELECT start FROM day)) today`,
+       WHERE hour >= date_trunc('day', now(), $1)) today`,
     [timeZone],
   );
   const row = rows[0] ?? {};

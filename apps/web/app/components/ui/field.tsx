@@ -27,9 +27,12 @@ export function Field({ name, label, hint, error, id, ...input }: Labels & Input
   );
 }
 
-export function TextField({ name, label, hint, error, ...area }: Labels & TextareaHTMLAttributes<HTMLTextAreaElement>) {
+type TextFieldProps = Labels & { isLabelHidden?: boolean } & TextareaHTMLAttributes<HTMLTextAreaElement>;
+
+/** `isLabelHidden` where a heading says the same to the eye. */
+export function TextField({ name, label, hint, error, isLabelHidden = false, ...area }: TextFieldProps) {
   return (
-    <Labelled name={name} label={label} hint={hint} error={error}>
+    <Labelled name={name} label={label} hint={hint} error={error} isLabelHidden={isLabelHidden}>
       <textarea
         id={name}
         name={name}
@@ -60,13 +63,17 @@ export function Select({
   );
 }
 
-function Labelled({ children, ...labels }: Labels & { children: ReactNode }) {
+function Labelled({
+  children,
+  isLabelHidden = false,
+  ...labels
+}: Labels & { isLabelHidden?: boolean; children: ReactNode }) {
   const { label, hint, error } = labels;
   const say = useServerMessage();
   const { input, note } = ids(labels);
   return (
     <div className="min-w-0">
-      <label htmlFor={input} className="mb-1.5 block text-sm font-medium">
+      <label htmlFor={input} className={isLabelHidden ? "sr-only" : "mb-1.5 block text-sm font-medium"}>
         {label}
       </label>
       {children}
