@@ -1,6 +1,6 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
 import path from "node:path";
-import type { Database } from "@codex-gateway/db";
+import { openLedgerPool, type Database } from "@codex-gateway/db";
 import {
   adoptSpools,
   closeInstance,
@@ -99,13 +99,14 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   });
   const metrics = createMetrics(env, readGauges, (req) => options.clients.of(req));
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
-  const ledger = createLedger(db.pool, instance, {
+  const ledgerPool = openLedgerPool(options.databaseUrl);
+  const ledger = createLedger(ledgerPool, instance, {
     defaultLimits: () => defaultLimitsOf(known.settings),
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
   });
   const spool = openSpool(spoolFolder, instance.id, ledger);
   const checkpoints = createCheckpoints(db);
-  const keys = createKeyRing(db, secrets);
+  const keys = createKeyRing({ pool: ledgerPool }, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
     if (topic === null || topic === "settings") known.settings = await readSettings(db);
@@ -122,7 +123,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     placeHold: async (request) => {
       const { caller, previousResponseId } = request;
       const { upstreams } = known;
-      const previous = previousResponseId && (await findResponse(db, caller.accountId, previousResponseId));
+      const previous =
+        previousResponseId && (await findResponse({ pool: ledgerPool }, caller.accountId, previousResponseId));
       const upstreamId = (previous && previous.upstreamId) || null;
       const isGone = upstreamId !== null && !upstreams.some(({ id }) => id === upstreamId);
       if (previousResponseId !== null && (!previous || isGone)) {
@@ -136,9 +138,14 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       const held = await holdCall(
         { ledger, prices: prices.book, defaultMaxOutputTokens },
         { ...request, accountId: caller.accountId, apiKeyId: caller.apiKeyId },
-      ).catch(async (error: unknown) => {
-        // The hold may stand although its answer was lost: nothing goes upstream under it, so it is given back.
-        if (!(error instanceof QueueFullError)) await spool.settle({ release: request.id });
+      ).catch((error: unknown) => {
+        // The hold may stand although its answer was lost: nothing goes upstream under it, so it is given back. The
+        // client need not wait for that.
+        if (!(error instanceof QueueFullError)) {
+          spool.settle({ release: request.id }).catch((fault: unknown) => {
+            log("error", "release_failed", { requestId: request.id, error: (fault as Error).message });
+          });
+        }
         log("error", "hold_failed", { requestId: request.id, error: (error as Error).message });
         return { refused: "service_unavailable" as const };
       });
@@ -201,6 +208,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await changes.stop();
       await keys.flushLastUsed().catch(() => undefined);
       await closeInstance(db, instance).catch(() => undefined);
+      await ledgerPool.end().catch(() => undefined);
       await traces?.stop();
       return unsettled + gateway.inFlight();
     },
