@@ -58,7 +58,11 @@ test("all together may have so many", async () => {
 test.each([
   ["no HTTP", "\x16\x03\x01 hello\r\n\r\n", "400"],
   ["two lengths", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx", "400"],
-  ["a length and chunks", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\nx", "400"],
+  [
+    "a length and chunks",
+    "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\nx",
+    "400",
+  ],
   ["too large headers", `GET / HTTP/1.1\r\nhost: x\r\nx: ${"x".repeat(70_000)}\r\n\r\n`, "431"],
 ])("%s is refused in OpenAI's shape", async (_what, text, status) => {
   const { answer } = await knock(await serve({}), text);

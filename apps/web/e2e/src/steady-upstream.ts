@@ -7,17 +7,24 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** 12 in, 5 out, gpt-4o-mini: 12 × 0.15 + 5 × 0.60 USD per million. */
 export const steadyCostNanoUsd = 4_800n;
 
-export type SteadyUpstream = { url: string; stop(): void };
+export type SteadyUpstream = {
+  url: string;
+  /** How many calls it has answered. */
+  served(): number;
+  stop(): void;
+};
 
 /** It waits `waitMs` before each answer, and `pieceMs` between the pieces of a stream. */
 export async function startSteadyUpstream({ waitMs = 10, pieceMs = 5 } = {}): Promise<SteadyUpstream> {
   const usage = { prompt_tokens: 12, completion_tokens: 5, total_tokens: 17 };
+  let served = 0;
   const server = createServer((req, res) => {
     let body = "";
     req.on("data", (text: Buffer) => (body += text.toString()));
     req.on("end", () => {
       void (async () => {
         await sleep(waitMs);
+        served++;
         if (!body.includes('"stream":true')) {
           res.writeHead(200, { "content-type": "application/json" });
           res.end(
@@ -27,6 +34,14 @@ export async function startSteadyUpstream({ waitMs = 10, pieceMs = 5 } = {}): Pr
         }
         res.writeHead(200, { "content-type": "text/event-stream" });
         const send = (chunk: object) => res.write(`data: ${JSON.stringify(chunk)}\n\n`);
+        if (req.url?.endsWith("/responses")) {
+          const completed = { type: "response.completed", response: { id: randomUUID(), status: "completed", usage } };
+          send({ type: "response.created", response: { id: completed.response.id, status: "in_progress" } });
+          send({ type: "response.output_text.delta", delta: "one two three four five" });
+          send(completed);
+          res.end();
+          return;
+        }
         for (const content of ["one ", "two ", "three ", "four ", "five"]) {
           send({ id: "c", choices: [{ index: 0, delta: { content } }] });
           await sleep(pieceMs);
@@ -39,6 +54,7 @@ export async function startSteadyUpstream({ waitMs = 10, pieceMs = 5 } = {}): Pr
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    served: () => served,
     stop: () => {
       server.closeAllConnections();
       server.close();
