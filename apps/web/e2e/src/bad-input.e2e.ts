@@ -112,7 +112,7 @@ describe.each(["the API's port", "the Remix route"])("at %s", (door) => {
         await fetch(baseOf(door) + request.path, {
           method: request.method,
           headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...request.headers },
-          ...(request.method === "GET" ? {} : { body: request.body as Uint8Array<ArrayBuffer> }),
+          ...(request.method === "GET" ? {} : { body: request.body }),
         }).then(async (response) => {
           expect(response.headers.get("x-request-id")).toBeTruthy();
           expect(response.status).not.toBe(500);
