@@ -76,8 +76,12 @@ async function aContext({ language, theme, device }: Look, url: string, cookie =
   return context;
 }
 
+/** The whole page; of a dialog what is seen, since its backdrop covers no more. */
 const save = (page: Page, name: string, { language, theme, device }: Look) =>
-  page.screenshot({ path: path.join(folder, `${name}-${language}-${theme}-${device}.png`), fullPage: true });
+  page.screenshot({
+    path: path.join(folder, `${name}-${language}-${theme}-${device}.png`),
+    fullPage: !name.startsWith("dialog"),
+  });
 
 async function shoot(demo: RunningDemo, name: string, look: Look): Promise<number> {
   let shots = 0;
