@@ -10,7 +10,14 @@ const dashboard = JSON.parse(
 ) as { panels: Panel[]; templating: { list: { query: string | { query: string } }[] } };
 
 const token = "metrics-token-of-the-test";
-const gauges = () => ({ callsInFlight: 0, holdsOpen: 0, ledgerQueued: 0, spooled: 0, upstreams: [], areBooksSound: true });
+const gauges = () => ({
+  callsInFlight: 0,
+  holdsOpen: 0,
+  ledgerQueued: 0,
+  spooled: 0,
+  upstreams: [],
+  areBooksSound: true,
+});
 const metrics = createMetrics(
   { METRICS_TOKEN: token, METRICS_ADDRESSES: [] },
   gauges,
