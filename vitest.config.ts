@@ -46,7 +46,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "screenshots", include: ["apps/web/e2e/src/**/*.shots.ts"], maxWorkers: 1 },
+        test: { name: "screenshots", include: ["apps/web/e2e/src/**/*.shots.ts"], hookTimeout: 60_000, maxWorkers: 1 },
       },
     ],
   },

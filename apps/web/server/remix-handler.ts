@@ -51,7 +51,7 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
   return async ({ request, client, closeSignal }) => {
     const { pathname } = new URL(request.url);
     const nonce = randomBytes(16).toString("base64");
-    const isProxied = pathname.startsWith("/v1/");
+    const isProxied = pathname === "/v1" || pathname.startsWith("/v1/");
     if (!isProxied && !isScript(pathname, request) && !isSameOrigin(request, client)) {
       return new Response("This request comes from another site.", { status: 403 });
     }

@@ -1,6 +1,6 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
 import path from "node:path";
-import type { Database } from "@codex-gateway/db";
+import { openLedgerPool, type Database } from "@codex-gateway/db";
 import {
   adoptSpools,
   claimIdempotency,
@@ -110,14 +110,15 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   });
   const metrics = createMetrics(env, readGauges, (req) => options.clients.of(req));
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
-  const ledger = createLedger(db.pool, instance, {
+  const ledgerPool = openLedgerPool(options.databaseUrl);
+  const ledger = createLedger(ledgerPool, instance, {
     defaultLimits: () => defaultLimitsOf(known.settings),
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
   });
   const spool = openSpool(spoolFolder, instance.id, ledger);
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
-  const keys = createKeyRing(db, secrets);
+  const keys = createKeyRing({ pool: ledgerPool }, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
     if (topic === null || topic === "settings") known.settings = await readSettings(db);
@@ -134,7 +135,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     placeHold: async (request) => {
       const { caller, previousResponseId } = request;
       const { upstreams } = known;
-      const previous = previousResponseId && (await findResponse(db, caller.accountId, previousResponseId));
+      const previous =
+        previousResponseId && (await findResponse({ pool: ledgerPool }, caller.accountId, previousResponseId));
       const upstreamId = (previous && previous.upstreamId) || null;
       const isGone = upstreamId !== null && !upstreams.some(({ id }) => id === upstreamId);
       if (previousResponseId !== null && (!previous || isGone)) {
@@ -236,6 +238,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await changes.stop();
       await keys.flushLastUsed().catch(() => undefined);
       await closeInstance(db, instance).catch(() => undefined);
+      await ledgerPool.end().catch(() => undefined);
       await traces?.stop();
       return unsettled + gateway.inFlight();
     },

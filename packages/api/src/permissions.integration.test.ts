@@ -90,6 +90,28 @@ test("unknown members of an input are refused", async () => {
   await expect(keys.create(input)).rejects.toMatchObject({ code: "BAD_REQUEST" });
 });
 
+test("every input is an object that refuses what it does not know", () => {
+  type Schema = { _zod: { def: { type: string; catchall?: { _zod: { def: { type: string } } } } } };
+  const inputs = procedures.flatMap(([path, { _def }]) =>
+    (_def as unknown as { inputs: Schema[] }).inputs.map((schema) => [path, schema._zod.def] as const),
+  );
+  expect(inputs.length).toBeGreaterThan(25);
+  const loose = inputs.filter(([, def]) => def.type !== "object" || def.catchall?._zod.def.type !== "never");
+  expect(loose.map(([path]) => path)).toEqual([]);
+});
+
+test("a hundred tries from one address, to get in or to register, are enough for a quarter of an hour", async () => {
+  const context = { ...(await contextAs("anonymous")), address: "203.0.113.7" };
+  await context.throttles.perAddress.penalty(context.address, 99);
+  const stranger = createCaller(context);
+  const credentials = () => ({ email: `${randomUUID()}@example.com`, password: "password-of-somebody" });
+  await expect(stranger.auth.login(credentials())).rejects.toMatchObject({ code: "UNAUTHORIZED" });
+  await expect(stranger.auth.login(credentials())).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
+  await expect(stranger.auth.register(credentials())).rejects.toMatchObject({ code: "TOO_MANY_REQUESTS" });
+  const elsewhere = createCaller({ ...context, address: "203.0.113.8" });
+  await expect(elsewhere.auth.register(credentials())).resolves.toEqual({ isDone: true });
+});
+
 test("the same balance form counts once", async () => {
   const admin = createCaller(await contextAs("admin"));
   const user = (await contextAs("user")).user as SessionUser;

@@ -15,6 +15,25 @@ const types = {
       : (pg.types.getTypeParser as (oid: number, format?: string) => unknown)(oid, format),
 };
 
+/**
+ * A pool for the statements that clients wait for: none may take longer than 5 s, or wait for a lock longer than 2 s, and
+ * a database that cannot be connected to is known within a second.
+ */
+export function openLedgerPool(url: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 4,
+    connectionTimeoutMillis: 900,
+    statement_timeout: 5_000,
+    lock_timeout: 2_000,
+    // A server that is gone without a word says nothing of its own timeout.
+    query_timeout: 6_000,
+    types,
+  });
+  pool.on("error", () => undefined);
+  return pool;
+}
+
 /** Opens a pool of at most `maxConnections`; connects lazily. `close` waits for running queries. */
 export function openDatabase(url: string, { maxConnections = 8 } = {}): Database {
   const pool = new pg.Pool({

@@ -6,7 +6,7 @@ export type GatewayCall = {
   path: string;
   /** Names in lower case. */
   headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Reads the whole body. @throws BodyTooLargeError above `maxBytes` */
+  /** Reads the whole body. @throws BodyTooLargeError above `maxBytes`, RequestCutError where the client has left */
   readBody: (maxBytes: number) => Promise<Uint8Array>;
   /** Aborts when the client has left. */
   signal: AbortSignal;
@@ -26,6 +26,13 @@ export type GatewayAnswer = {
   /** Why the gateway itself refused or gave up, as in `errorTable`. */
   errorCode?: string;
 };
+
+export class RequestCutError extends Error {
+  override readonly name = "RequestCutError";
+  constructor() {
+    super("The client left before its request was complete.");
+  }
+}
 
 export class BodyTooLargeError extends Error {
   override readonly name = "BodyTooLargeError";

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import OpenAI from "openai";
 import { afterEach, expect, test } from "vitest";
@@ -51,6 +52,29 @@ test("the upstream gets the client's bytes with the user's hash put in, and the 
   await post(up, '{"model":"m",  "seed":12345678901234567890}');
   expect(up.bodies).toEqual(['{"safety_identifier":"user-hash","model":"m",  "seed":12345678901234567890}']);
   expect(up.upstreamHeaders[0]!.authorization).toBe("Bearer sk-operator");
+});
+
+test("an identifier of the client's own goes up, and one that says nothing is filled in", async () => {
+  const up = await start((res) => sendJson(res, answer));
+  await post(up, '{"model":"m","safety_identifier":"theirs"}');
+  await post(up, '{"model":"m","safety_identifier": null}');
+  expect(up.bodies).toEqual([
+    '{"model":"m","safety_identifier":"theirs"}',
+    '{"model":"m","safety_identifier": "user-hash"}',
+  ]);
+});
+
+test("a client that leaves while it sends its request is no error of ours", async () => {
+  const up = await start((res) => sendJson(res, answer));
+  const { hostname, port } = new URL(up.url);
+  const client = connect(Number(port), hostname);
+  client.write(
+    "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-good\r\ncontent-length: 99\r\n\r\n{",
+  );
+  await expect.poll(() => up.gateway.inFlight()).toBe(1);
+  client.destroy();
+  await expect.poll(() => up.gateway.inFlight()).toBe(0);
+  expect([up.logged, up.holds]).toEqual([[], []]);
 });
 
 test("a stream is settled before its end, and its usage chunk is hidden from a client that did not ask", async () => {

@@ -5,7 +5,7 @@
  */
 import { billingKeys, readCallFacts, type CallFacts } from "./bound-cost.ts";
 import { clockMs, openRecord, type CallRecord } from "./call-record.ts";
-import { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.ts";
+import { BodyTooLargeError, RequestCutError, type GatewayAnswer, type GatewayCall } from "./call.ts";
 import { endpoints, type Endpoint } from "./endpoints.ts";
 import { errorAnswer, type ErrorCode } from "./errors.ts";
 import type { Caller, Hold, Ports, Refusal, Upstream } from "./ports.ts";
@@ -96,6 +96,8 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
   function answerFault(error: unknown, id: string): GatewayAnswer {
     if (error instanceof BodyError) return errorAnswer("invalid_body", id, error);
     if (error instanceof BodyTooLargeError) return errorAnswer("body_too_large", id);
+    // Nobody reads the answer; it is no fault of ours that would have to be looked after.
+    if (error instanceof RequestCutError) return errorAnswer("invalid_body", id, error);
     ports.log("error", "request_failed", { requestId: id, error: (error as Error).message });
     return errorAnswer("service_unavailable", id);
   }
@@ -286,6 +288,7 @@ function bodyForUpstream(
   }
   if (facts.toolCallCap !== null) members.max_tool_calls = facts.toolCallCap;
   const takesIdentifier = endpoint.name === "chat.completions" || endpoint.name === "responses";
-  if (takesIdentifier && !body.spans.safety_identifier) members.safety_identifier = caller.safetyIdentifier;
+  const hasIdentifier = (valueOf(body, "safety_identifier") ?? null) !== null;
+  if (takesIdentifier && !hasIdentifier) members.safety_identifier = caller.safetyIdentifier;
   return withMembers(body, members);
 }

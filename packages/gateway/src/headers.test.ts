@@ -23,7 +23,7 @@ test("upstream sees the operator's credentials and nothing that names the client
     "x-stainless-lang": "js",
     "x-codex-turn-state": "t",
   };
-  expect(upstreamHeaders(client, upstream)).toEqual({
+  expect(upstreamHeaders(client, upstream, "user")).toEqual({
     authorization: "Bearer sk-operator",
     "accept-encoding": "identity",
     "openai-organization": "org-1",
@@ -34,9 +34,9 @@ test("upstream sees the operator's credentials and nothing that names the client
 });
 
 test("only betas that can be metered pass, one by one", () => {
-  const headers = upstreamHeaders({ "openai-beta": "realtime=v1, responses=experimental" }, upstream);
+  const headers = upstreamHeaders({ "openai-beta": "realtime=v1, responses=experimental" }, upstream, "user");
   expect(headers["openai-beta"]).toBe("responses=experimental");
-  expect(upstreamHeaders({ "openai-beta": "assistants=v2" }, upstream)).not.toHaveProperty("openai-beta");
+  expect(upstreamHeaders({ "openai-beta": "assistants=v2" }, upstream, "user")).not.toHaveProperty("openai-beta");
 });
 
 test("the client sees no cookie, no organization and no rate limit of the upstream, and the gateway's request id", () => {
@@ -55,4 +55,26 @@ test("the client sees no cookie, no organization and no rate limit of the upstre
     "x-codex-primary-used-percent": "3",
     "x-request-id": "own-id",
   });
+});
+
+test("an idempotency key goes up as one that no other user can have", () => {
+  const keyOf = (userId: string) => upstreamHeaders({ "idempotency-key": "1" }, upstream, userId)["idempotency-key"];
+  expect(keyOf("a")).toMatch(/^[0-9a-f]{64}$/);
+  expect(keyOf("a")).toBe(keyOf("a"));
+  expect(keyOf("a")).not.toBe(keyOf("b"));
+});
+
+test("the client is told what is left of its own minute, and when that is full again", () => {
+  const allowance = { requests: { limit: 60, remaining: 30 }, tokens: { limit: 1_000, remaining: 999 } };
+  expect(clientHeaders({}, "own-id", allowance)).toEqual({
+    "x-request-id": "own-id",
+    "x-ratelimit-limit-requests": "60",
+    "x-ratelimit-remaining-requests": "30",
+    "x-ratelimit-reset-requests": "30000ms",
+    "x-ratelimit-limit-tokens": "1000",
+    "x-ratelimit-remaining-tokens": "999",
+    "x-ratelimit-reset-tokens": "60ms",
+  });
+  const none = clientHeaders({}, "own-id", { requests: null, tokens: null });
+  expect(Object.keys(none)).toEqual(["x-request-id"]);
 });

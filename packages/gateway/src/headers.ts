@@ -1,4 +1,5 @@
 /** Headers are built from empty by allow-list, both ways: what is not named here does not pass. */
+import { createHash } from "node:crypto";
 import type { Allowance, Upstream } from "./ports.ts";
 
 type Incoming = Readonly<Record<string, string | string[] | undefined>>;
@@ -20,8 +21,10 @@ const downNames = new Set(["content-type", "cache-control", "retry-after", "retr
 const downPrefixes = ["x-codex-"];
 
 /** What goes upstream: the client's harmless headers, the operator's credentials, nothing that names the client. */
-export function upstreamHeaders(client: Incoming, upstream: Upstream): Record<string, string> {
+export function upstreamHeaders(client: Incoming, upstream: Upstream, userId: string): Record<string, string> {
   const headers = pick(client, upNames, upPrefixes);
+  const idempotencyKey = client["idempotency-key"];
+  if (typeof idempotencyKey === "string") headers["idempotency-key"] = ownIdempotencyKey(idempotencyKey, userId);
   const wanted = valuesOf(client["openai-beta"]).filter((beta) => betas.has(beta));
   if (wanted.length > 0) headers["openai-beta"] = wanted.join(", ");
   headers.authorization = `Bearer ${upstream.apiKey}`;
@@ -31,6 +34,10 @@ export function upstreamHeaders(client: Incoming, upstream: Upstream): Record<st
   if (upstream.project) headers["openai-project"] = upstream.project;
   return headers;
 }
+
+/** All users share the operator's account: one's key must never be answered with what another one was told. */
+const ownIdempotencyKey = (key: string, userId: string): string =>
+  createHash("sha256").update(`${userId} ${key}`).digest("hex");
 
 /** What the client gets to see of the upstream's headers, with the gateway's own request id and limits. */
 export function clientHeaders(

@@ -2,7 +2,7 @@
  * The door for Node's own server: backpressure, disconnects, heartbeats and stalled readers are handled here, once.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BodyTooLargeError, type GatewayAnswer } from "./call.ts";
+import { BodyTooLargeError, RequestCutError, type GatewayAnswer } from "./call.ts";
 import { errorAnswer } from "./errors.ts";
 import type { Gateway } from "./handle.ts";
 import { createRequestId } from "./request-id.ts";
@@ -137,9 +137,9 @@ function readBody(req: IncomingMessage, res: ServerResponse, maxBytes: number): 
       }
     });
     req.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)));
-    req.on("error", reject);
+    req.on("error", () => reject(new RequestCutError()));
     req.on("close", () => {
-      if (!req.complete) reject(new Error("The client left before its request was complete."));
+      if (!req.complete) reject(new RequestCutError());
     });
   });
 }

@@ -16,7 +16,7 @@ type UpstreamCall = {
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: Uint8Array;
   isStream: boolean;
-  /** Calls of one user stay with one upstream, so that its prompt cache is hit. */
+  /** The user's id: their calls stay with one upstream, so that its prompt cache is hit. */
   stickyKey: string;
   /** The only upstream that can answer it; null: any. */
   upstreamId: string | null;
@@ -150,7 +150,7 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
         {
           path: basePath + call.path,
           method: "POST",
-          headers: upstreamHeaders(call.headers, upstream),
+          headers: upstreamHeaders(call.headers, upstream, call.stickyKey),
           body: call.body,
           headersTimeout: call.isStream ? timeouts.streamHeadersMs : timeouts.wholeAnswerMs,
           bodyTimeout: timeouts.idleMs,

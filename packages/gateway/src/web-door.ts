@@ -1,5 +1,5 @@
 /** The door for `Request → Response` handlers: the Remix resource route, and the official SDK in process. */
-import { BodyTooLargeError, type GatewayAnswer } from "./call.ts";
+import { BodyTooLargeError, RequestCutError, type GatewayAnswer } from "./call.ts";
 import type { Gateway } from "./handle.ts";
 
 export type WebDoor = (
@@ -76,7 +76,9 @@ async function readBody(request: Request, maxBytes: number): Promise<Uint8Array>
   let length = 0;
   const reader = request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
   while (reader) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch(() => {
+      throw new RequestCutError();
+    });
     if (done) break;
     length += value.length;
     if (length > maxBytes) throw new BodyTooLargeError();

@@ -89,6 +89,8 @@ export function ChargeDetails({ requestId }: { requestId: string }) {
       </table>
       <p className="mt-3 text-sm text-muted">{t.usage.bases[charge.basis as keyof typeof t.usage.bases]}</p>
       <dl className="mt-4 grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-xs text-muted">
+        <dt>{t.usage.columns.latency}</dt>
+        <dd className="tabular-nums">{(charge.latency_ms / 1_000).toFixed(2)} s</dd>
         <dt>{t.usage.requestId}</dt>
         <dd className="font-mono break-all select-all">{charge.request_id}</dd>
         <dt>{t.usage.version}</dt>

@@ -1,6 +1,6 @@
 /** Spend or requests per day as stacked bars, drawn on the server: it is there before JavaScript is, and costs none. */
-import { exactUsd, usd, useFormat } from "../i18n/format";
-import { useTexts } from "../i18n/use-texts";
+import { exactUsd, formatOf, usd } from "../i18n/format";
+import { usePreferences, useTexts } from "../i18n/use-texts";
 
 type Day = { day: string; series: string; requests: number; costUsd: string };
 
@@ -29,7 +29,9 @@ type ChartProps = { data: Day[]; today: string; label: string; measure?: Measure
 
 export function DailyChart({ data, today, label, measure = "cost" }: ChartProps) {
   const t = useTexts();
-  const { count } = useFormat();
+  const { language } = usePreferences();
+  // The days are dates already: they are only spelled, in no time zone.
+  const { count, day: spelled } = formatOf(language, "UTC");
   const sizeOf = sizes[measure];
   const days = lastDays(today, 30);
   const bySeries = new Map<string, number>();
@@ -88,7 +90,7 @@ export function DailyChart({ data, today, label, measure = "cost" }: ChartProps)
                     rx="2"
                     fill={colorOf(part.series)}
                   >
-                    <title>{`${day} ${part.series} ${exactUsd(part.costUsd)}, ${t.dashboard.requests(count(part.requests))}`}</title>
+                    <title>{`${spelled(day)} ${part.series} ${exactUsd(part.costUsd)}, ${t.dashboard.requests(count(part.requests))}`}</title>
                   </rect>
                 );
               })}
@@ -98,8 +100,8 @@ export function DailyChart({ data, today, label, measure = "cost" }: ChartProps)
       </svg>
       <figcaption className="mt-1">
         <div className="flex justify-between text-xs text-muted tabular-nums">
-          <span>{days[0]}</span>
-          <span>{days.at(-1)}</span>
+          <span>{spelled(days[0] ?? today)}</span>
+          <span>{spelled(today)}</span>
         </div>
         {legend.length > 1 && (
           <ul className="mt-3 flex flex-wrap gap-x-4 gap-y-1 text-sm text-muted">

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { exactUsd, usd } from "./format";
+import { exactUsd, formatOf, usd } from "./format";
 
 test.each([
   ["10.500000000", "$10.50"],
@@ -21,4 +21,21 @@ test.each([
   ["-0.100000000", "−$0.10"],
 ])("%s is exactly %s", (text, shown) => {
   expect(exactUsd(text)).toBe(shown);
+});
+
+test("days, minutes and counts are written as the language does, in the viewer's time zone", () => {
+  const moment = "2026-01-15T20:30:05Z";
+  const [zh, en] = [formatOf("zh-CN", "Asia/Shanghai"), formatOf("en", "America/New_York")];
+  expect([zh.day(moment), zh.minute(moment), zh.second(moment)]).toEqual([
+    "2026-01-16",
+    "2026-01-16 04:30",
+    "2026-01-16 04:30:05",
+  ]);
+  expect([en.day(moment), en.minute(moment), en.second(moment)]).toEqual([
+    "Jan 15, 2026",
+    "Jan 15, 2026, 15:30",
+    "Jan 15, 2026, 15:30:05",
+  ]);
+  expect([zh.isoDay(moment), en.isoDay(moment)]).toEqual(["2026-01-16", "2026-01-15"]);
+  expect([zh.count(125_430), en.count(125_430)]).toEqual(["125,430", "125,430"]);
 });

@@ -29,22 +29,28 @@ export function exactUsd(text: string): string {
 
 export type Format = {
   count: (value: number) => string;
-  /** `2026-01-15` */
+  /** `2026-01-15`, in English `Jan 15, 2026`. */
   day: (date: Date | string) => string;
-  /** `2026-01-15 10:30` */
+  /** `2026-01-15 10:30`, in English `Jan 15, 2026, 10:30`. */
   minute: (date: Date | string) => string;
   second: (date: Date | string) => string;
+  /** `2026-01-15` in every language, for what is not read by people. */
+  isoDay: (date: Date | string) => string;
 };
 
 export function useFormat(): Format {
   const { language, timeZone } = usePreferences();
+  return formatOf(language, timeZone);
+}
+
+export function formatOf(language: string, timeZone: string): Format {
   const numbers = new Intl.NumberFormat(language === "en" ? "en-US" : "zh-CN");
-  const parts = (date: Date | string) => {
-    const format = new Intl.DateTimeFormat("en-GB", {
+  const parts = (date: Date | string, locale = "en-GB") => {
+    const format = new Intl.DateTimeFormat(locale, {
       timeZone,
       year: "numeric",
-      month: "2-digit",
-      day: "2-digit",
+      month: locale === "en-GB" ? "2-digit" : "short",
+      day: locale === "en-GB" ? "2-digit" : "numeric",
       hour: "2-digit",
       minute: "2-digit",
       second: "2-digit",
@@ -52,18 +58,24 @@ export function useFormat(): Format {
     });
     return Object.fromEntries(format.formatToParts(new Date(date)).map(({ type, value }) => [type, value]));
   };
-  const day = (date: Date | string) => {
-    const { year, month, day: of } = parts(date);
-    return `${year}-${month}-${of}`;
+  const isoDay = (date: Date | string) => {
+    const { year, month, day } = parts(date);
+    return `${year}-${month}-${day}`;
   };
+  const englishDay = (date: Date | string) => {
+    const { year, month, day } = parts(date, "en-US");
+    return `${month} ${day}, ${year}`;
+  };
+  const day = language === "en" ? englishDay : isoDay;
   const minute = (date: Date | string) => {
     const { hour, minute: of } = parts(date);
-    return `${day(date)} ${hour}:${of}`;
+    return `${day(date)}${language === "en" ? "," : ""} ${hour}:${of}`;
   };
   return {
     count: (value) => numbers.format(value),
     day,
     minute,
     second: (date) => `${minute(date)}:${parts(date).second}`,
+    isoDay,
   };
 }

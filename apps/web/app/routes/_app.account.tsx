@@ -49,7 +49,7 @@ export default function Account() {
   return (
     <>
       <PageHead title={t.account.title} lead={user.email} />
-      <div className="grid gap-x-6 lg:grid-cols-2">
+      <div className="-mt-6 grid gap-x-6 lg:grid-cols-2">
         <Section title={t.account.emailTitle}>
           <Form method="post" className="space-y-5" key={isDone("email") ? user.email : "email"}>
             {isDone("email") && <Note look="good">{t.account.emailChanged}</Note>}

@@ -75,12 +75,12 @@ export default function Overview() {
       ) : (
         <div className="grid gap-x-6 lg:grid-cols-2">
           <Section title={t.overview.chart}>
-            <DailyChart data={loaded.days} today={format.day(loaded.now)} label={t.overview.chart} />
+            <DailyChart data={loaded.days} today={format.isoDay(loaded.now)} label={t.overview.chart} />
           </Section>
           <Section title={t.overview.requestsChart}>
             <DailyChart
               data={loaded.days}
-              today={format.day(loaded.now)}
+              today={format.isoDay(loaded.now)}
               label={t.overview.requestsChart}
               measure="requests"
             />

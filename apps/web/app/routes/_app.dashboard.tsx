@@ -90,7 +90,7 @@ export default function Dashboard() {
         {loaded.days.length === 0 ? (
           <Empty icon={ChartNoAxesColumn} title={t.usage.empty} lead={t.dashboard.chartEmpty} />
         ) : (
-          <DailyChart data={loaded.days} today={format.day(loaded.now)} label={t.dashboard.chart} />
+          <DailyChart data={loaded.days} today={format.isoDay(loaded.now)} label={t.dashboard.chart} />
         )}
       </Section>
       <div className="grid gap-x-6 lg:grid-cols-2">

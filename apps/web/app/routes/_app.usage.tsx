@@ -104,13 +104,13 @@ export default function Usage() {
                     <td data-label={t.usage.columns.input} className="number">
                       {format.count(row.inputTokens)}
                     </td>
-                    <td data-label={t.usage.columns.cached} className="number text-muted">
+                    <td data-label={t.usage.columns.cached} className="number spare text-muted">
                       {format.count(row.cachedTokens)}
                     </td>
                     <td data-label={t.usage.columns.output} className="number">
                       {format.count(row.outputTokens)}
                     </td>
-                    <td data-label={t.usage.columns.latency} className="number text-muted">
+                    <td data-label={t.usage.columns.latency} className="number spare text-muted">
                       {(row.latencyMs / 1_000).toFixed(2)} s
                     </td>
                     <td data-label={t.usage.columns.cost} className="number">

@@ -51,7 +51,16 @@ const fillHistory = (demo: RunningDemo): Promise<void> =>
          VALUES ($1, $2, '-', $3, now() - $4::int * interval '1 day')`,
         [id, `user${n + 1}@example.com`, n % 9 === 4 ? "suspended" : "active", daysAgo],
       );
-      await pool.query("INSERT INTO account (id, kind, user_id) VALUES ($1, 'wallet', $2)", [randomUUID(), id]);
+      const [accountId, topUpId] = [randomUUID(), randomUUID()];
+      await pool.query("INSERT INTO account (id, kind, user_id) VALUES ($1, 'wallet', $2)", [accountId, id]);
+      if (n % 5 === 3) continue;
+      await pool.query(
+        `WITH top AS (
+           INSERT INTO top_up (id, account_id, source, source_id, amount_nano_usd, created_at)
+           VALUES ($1, $2, 'test', $3, $4, now() - $5::int * interval '1 day') RETURNING id)
+         SELECT credit($2, 'top_up', id, $4) FROM top`,
+        [topUpId, accountId, id, String(((n * 37) % 90) * 500_000_000 + 1_250_000_000), daysAgo],
+      );
     }
     for (let day = 0; day < 30; day++) {
       for (const [at, model] of models.entries()) {

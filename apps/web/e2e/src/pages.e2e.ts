@@ -154,6 +154,11 @@ test("a batch of codes is made once, and one of them is worth its amount once", 
   await boss.page.getByLabel("面额").fill("7");
   await boss.page.getByLabel("数量").fill("3");
   await boss.page.getByRole("button", { name: "生成兑换码" }).last().click();
+  await boss.page.getByText("面额低于系统设置中的最小充值金额").waitFor();
+  expect(await boss.page.getByLabel("数量").inputValue()).toBe("3");
+  await boss.page.getByLabel("面额").fill("12");
+  await boss.page.getByLabel("数量").fill("3");
+  await boss.page.getByRole("button", { name: "生成兑换码" }).last().click();
   const codes = (await boss.page.getByTestId("new-codes").innerText()).trim().split("\n");
   expect(new Set(codes).size).toBe(3);
 
@@ -164,11 +169,57 @@ test("a batch of codes is made once, and one of them is worth its amount once", 
   await person.page.getByText("兑换码无效").waitFor();
   await person.page.getByLabel("输入管理员发放的兑换码").fill(codes[0]!.toLowerCase());
   await person.page.getByRole("button", { name: "兑换", exact: true }).click();
-  await person.page.getByText("已到账 $7.00").waitFor();
+  await person.page.getByText("已到账 $12.00").waitFor();
   await person.page.getByLabel("输入管理员发放的兑换码").fill(codes[0]!);
   await person.page.getByRole("button", { name: "兑换", exact: true }).click();
   await person.page.getByText("兑换码无效").waitFor();
   expect([...boss.errors, ...person.errors]).toEqual([]);
+}, 60_000);
+
+test("step 3: an admin finds, suspends and activates a user, and the log says so", async () => {
+  const { page, errors } = await aPage();
+  await logIn(page, owner);
+  await page.getByText("Codex Gateway 管理面板").waitFor();
+  for (const figure of ["总用户数", "总收入", "总消费", "API密钥数"]) await page.getByText(figure).waitFor();
+  await page.getByRole("img", { name: "最近 30 天请求" }).waitFor();
+  await page.getByRole("link", { name: "用户管理" }).click();
+  await page.getByRole("button", { name: `暂停 ${user.email}` }).click();
+  await page.getByRole("button", { name: `激活 ${user.email}` }).waitFor();
+  await page.getByLabel("状态").selectOption("暂停");
+  await page.getByRole("button", { name: "搜索" }).click();
+  await page.waitForURL(/status=suspended/);
+  await page.getByText("共 1 条").waitFor();
+  expect(await page.getByRole("columnheader").allInnerTexts()).toEqual(["邮箱", "余额", "状态", "注册时间", "操作"]);
+  await page.getByRole("link", { name: `查看 ${user.email}` }).click();
+  for (const fact of ["用户ID", "角色", "普通用户", "总Token数"]) await page.getByText(fact, { exact: true }).waitFor();
+  await page.getByRole("button", { name: "激活" }).click();
+  await page.getByRole("button", { name: "暂停" }).waitFor();
+  await page.getByRole("link", { name: "操作日志" }).click();
+  await page.getByLabel("操作", { exact: true }).selectOption("update_status");
+  await page.getByRole("button", { name: "筛选" }).click();
+  await page.getByText("共 2 条").waitFor();
+  await page.getByText("暂停用户").waitFor();
+  await page.getByText("激活用户").waitFor();
+  expect(errors).toEqual([]);
+}, 60_000);
+
+test("step 4: a user looks through the usage by days, model and key, and the total is the whole range's", async () => {
+  const { page, errors } = await aPage();
+  await logIn(page, user);
+  for (const figure of ["账户余额", "API密钥数", "今日消费", "今日请求数"]) {
+    await page.getByText(figure, { exact: true }).waitFor();
+  }
+  await page.getByRole("link", { name: "查看使用记录" }).click();
+  await page.getByText(/总计: 17 tokens, \$0\.000004（1 次请求）/).waitFor();
+  await page.getByLabel("模型").selectOption("gpt-4o-mini");
+  await page.getByRole("button", { name: "筛选" }).click();
+  await page.waitForURL(/model=gpt-4o-mini/);
+  await page.getByText("总计: 17 tokens").waitFor();
+  await page.getByLabel("开始日期").fill("2020-01-01");
+  await page.getByLabel("结束日期").fill("2020-01-31");
+  await page.getByRole("button", { name: "筛选" }).click();
+  await page.getByText("这段时间没有使用记录").waitFor();
+  expect(errors).toEqual([]);
 }, 60_000);
 
 test("an admin changes a price, an upstream and the settings", async () => {
@@ -279,7 +330,13 @@ test("in English, on a phone, by the keyboard alone: a key is created", async ()
     await page.goto(gateway.web + address);
     expect(await page.evaluate("document.documentElement.scrollWidth"), address).toBeLessThanOrEqual(390);
   }
-  expect(errors).toEqual([]);
+  const boss = await aPage({ locale: "en-US", viewport: { width: 390, height: 844 } });
+  await logIn(boss.page, owner);
+  for (const address of ["", "/users", "/codes", "/prices", "/prices/gpt-5-mini", "/upstreams", "/settings", "/logs"]) {
+    await boss.page.goto(`${gateway.web}/admin${address}`);
+    expect(await boss.page.evaluate("document.documentElement.scrollWidth"), address).toBeLessThanOrEqual(390);
+  }
+  expect([...errors, ...boss.errors]).toEqual([]);
 }, 60_000);
 
 test("without JavaScript: set-up, log-in, log-out, language and theme", async () => {

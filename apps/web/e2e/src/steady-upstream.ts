@@ -33,6 +33,14 @@ export async function startSteadyUpstream({ waitMs = 10, pieceMs = 5 } = {}): Pr
         }
         res.writeHead(200, { "content-type": "text/event-stream" });
         const send = (chunk: object) => res.write(`data: ${JSON.stringify(chunk)}\n\n`);
+        if (req.url?.endsWith("/responses")) {
+          const completed = { type: "response.completed", response: { id, status: "completed", usage } };
+          send({ type: "response.created", response: { id: completed.response.id, status: "in_progress" } });
+          send({ type: "response.output_text.delta", delta: "one two three four five" });
+          send(completed);
+          res.end();
+          return;
+        }
         for (const content of ["one ", "two ", "three ", "four ", "five"]) {
           send({ id, choices: [{ index: 0, delta: { content } }] });
           await sleep(pieceMs);

@@ -303,7 +303,7 @@ function createBatchConnection(pool: Database["pool"]): BatchConnection {
       try {
         return await client.query<Row>(batchQuery(values));
       } catch (error) {
-        if (isLost(error)) giveBack(error as Error);
+        if (isLost(error) || isUnanswered(error)) giveBack(error as Error);
         throw error;
       }
     },
@@ -325,6 +325,9 @@ function isLost(error: unknown): boolean {
   const { code = "", message = "" } = error as { code?: string; message?: string };
   return lostConnection.test(code) || lostConnection.test(message);
 }
+
+/** What the server is still busy with, or will never say, makes the connection useless; the batch is not sent again. */
+const isUnanswered = (error: unknown): boolean => (error as Error).message === "Query read timeout";
 
 /** Runs the batch; where the connection broke and nobody knows whether it committed, runs the same batch once more. */
 async function callTwiceIfLost(connection: BatchConnection, values: string[]): Promise<Row[]> {

@@ -23,7 +23,7 @@ export const settingsSchema = z.strictObject({
   minimumTopUpNanoUsd: z
     .string()
     .regex(/^\d{1,18}$/)
-    .default("5000000000"),
+    .default("10000000000"),
   /** Whether an upstream may lie in a private network (Ollama, vLLM); it also allows plain http. */
   allowsPrivateUpstreams: z.boolean().default(false),
   /** A balance below it is low, nano-USD: its user sees a note, and whoever runs the gateway is told. Zero: never. */
