@@ -53,15 +53,15 @@ export default function ApiKeys() {
   const format = useFormat();
   const { keys, apiUrl } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
-  const [params, setParams] = useSearchParams();
-  const isCreating = params.has("create");
-  const setCreating = (isOpen: boolean) => setParams(isOpen ? { create: "" } : {}, { replace: true });
+  const [params] = useSearchParams();
+  // The address opens the dialog and nothing more: to change it when a key has come would break off the list's reload.
+  const [isCreating, setCreating] = useState(params.has("create"));
   const [shown, setShown] = useState<string | null>(null);
   useEffect(() => {
     if (!answer?.secret) return;
     setShown(answer.secret);
-    setParams({}, { replace: true });
-  }, [answer, setParams]);
+    setCreating(false);
+  }, [answer]);
   return (
     <>
       <PageHead title={t.keys.title}>
