@@ -22,7 +22,9 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
   return {
     of: (req) => {
       let address = peerOf(req);
-      const hops = textOf(req.headers["x-forwarded-for"]).split(",");
+      const forwarded = req.headers["x-forwarded-for"];
+      if (forwarded === undefined) return address;
+      const hops = textOf(forwarded).split(",");
       while (trusted.has(address)) {
         const hop = plainAddress(hops.pop()?.trim() ?? "");
         if (isIP(hop) === 0) break;

@@ -149,7 +149,15 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       const { defaultMaxOutputTokens } = settings;
       const held = await holdCall(
         { ledger, prices: prices.book, defaultMaxOutputTokens },
-        { ...request, accountId: caller.accountId, apiKeyId: caller.apiKeyId },
+        {
+          id: request.id,
+          accountId: caller.accountId,
+          apiKeyId: caller.apiKeyId,
+          endpoint: request.endpoint,
+          model: request.model,
+          hasOutput: request.hasOutput,
+          bound: request.bound,
+        },
       ).catch((error: unknown) => {
         // The hold may stand although its answer was lost: nothing goes upstream under it, so it is given back.
         // Nobody waits for that: where the database does not answer, it takes as long as that lasts.
@@ -277,19 +285,30 @@ const defaultLimitsOf = (settings: Settings) => ({
   concurrentRequests: settings.defaultConcurrentRequests,
 });
 
+/** Member by member: to copy "all but two" costs as much as the whole rest of it, and this runs for each call. */
 function orderOf(settlement: Settlement): SettleOrder {
   const { hold } = settlement;
   if (settlement.outcome === "released") return { release: hold.id };
   const { version } = hold.grant as HeldCall;
   const { usage, serviceTier } = settlement;
   return {
-    capture: { ...withoutHold(settlement), id: hold.id, costNanoUsd: costNanoUsd(version.prices, usage, serviceTier) },
+    capture: {
+      id: hold.id,
+      costNanoUsd: costNanoUsd(version.prices, usage, serviceTier),
+      usage,
+      basis: settlement.basis,
+      flags: settlement.flags,
+      servedModel: settlement.servedModel,
+      serviceTier,
+      upstreamId: settlement.upstreamId,
+      upstreamRequestId: settlement.upstreamRequestId,
+      upstreamResponseId: settlement.upstreamResponseId,
+      status: settlement.status,
+      isStream: settlement.isStream,
+      timeToFirstByteMs: settlement.timeToFirstByteMs,
+      latencyMs: settlement.latencyMs,
+    },
   };
-}
-
-function withoutHold<Captured extends { hold: Hold; outcome: string }>(settlement: Captured) {
-  const { hold: _hold, outcome: _outcome, ...rest } = settlement;
-  return rest;
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

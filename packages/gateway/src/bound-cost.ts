@@ -51,7 +51,8 @@ export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts 
   const model = valueOf(body, "model");
   if (typeof model !== "string" || model === "") throw new BodyError("you must provide a model parameter", "model");
   if (model.length > 256) throw new BodyError("The name of the model is too long.", "model");
-  refuseWhatCannotBeBilled(body);
+  const text = latin1Of(body.bytes);
+  refuseWhatCannotBeBilled(body, text);
   const isStream = readBoolean(body, "stream") ?? false;
   const options = valueOf(body, "stream_options");
   const wantsUsageChunk = isObject(options) && options.include_usage === true;
@@ -59,13 +60,13 @@ export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts 
   if (previous !== null && typeof previous !== "string") {
     throw new BodyError("previous_response_id must be a string.", "previous_response_id");
   }
-  const bound = readBound(endpoint, body, previous);
+  const bound = readBound(endpoint, body, { text, previousResponseId: previous });
   const mustCapTools = Object.keys(bound.hosted).length > 0 && readCount(body, "max_tool_calls") === null;
   const toolCallCap = mustCapTools ? defaultMaxToolCalls : null;
   return { model, isStream, wantsUsageChunk, previousResponseId: previous, bound, toolCallCap };
 }
 
-function refuseWhatCannotBeBilled(body: ScannedBody): void {
+function refuseWhatCannotBeBilled(body: ScannedBody, text: string): void {
   if (readBoolean(body, "background") === true) {
     throw new BodyError("Background responses are not offered here.", "background");
   }
@@ -73,11 +74,14 @@ function refuseWhatCannotBeBilled(body: ScannedBody): void {
   if (conversation !== undefined && conversation !== null) {
     throw new BodyError("Stored conversations are not offered here.", "conversation");
   }
-  if (fileId.test(latin1Of(body.bytes))) throw new BodyError("Stored files are not offered here.", "file_id");
+  if (fileId.test(text)) throw new BodyError("Stored files are not offered here.", "file_id");
 }
 
-function readBound(endpoint: Endpoint, body: ScannedBody, previousResponseId: string | null): CostBound {
-  const text = latin1Of(body.bytes);
+function readBound(
+  endpoint: Endpoint,
+  body: ScannedBody,
+  { text, previousResponseId }: { text: string; previousResponseId: string | null },
+): CostBound {
   const images = text.includes("image") ? (text.match(/"(?:image_url|input_image)"/g)?.length ?? 0) : 0;
   const tools = valueOf(body, "tools");
   const hasHostedTool =

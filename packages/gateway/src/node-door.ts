@@ -115,7 +115,10 @@ function faultOfHead(req: IncomingMessage): string | null {
   if (!req.url?.startsWith("/")) return "The request target must be a path.";
   if (req.headers.upgrade !== undefined) return "This address cannot be upgraded.";
   let hosts = 0;
-  for (let i = 0; i < req.rawHeaders.length; i += 2) if (req.rawHeaders[i]?.toLowerCase() === "host") hosts++;
+  for (let i = 0; i < req.rawHeaders.length; i += 2) {
+    const name = req.rawHeaders[i];
+    if (name?.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
   return hosts > 1 ? "The request names two hosts." : null;
 }
 

@@ -209,7 +209,7 @@ async function flush(
     ...holdColumns(holds),
     instance.id,
     String(instance.epoch),
-    plainArray([limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests]),
+    plainArray([limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests], (limit) => limit),
   ]);
   const settled = new Map<string, Row>();
   const held = new Map<string, Row>();
@@ -225,16 +225,16 @@ const settledIdOf = (order: SettleOrder) => ("capture" in order ? order.capture.
 
 /** One array per column, in the order of `ledger_batch`'s parameters. */
 function settleColumns(orders: SettleOrder[]): string[] {
-  const captures = orders.map((order) => ("capture" in order ? order.capture : null));
-  const plain = (pick: (capture: Capture) => Plain) => plainArray(captures.map((capture) => capture && pick(capture)));
+  const plain = (pick: (capture: Capture) => Plain) =>
+    plainArray(orders, (order) => ("capture" in order ? pick(order.capture) : null));
   const text = (pick: (capture: Capture) => string | null) =>
-    textArray(captures.map((capture) => capture && pick(capture)));
+    textArray(orders, (order) => ("capture" in order ? pick(order.capture) : null));
   return [
-    plainArray(orders.map(settledIdOf)),
-    plainArray(captures.map((capture) => capture !== null)),
+    plainArray(orders, settledIdOf),
+    plainArray(orders, (order) => "capture" in order),
     plain((capture) => capture.costNanoUsd),
     plain((capture) => capture.basis),
-    text((capture) => textArray(capture.flags)),
+    text((capture) => (capture.flags.length === 0 ? "{}" : textArray(capture.flags, (flag) => flag))),
     text((capture) => JSON.stringify(capture.usage)),
     plain((capture) => inputTokensOf(capture.usage)),
     plain((capture) => capture.usage.output ?? 0),
@@ -250,29 +250,40 @@ function settleColumns(orders: SettleOrder[]): string[] {
   ];
 }
 
-function holdColumns(orders: HoldOrder[]): string[] {
-  const plain = (pick: (order: HoldOrder) => Plain) => plainArray(orders.map(pick));
-  return [
-    plain((order) => order.id),
-    plain((order) => order.accountId),
-    plain((order) => order.apiKeyId),
-    plain((order) => order.amountNanoUsd),
-    plain((order) => order.minAmountNanoUsd),
-    plain((order) => order.priceVersionId),
-    textArray(orders.map((order) => order.endpoint)),
-    textArray(orders.map((order) => order.model)),
-    plain((order) => order.inputTokensBound),
-  ];
-}
+const holdColumns = (orders: HoldOrder[]): string[] => [
+  plainArray(orders, (order) => order.id),
+  plainArray(orders, (order) => order.accountId),
+  plainArray(orders, (order) => order.apiKeyId),
+  plainArray(orders, (order) => order.amountNanoUsd),
+  plainArray(orders, (order) => order.minAmountNanoUsd),
+  plainArray(orders, (order) => order.priceVersionId),
+  textArray(orders, (order) => order.endpoint),
+  textArray(orders, (order) => order.model),
+  plainArray(orders, (order) => order.inputTokensBound),
+];
 
 type Plain = string | number | bigint | boolean | null;
 
 /** PostgreSQL's text of an array of numbers, ids and words, which need no quotes; an empty word is none. */
-const plainArray = (values: Plain[]): string =>
-  `{${values.map((value) => (value === "" ? "NULL" : (value ?? "NULL"))).join(",")}}`;
+function plainArray<Item>(items: Item[], pick: (item: Item) => Plain): string {
+  let text = "{";
+  for (const item of items) {
+    const value = pick(item);
+    text += value === null || value === "" ? "NULL," : `${value},`;
+  }
+  return closed(text);
+}
 
-const textArray = (values: (string | null)[]): string =>
-  `{${values.map((value) => (value === null ? "NULL" : quoted(value))).join(",")}}`;
+function textArray<Item>(items: Item[], pick: (item: Item) => string | null): string {
+  let text = "{";
+  for (const item of items) {
+    const value = pick(item);
+    text += value === null ? "NULL," : `${quoted(value)},`;
+  }
+  return closed(text);
+}
+
+const closed = (text: string): string => (text === "{" ? "{}" : `${text.slice(0, -1)}}`);
 
 /** PostgreSQL's text has no NUL; one in an upstream's answer must not stop a whole batch. */
 const quoted = (text: string): string =>
