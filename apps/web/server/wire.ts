@@ -35,6 +35,7 @@ import {
   type HeldCall,
   type LoadedPrices,
   type OpenUpstream,
+  type RecallResponse,
   type Secrets,
   type Settings,
   type SettleOrder,
@@ -214,7 +215,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   };
   const gateway = createGateway(ports, { upstreamPolicy: () => upstreamPolicyOf(known.settings) });
   const verifyJob = startVerifyJob(db, log);
-  const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, log });
+  const recall: RecallResponse = (response) => gateway.recallResponse(response);
+  const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, recall, log });
   const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
   const sightings = () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now()));
   const alertJobs = startAlertJobs(db, { secrets, send: sendAlert, sightings, log });
@@ -357,12 +359,13 @@ type JobParts = {
   spoolFolder: string;
   keys: ReturnType<typeof createKeyRing>;
   refresh: (topic: null) => Promise<void>;
+  recall: RecallResponse;
   log: Log;
 };
 
 /** The lease every 5 s, the reaper every 2 s, the spool every second, what is known every 30 s in case word of a change was lost. */
 function startJobs(db: Database, parts: JobParts): { stop(): void } {
-  const { instance, ledger, spool, spoolFolder, keys, refresh, log } = parts;
+  const { instance, ledger, spool, spoolFolder, keys, refresh, recall, log } = parts;
   // After an outage of the database every lease has run out: all processes first get the time to renew theirs.
   let mayReapAtMs = Date.now() + leaseMs / 2;
   const beat = async () => {
@@ -380,7 +383,7 @@ function startJobs(db: Database, parts: JobParts): { stop(): void } {
       // What a dead process knew exactly comes before what can only be estimated.
       const adopted = await adoptSpools(db, spoolFolder, ledger);
       if (adopted > 0) log("warn", "spool_adopted", { settlements: adopted });
-      const reaped = await reapOrphans(db, ledger);
+      const reaped = await reapOrphans(db, ledger, recall);
       if (reaped > 0) log("warn", "orphans_settled", { holds: reaped });
     } catch (error) {
       log("error", "reap_failed", { error: (error as Error).message });

@@ -37,6 +37,7 @@ export {
   leaseMs,
   openInstance,
   reapOrphans,
+  type RecallResponse,
   renewLease,
   type Instance,
 } from "./ledger/instance.ts";

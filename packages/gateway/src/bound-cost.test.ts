@@ -44,6 +44,16 @@ test("hosted tools are bounded by the client's own cap, or by one that is sent u
   expect([own.bound.hosted, own.toolCallCap]).toEqual([{}, null]);
 });
 
+test.each([
+  ["by its model", { model: "gpt-4o-search-preview" }],
+  ["as it is asked to", { web_search_options: {} }],
+])("a chat completion that searches the web (%s) is one search, and reads what it finds", (_why, body) => {
+  const { bound, toolCallCap } = factsOf("chat.completions", body);
+  expect(bound).toMatchObject({ hosted: { web_search_call: 1 }, isInputRemote: true });
+  expect(toolCallCap).toBeNull();
+  expect(boundOf("responses", body).hosted).toEqual({});
+});
+
 test.each(["code_interpreter", "shell"])("a stored container is refused: nobody here can own it (%s)", (type) => {
   const named = { type: "container_reference", container_id: "cntr_1" };
   const tool = type === "shell" ? { type, environment: named } : { type, container: "cntr_1" };

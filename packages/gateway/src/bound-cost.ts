@@ -3,7 +3,7 @@
  * the body's bytes bound its input; the client's cap times the choices bounds its output.
  */
 import type { Endpoint } from "./endpoints.ts";
-import { boundHostedTools, defaultMaxToolCalls } from "./hosted-tools.ts";
+import { boundHostedTools, defaultMaxToolCalls, oneSearch } from "./hosted-tools.ts";
 import type { CostBound } from "./ports.ts";
 import { BodyError, valueOf, type ScannedBody } from "./scan-body.ts";
 
@@ -25,6 +25,7 @@ export const billingKeys: ReadonlySet<string> = new Set([
   "previous_response_id",
   "tools",
   "max_tool_calls",
+  "web_search_options",
   "safety_identifier",
 ]);
 
@@ -61,7 +62,8 @@ export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts 
     throw new BodyError("previous_response_id must be a string.", "previous_response_id");
   }
   const bound = readBound(endpoint, body, { text, previousResponseId: previous });
-  const mustCapTools = Object.keys(bound.hosted).length > 0 && readCount(body, "max_tool_calls") === null;
+  const mustCapTools =
+    endpoint.name === "responses" && Object.keys(bound.hosted).length > 0 && readCount(body, "max_tool_calls") === null;
   const toolCallCap = mustCapTools ? defaultMaxToolCalls : null;
   return { model, isStream, wantsUsageChunk, previousResponseId: previous, bound, toolCallCap };
 }
@@ -94,20 +96,32 @@ function readBound(
   const perPrompt = Math.max(readCount(body, "n") ?? 1, readCount(body, "best_of") ?? 1);
   if (perPrompt > maxChoices) throw new BodyError(`n must be at most ${maxChoices}.`, "n");
   const prediction = body.spans.prediction;
+  const isSearch = endpoint.name === "chat.completions" && doesSearch(body);
   return {
     inputTokens: body.bytes.length + images * maxTokensPerImage,
     isInputRemote:
       hasHostedTool ||
+      isSearch ||
       previousResponseId !== null ||
       (images === 0 && pointers.test(text)) ||
       isStoredPrompt(endpoint, body),
     outputTokens: caps.length > 0 ? Math.max(...caps) : null,
     choices: prompts * perPrompt,
     extraOutputTokens: prediction ? prediction.end - prediction.start : 0,
-    hosted: endpoint.name === "responses" ? boundHostedTools(tools, readCount(body, "max_tool_calls")) : {},
+    hosted:
+      endpoint.name === "responses"
+        ? boundHostedTools(tools, readCount(body, "max_tool_calls"))
+        : isSearch
+          ? oneSearch
+          : {},
     serviceTier: readServiceTier(body),
   };
 }
+
+/** A chat completion searches the web once where it is asked to, and always with a model that is made for it. */
+const doesSearch = (body: ScannedBody) =>
+  (valueOf(body, "web_search_options") ?? null) !== null ||
+  /-search-(?:preview|api)/.test(String(valueOf(body, "model")));
 
 /** In responses, `prompt` names a template that lies with the provider. */
 const isStoredPrompt = (endpoint: Endpoint, body: ScannedBody) =>

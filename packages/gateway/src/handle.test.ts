@@ -47,6 +47,13 @@ test("a whole answer passes as its bytes and is captured by its own usage and ti
   ]);
 });
 
+test("a chat completion that searches the web pays for its search", async () => {
+  const up = await start((res) => sendJson(res, answer));
+  await post(up, '{"model":"m","messages":[],"web_search_options":{}}');
+  expect(up.settlements).toMatchObject([{ usage: { output: 2, web_search_call: 1 } }]);
+  expect(up.bodies[0]).not.toContain("max_tool_calls");
+});
+
 test("the upstream gets the client's bytes with the user's hash put in, and the operator's key", async () => {
   const up = await start((res) => sendJson(res, answer));
   await post(up, '{"model":"m",  "seed":12345678901234567890}');

@@ -13,6 +13,7 @@ import { defaultHeartbeatMs } from "./heartbeat.ts";
 import { claimName, type NamedCall } from "./idempotency.ts";
 import { findRead } from "./reads.ts";
 import { noFacts } from "./meter-answer.ts";
+import { recallResponse, type RecalledResponse } from "./recall-response.ts";
 import { captureOf, relayAnswer } from "./relay.ts";
 import { createRequestId } from "./request-id.ts";
 import { BodyError, scanBody, valueOf, withMembers, type ScannedBody } from "./scan-body.ts";
@@ -42,6 +43,8 @@ export type Gateway = {
   /** Whether and why calls are kept away from an upstream. */
   vitals(upstream: Upstream): UpstreamVitals;
   probe: UpstreamClient["probe"];
+  /** What an ended response used, as the upstream that gave it knows; null: none says so. */
+  recallResponse(response: { id: string; inputTokensBound: number }): Promise<RecalledResponse | null>;
   /** From now on calls are answered with 503. */
   drain(): void;
   close(): Promise<void>;
@@ -249,6 +252,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     health: (upstream) => upstreams.health(upstream),
     vitals: (upstream) => upstreams.vitals(upstream),
     probe: (upstream, probeOptions) => upstreams.probe(upstream, probeOptions),
+    recallResponse: (response) => recallResponse(upstreams, ports.listUpstreams(), response),
     drain: () => {
       isDraining = true;
     },

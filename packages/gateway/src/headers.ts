@@ -27,9 +27,14 @@ export function upstreamHeaders(client: Incoming, upstream: Upstream, userId: st
   if (typeof idempotencyKey === "string") headers["idempotency-key"] = ownIdempotencyKey(idempotencyKey, userId);
   const wanted = valuesOf(client["openai-beta"]).filter((beta) => betas.has(beta));
   if (wanted.length > 0) headers["openai-beta"] = wanted.join(", ");
-  headers.authorization = `Bearer ${upstream.apiKey}`;
   // The side parser reads the answer as it passes, so it must not be compressed.
   headers["accept-encoding"] = "identity";
+  return Object.assign(headers, operatorHeaders(upstream));
+}
+
+/** Who pays the provider. */
+export function operatorHeaders(upstream: Upstream): Record<string, string> {
+  const headers: Record<string, string> = { authorization: `Bearer ${upstream.apiKey}` };
   if (upstream.organization) headers["openai-organization"] = upstream.organization;
   if (upstream.project) headers["openai-project"] = upstream.project;
   return headers;

@@ -80,6 +80,8 @@ export type StreamMeter = {
   /** Tokens that came out so far, as a tokenizer counts them. */
   observedTokens(): Promise<number>;
   hasOutput(): boolean;
+  /** How many events came so far. */
+  taken(): number;
 };
 
 /** Events are kept as text and are parsed only where somebody asks for `observedTokens`, or when they grow large. */
@@ -89,6 +91,7 @@ export function createStreamMeter(isResponses: boolean): StreamMeter {
   let unreadChars = 0;
   let counted: Promise<number> = Promise.resolve(0);
   let hasOutput = false;
+  let taken = 0;
 
   function fold(): void {
     const text = unread.map(outputOf).join("");
@@ -139,6 +142,7 @@ export function createStreamMeter(isResponses: boolean): StreamMeter {
   return {
     facts,
     take: ({ name, data }) => {
+      taken++;
       if (data === null) return "plain";
       return isResponses ? takeResponses(name, data) : takeChat(data);
     },
@@ -147,6 +151,7 @@ export function createStreamMeter(isResponses: boolean): StreamMeter {
       return counted;
     },
     hasOutput: () => hasOutput,
+    taken: () => taken,
   };
 }
 

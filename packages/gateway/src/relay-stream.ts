@@ -28,7 +28,7 @@ export async function* relayStream(
   const isResponses = exchange.endpoint.name === "responses";
   const meter = createStreamMeter(isResponses);
   const settleOnce = createSettleOnce(ports, exchange, answer, meter);
-  const checkpoint = createCheckpoints(ports, exchange, meter);
+  const checkpoints = startCheckpoints(ports, exchange, meter);
   const source = eventsOf(answer);
   let events: SseEvent[] = [];
   let taken = 0;
@@ -59,7 +59,6 @@ export async function* relayStream(
         if (!isHidden) yield event.raw;
         if (kind === "error") throw new Error("The upstream reported an error in its stream.");
       }
-      checkpoint();
     }
     isOver = true;
     if (!isWhole) throw new Error("The upstream's stream ended before its last event.");
@@ -74,9 +73,10 @@ export async function* relayStream(
     heartbeat.stop();
     // The client gave the stream back. Without a signal it is one that is read to its end all the same.
     if (!isOver && exchange.signal === null) {
-      isWhole = (await readToEnd(withFirst(events.slice(taken), source), meter, checkpoint)) || isWhole;
+      isWhole = (await readToEnd(withFirst(events.slice(taken), source), meter)) || isWhole;
     }
     answer.body.destroy();
+    clearInterval(checkpoints);
     await settleOnce.settle(isWhole).finally(() => exchange.done(exchange.record));
   }
 }
@@ -118,11 +118,7 @@ async function* withFirst<Item>(first: Item, rest: AsyncIterable<Item>): AsyncGe
 }
 
 /** Meters what is left of a stream that nobody reads any more. Answers whether it ended whole. */
-async function readToEnd(
-  batches: AsyncIterable<SseEvent[] | Uint8Array>,
-  meter: StreamMeter,
-  checkpoint: () => void,
-): Promise<boolean> {
+async function readToEnd(batches: AsyncIterable<SseEvent[] | Uint8Array>, meter: StreamMeter): Promise<boolean> {
   let isWhole = false;
   try {
     for await (const batch of batches) {
@@ -130,7 +126,6 @@ async function readToEnd(
         const kind = meter.take(event);
         isWhole ||= kind === "terminal" || (kind === "usage" && meter.facts.usage !== null);
       }
-      checkpoint();
     }
   } catch {
     // It broke off: what came so far is charged.
@@ -164,17 +159,15 @@ function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnsw
   };
 }
 
-/** Writes down, after the first byte and then every 2 s, what a settlement after a crash would need. */
-function createCheckpoints(ports: Ports, exchange: Exchange, meter: StreamMeter): () => void {
-  let nextAtMs = 0;
-  return () => {
-    const nowMs = ports.now();
-    if (nowMs < nextAtMs) return;
-    nextAtMs = nowMs + checkpointEveryMs;
-    // A stream that is over within the first 2 s never needs one: its estimate is made from what the hold knows.
-    if (nowMs - exchange.startedAtMs < checkpointEveryMs) return;
+/** Every 2 s of a stream, also of one that is silent, what a settlement after a crash would need is written down. */
+function startCheckpoints(ports: Ports, exchange: Exchange, meter: StreamMeter): NodeJS.Timeout {
+  let writtenAt = -1;
+  const timer = setInterval(() => {
+    if (meter.taken() === writtenAt) return;
+    writtenAt = meter.taken();
     void writeCheckpoint(ports, exchange, meter);
-  };
+  }, checkpointEveryMs);
+  return timer.unref();
 }
 
 async function writeCheckpoint(ports: Ports, exchange: Exchange, meter: StreamMeter): Promise<void> {

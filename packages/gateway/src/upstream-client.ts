@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { errors, Pool } from "undici";
-import { upstreamHeaders } from "./headers.ts";
+import { operatorHeaders, upstreamHeaders } from "./headers.ts";
 import type { Attempt, Upstream } from "./ports.ts";
 import { createConnector } from "./public-connector.ts";
 import { createUpstreamBody, type FedBody, type UpstreamBody } from "./upstream-body.ts";
@@ -67,6 +67,8 @@ export type UpstreamClient = {
     upstream: Pick<Upstream, "baseUrl" | "apiKey">,
     options: { allowsPrivateAddresses: boolean },
   ): Promise<{ status: number } | { error: Error & { code?: string } }>;
+  /** What lies behind an address; never paid for. @throws Error where there is no answer within `timeoutMs` */
+  read(upstream: Upstream, path: string, timeoutMs: number): Promise<{ status: number; body: Uint8Array }>;
   close(): Promise<void>;
 };
 
@@ -232,6 +234,17 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
       } catch (error) {
         return { error: error as Error };
       }
+    },
+    read: async (upstream, path, timeoutMs) => {
+      const { origin, basePath } = addressOf(upstream.baseUrl);
+      const { timeouts, allowsPrivateAddresses } = policy();
+      const { statusCode, body } = await poolOf(origin, allowsPrivateAddresses, timeouts.connectMs).request({
+        path: basePath + path,
+        method: "GET",
+        headers: operatorHeaders(upstream),
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      return { status: statusCode, body: await body.bytes() };
     },
     close: async () => {
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));

@@ -5,6 +5,7 @@ import { Submit } from "../components/ui/button";
 import { FormFault, Note } from "../components/ui/field";
 import { Empty, PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin } from "../guards";
+import { useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.prices.proposalsTitle);
@@ -42,6 +43,7 @@ const tiersInShort = (tiers: Record<string, number>): string =>
 
 export default function Proposals() {
   const t = useTexts();
+  const format = useFormat();
   const { proposals } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   return (
@@ -69,7 +71,7 @@ export default function Proposals() {
                 </tr>
               </thead>
               <tbody>
-                {proposals.map(({ model, before, after, tiers }) => (
+                {proposals.map(({ model, before, after, tiers, maxOutputTokens }) => (
                   <tr key={model}>
                     <td data-label={t.prices.columns.model}>
                       <label className="inline-flex items-center gap-2.5 font-medium">
@@ -84,6 +86,11 @@ export default function Proposals() {
                     <td data-label={t.prices.after}>
                       {inShort(after, t.usage.classes)}
                       {tiers && <div>{tiersInShort(tiers.after)}</div>}
+                      {maxOutputTokens && (
+                        <div>
+                          {t.prices.maxOutput} {format.count(maxOutputTokens)}
+                        </div>
+                      )}
                     </td>
                   </tr>
                 ))}

@@ -60,6 +60,7 @@ export const prices = router({
           before: z.array(band).nullable(),
           after: z.array(band),
           tiers: z.strictObject({ before: multipliers, after: multipliers }).nullable(),
+          maxOutputTokens: z.number().nullable(),
         }),
       ),
     )

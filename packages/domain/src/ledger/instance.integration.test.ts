@@ -1,8 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { aCapture, aHold, aPayer } from "../testing/money.ts";
+import { aCapture, aHold, aPayer, dollar } from "../testing/money.ts";
 import { createCheckpoints } from "./checkpoints.ts";
-import { closeInstance, openInstance, reapOrphans } from "./instance.ts";
+import { closeInstance, openInstance, reapOrphans, type RecallResponse } from "./instance.ts";
 import { createLedger } from "./ledger.ts";
 import { verifyLedger } from "./verify.ts";
 
@@ -36,7 +37,8 @@ test("a dead one's hold is charged for its prompt, flagged, and the rest is free
   expect(charge).toMatchObject({ basis: "orphan", flags: ["process_died"], costNanoUsd: 25_000n });
 });
 
-test("with a checkpoint, what was seen of the output is charged too", async () => {
+/** Its upstream's response has an id, and 7 tokens of it were seen when its process died. */
+async function anOrphanWithACheckpoint() {
   const { dying, order, living } = await aHoldOfADyingProcess();
   const { id } = order;
   createCheckpoints(db).note({ id, upstreamResponseId: "resp_1", observedOutputTokens: 7, estimatedInputTokens: 20 });
@@ -44,6 +46,62 @@ test("with a checkpoint, what was seen of the output is charged too", async () =
     .poll(async () => (await db.prisma.hold.findUniqueOrThrow({ where: { id } })).estimatedInputTokens)
     .toBe(20n);
   await closeInstance(db, dying);
+  return { id, living };
+}
+
+test("what the provider says of the whole response is charged, exactly", async () => {
+  const { id, living } = await anOrphanWithACheckpoint();
+  const asked: unknown[] = [];
+  await reapOrphans(db, living, (response) => {
+    asked.push(response);
+    return Promise.resolve({
+      upstreamId: randomUUID(),
+      usage: { input: 21, output: 900 },
+      serviceTier: null,
+      servedModel: "m",
+    });
+  });
+  expect(asked).toEqual([{ id: "resp_1", inputTokensBound: 100 }]);
+  const charge = await db.prisma.charge.findUniqueOrThrow({ where: { holdId: id } });
+  expect(charge).toMatchObject({ basis: "exact", flags: ["process_died"], costNanoUsd: 21_000n + 1_800_000n });
+});
+
+test.each<[string, RecallResponse]>([
+  ["a provider that knows nothing", () => Promise.resolve(null)],
+  ["a provider that fails", () => Promise.reject(new Error("down"))],
+  [
+    "an answer above the hold",
+    () =>
+      Promise.resolve({ upstreamId: randomUUID(), usage: { output: 10 ** 9 }, serviceTier: null, servedModel: null }),
+  ],
+])("%s leaves what was seen", async (_what, recall) => {
+  const { id, living } = await anOrphanWithACheckpoint();
+  await reapOrphans(db, living, recall);
+  const charge = await db.prisma.charge.findUniqueOrThrow({ where: { holdId: id } });
+  expect(charge).toMatchObject({ basis: "orphan", costNanoUsd: 20_000n + 14_000n });
+});
+
+test("a provider that takes its time holds nobody up: after a second the rest is settled by what was seen", async () => {
+  const dying = await openInstance(db);
+  const payer = await aPayer(db, { balanceNanoUsd: 10n * dollar });
+  const ledger = createLedger(db.pool, dying);
+  const orders = Array.from({ length: 40 }, () => aHold(payer));
+  await Promise.all(orders.map((order) => ledger.hold(order)));
+  await db.prisma.hold.updateMany({ data: { upstreamResponseId: "resp_1" } });
+  await closeInstance(db, dying);
+  let asked = 0;
+  const slow = () => {
+    asked++;
+    return new Promise<null>((resolve) => setTimeout(resolve, 1_100, null));
+  };
+  const startedAtMs = Date.now();
+  expect(await reapOrphans(db, createLedger(db.pool, await openInstance(db)), slow)).toBe(40);
+  expect(asked).toBe(16);
+  expect(Date.now() - startedAtMs).toBeLessThan(5_000);
+});
+
+test("with a checkpoint, what was seen of the output is charged too", async () => {
+  const { id, living } = await anOrphanWithACheckpoint();
   await reapOrphans(db, living);
   const charge = await db.prisma.charge.findUniqueOrThrow({ where: { holdId: id } });
   expect(charge).toMatchObject({ costNanoUsd: 20_000n + 14_000n, upstreamResponseId: "resp_1" });

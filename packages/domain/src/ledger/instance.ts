@@ -4,9 +4,9 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
-import { costNanoUsd } from "../prices/cost.ts";
+import { costNanoUsd, type UsageUnits } from "../prices/cost.ts";
 import { pricesFromJson, type PricesJson } from "../prices/prices-json.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Capture, Ledger } from "./ledger.ts";
 
 export type Instance = { id: string; epoch: bigint };
 
@@ -70,14 +70,32 @@ type Orphan = {
   markup_ppm: number;
 };
 
+/** What a provider says that an ended response used; null: it does not know it, or does not say. */
+export type RecallResponse = (response: { id: string; inputTokensBound: number }) => Promise<{
+  upstreamId: string;
+  usage: UsageUnits;
+  serviceTier: string | null;
+  servedModel: string | null;
+} | null>;
+
+/** So many responses are asked for at once, */
+const recalledAtOnce = 16;
+/** and so long: what is then not known is settled by what was seen, so that no hold of a dead process stays open. */
+const recallingMs = 1_000;
+
 /** A token of English text is about four bytes; used where the process died before it had counted. */
 const bytesPerToken = 4n;
 
 /**
- * Settles the open holds of dead instances: the prompt and what was seen of the output, never above the hold, flagged so
- * that an admin can give it back. Several processes may do it at once: a hold is settled once. Answers how many were.
+ * Settles the open holds of dead instances: by what the provider says of the response, or else by the prompt and what was
+ * seen of the output, never above the hold, flagged so that an admin can give it back. Several processes may do it at
+ * once: a hold is settled once. Answers how many were.
  */
-export async function reapOrphans({ pool }: Pick<Database, "pool">, ledger: Ledger): Promise<number> {
+export async function reapOrphans(
+  { pool }: Pick<Database, "pool">,
+  ledger: Ledger,
+  recall: RecallResponse = () => Promise.resolve(null),
+): Promise<number> {
   const { rows } = await pool.query<Orphan>(
     `SELECT h.id, h.amount_nano_usd, h.input_tokens_bound, h.estimated_input_tokens, h.observed_output_tokens,
        h.upstream_response_id, (extract(epoch FROM now() - h.created_at) * 1000)::int AS age_ms, p.prices, p.markup_ppm
@@ -88,15 +106,36 @@ export async function reapOrphans({ pool }: Pick<Database, "pool">, ledger: Ledg
      JOIN price_version p ON p.id = h.price_version_id
      WHERE i.reaped_at IS NULL AND i.lease_until < now()`,
   );
-  const settled = await Promise.all(rows.map((orphan) => settleOrphan(ledger, orphan)));
   if (rows.length === 0) await pool.query(markReaped);
-  return settled.filter(Boolean).length;
+  const untilMs = Date.now() + recallingMs;
+  let settled = 0;
+  for (let at = 0; at < rows.length; at += recalledAtOnce) {
+    const captures = rows.slice(at, at + recalledAtOnce).map(async (orphan) => {
+      const recalled = Date.now() < untilMs ? await recallOrphan(recall, orphan) : null;
+      return ledger.capture({ ...orphanCapture(orphan), ...(recalled ?? seenOf(orphan)) });
+    });
+    settled += (await Promise.all(captures)).filter(({ didSettle }) => didSettle).length;
+  }
+  return settled;
 }
 
 /** A process that was only slow may still commit what it had begun, so that a dead one is looked at for a while. */
 const markReaped = `UPDATE instance SET reaped_at = now() WHERE reaped_at IS NULL AND lease_until < now() - interval '2 minutes'`;
 
-async function settleOrphan(ledger: Ledger, orphan: Orphan): Promise<boolean> {
+type Evidence = Pick<Capture, "usage" | "costNanoUsd" | "basis"> & Partial<Capture>;
+
+/** Exact, where the provider has the whole response and it costs no more than was held for it. */
+async function recallOrphan(recall: RecallResponse, orphan: Orphan): Promise<Evidence | null> {
+  const { upstream_response_id: id, input_tokens_bound } = orphan;
+  if (id === null) return null;
+  const recalled = await recall({ id, inputTokensBound: Number(input_tokens_bound) }).catch(() => null);
+  if (!recalled) return null;
+  const prices = pricesFromJson(orphan.prices, orphan.markup_ppm);
+  const cost = costNanoUsd(prices, recalled.usage, recalled.serviceTier);
+  return cost <= orphan.amount_nano_usd ? { ...recalled, costNanoUsd: cost, basis: "exact" } : null;
+}
+
+function seenOf(orphan: Orphan): Evidence {
   const input = orphan.estimated_input_tokens ?? (orphan.input_tokens_bound + bytesPerToken - 1n) / bytesPerToken;
   const prices = pricesFromJson(orphan.prices, orphan.markup_ppm);
   const usage = {
@@ -108,21 +147,19 @@ async function settleOrphan(ledger: Ledger, orphan: Orphan): Promise<boolean> {
   const isWithin = costNanoUsd(prices, usage, null) <= orphan.amount_nano_usd;
   // Above the hold nothing is charged for the output, and the prompt was held for in any case.
   const charged = isWithin ? usage : { ...usage, output: 0 };
-  const { didSettle } = await ledger.capture({
-    id: orphan.id,
-    costNanoUsd: costNanoUsd(prices, charged, null),
-    usage: charged,
-    basis: "orphan",
-    flags: ["process_died"],
-    servedModel: null,
-    serviceTier: null,
-    upstreamId: null,
-    upstreamRequestId: null,
-    upstreamResponseId: orphan.upstream_response_id,
-    status: 0,
-    isStream: orphan.upstream_response_id !== null,
-    timeToFirstByteMs: null,
-    latencyMs: orphan.age_ms,
-  });
-  return didSettle;
+  return { usage: charged, costNanoUsd: costNanoUsd(prices, charged, null), basis: "orphan" };
 }
+
+const orphanCapture = (orphan: Orphan) => ({
+  id: orphan.id,
+  flags: ["process_died"],
+  servedModel: null,
+  serviceTier: null,
+  upstreamId: null,
+  upstreamRequestId: null,
+  upstreamResponseId: orphan.upstream_response_id,
+  status: 0,
+  isStream: orphan.upstream_response_id !== null,
+  timeToFirstByteMs: null,
+  latencyMs: orphan.age_ms,
+});

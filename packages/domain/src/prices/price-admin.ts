@@ -148,6 +148,8 @@ export type PriceProposal = {
   after: PriceBandUsd[];
   /** What service tiers multiply tokens with; null where that stays as it is. */
   tiers: { before: Record<string, number>; after: Record<string, number> } | null;
+  /** The most that the model answers with, where it was not known here; null: it was, or still is not. */
+  maxOutputTokens: number | null;
 };
 
 /** Where the published prices differ from those that count here. What an admin set stays out of it. */
@@ -155,15 +157,16 @@ export async function proposePrices({ pool }: Pick<Database, "pool">, now = new 
   const { rows } = await pool.query<Row>(current);
   const known = new Map(rows.map((row) => [row.model, row]));
   const published = new Map(publishedPrices(now).map((price) => [price.model, price]));
-  return [...published.values()].flatMap(({ model, prices }): PriceProposal[] => {
+  return [...published.values()].flatMap(({ model, prices, maxOutputTokens }): PriceProposal[] => {
     const own = known.get(model);
     const after = bandsOf(prices);
-    if (!own) return [{ model, before: null, after, tiers: null }];
+    if (!own) return [{ model, before: null, after, tiers: null, maxOutputTokens }];
     const before = bandsOf(own.prices);
     const tiers = { before: multipliersOf(own.prices), after: multipliersOf(prices) };
     const isSameTiers = isDeepStrictEqual(tiers.before, tiers.after);
-    if (isSameTiers && inOrder(before) === inOrder(after)) return [];
-    return [{ model, before, after, tiers: isSameTiers ? null : tiers }];
+    const newMaximum = own.max_output_tokens === null ? maxOutputTokens : null;
+    if (isSameTiers && newMaximum === null && inOrder(before) === inOrder(after)) return [];
+    return [{ model, before, after, tiers: isSameTiers ? null : tiers, maxOutputTokens: newMaximum }];
   });
 }
 
@@ -188,7 +191,7 @@ export async function applyProposals(
     ({ model }) => wanted.has(model),
   );
   await inTransaction(db, async (client) => {
-    for (const { model, prices, contextTokens } of published) {
+    for (const { model, prices, contextTokens, maxOutputTokens } of published) {
       const own = known.get(model);
       await client.query(
         `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source)
@@ -199,7 +202,7 @@ export async function applyProposals(
           JSON.stringify(prices),
           own?.markup_ppm ?? 1_000_000,
           contextTokens,
-          own?.max_output_tokens ?? null,
+          own?.max_output_tokens ?? maxOutputTokens,
         ],
       );
     }

@@ -46,6 +46,16 @@ test("a model's own tiers count before the usual ones, and on the day they are v
   expect(tiers("gpt-6.2-sol", "2027-03-01T00:00:00Z").ultrafast).toBe("6000000");
 });
 
+test("the most that a model answers with is known of those that chat", () => {
+  const most = (model: string) => published.find((price) => price.model === model)?.maxOutputTokens;
+  expect(
+    ["gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-5", "gpt-5-chat-latest", "gpt-6-sol", "o3", "gpt-4"].map(most),
+  ).toEqual([16_384, 16_384, 32_768, 128_000, 16_384, 128_000, 100_000, 8_192]);
+  expect(most("text-embedding-3-small")).toBeNull();
+  const open = published.filter(({ model, maxOutputTokens }) => maxOutputTokens === null && /^(?:gpt|o\d)/.test(model));
+  expect(open.map(({ model }) => model).filter((model) => !/image|realtime/.test(model))).toEqual([]);
+});
+
 test("a price for * is the price of every model that has no other", () => {
   const version = (model: string) => ({ ...book.find("gpt-4o")!, id: model, model });
   const withDefault = createPriceBook([version("*"), version("gpt-4o"), version("local-*")]);

@@ -15,16 +15,18 @@ export async function seedPrices(db: Pick<Database, "pool">, now = new Date()): 
     await client.query("SELECT pg_advisory_xact_lock($1)", [seedLock]);
     const { rowCount } = await client.query("SELECT 1 FROM price_version LIMIT 1");
     if (rowCount === 0) {
-      const rows = publishedPrices(now).map(({ model, prices, contextTokens }) => ({
+      const rows = publishedPrices(now).map(({ model, prices, contextTokens, maxOutputTokens }) => ({
         id: randomUUID(),
         model,
         prices,
         context_tokens: contextTokens,
+        max_output_tokens: maxOutputTokens,
       }));
       await client.query(
-        `INSERT INTO price_version (id, model, prices, context_tokens, source)
-         SELECT r.id, r.model, r.prices, r.context_tokens, 'published'
-         FROM jsonb_to_recordset($1::jsonb) AS r(id uuid, model text, prices jsonb, context_tokens int)`,
+        `INSERT INTO price_version (id, model, prices, context_tokens, max_output_tokens, source)
+         SELECT r.id, r.model, r.prices, r.context_tokens, r.max_output_tokens, 'published'
+         FROM jsonb_to_recordset($1::jsonb)
+           AS r(id uuid, model text, prices jsonb, context_tokens int, max_output_tokens int)`,
         [JSON.stringify(rows)],
       );
     }

@@ -4,8 +4,14 @@
  */
 import { findProvider } from "@pydantic/genai-prices";
 import type { PricesJson } from "./prices-json.ts";
+import { publishedMaxOutputTokens } from "./published-limits.ts";
 
-export type PublishedPrice = { model: string; prices: PricesJson; contextTokens: number | null };
+export type PublishedPrice = {
+  model: string;
+  prices: PricesJson;
+  contextTokens: number | null;
+  maxOutputTokens: number | null;
+};
 
 type Model = NonNullable<ReturnType<typeof findProvider>>["models"][number];
 type ModelPrice = Exclude<Model["prices"], readonly unknown[]>;
@@ -59,6 +65,7 @@ export function publishedPrices(now: Date): PublishedPrice[] {
       model: name,
       prices: { bands, tiersPpm: publishedTiers(name, now) },
       contextTokens: model.context_window ?? null,
+      maxOutputTokens: publishedMaxOutputTokens(name),
     }));
   });
 }
