@@ -2,7 +2,6 @@
 import path from "node:path";
 import { openLedgerPool, type Database } from "@codex-gateway/db";
 import {
-  adoptSpools,
   claimIdempotency,
   closeInstance,
   costNanoUsd,
@@ -10,14 +9,9 @@ import {
   createCheckpoints,
   createKeyRing,
   createLedger,
-  findCharge,
-  forgetExpiredAnswers,
   giveUpIdempotency,
-  heartbeatMs,
   holdCall,
   keepAnswer,
-  leaseMs,
-  listCharges,
   listenToChanges,
   mayUseModel,
   loadPrices,
@@ -26,10 +20,7 @@ import {
   openUpstreams,
   findResponse,
   QueueFullError,
-  readCredits,
   readSettings,
-  reapOrphans,
-  renewLease,
   seedPrices,
   type ChangeTopic,
   type HeldCall,
@@ -51,7 +42,9 @@ import {
 } from "@codex-gateway/gateway";
 import type { ClientAddress } from "./client-address.ts";
 import { sightingOf, startAlertJobs } from "./alert-jobs.ts";
+import { answerRead } from "./answer-read.ts";
 import type { Env } from "./env.ts";
+import { startJobs } from "./jobs.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createAlertSender, type SendAlert } from "./send-alert.ts";
 import { createTraces } from "./traces.ts";
@@ -83,9 +76,6 @@ type Known = { settings: Settings; prices: LoadedPrices; upstreams: OpenUpstream
 
 /** For the settlements of calls that were cut off, or whose clients had left. */
 const settleMs = 10_000;
-const refreshMs = 30_000;
-const reapMs = 2_000;
-const forgetMs = 60_000;
 
 export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const { env, log, secrets } = options;
@@ -311,90 +301,4 @@ function orderOf(settlement: Settlement): SettleOrder {
       latencyMs: settlement.latencyMs,
     },
   };
-}
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const uuidOrNull = (text: string | null) => (text !== null && uuid.test(text) ? text : null);
-
-async function answerRead(
-  db: Database,
-  { prices }: Known,
-  { name, caller, id, search }: Parameters<Ports["answerRead"]>[0],
-): ReturnType<Ports["answerRead"]> {
-  const { accountId } = caller;
-  const models = () => prices.models.filter((model) => mayUseModel(caller, model.id));
-  switch (name) {
-    case "models":
-      return { answer: { object: "list", data: models().map(toModel) } };
-    case "model": {
-      const model = models().find((each) => each.id === id);
-      return model ? { answer: toModel(model) } : { refused: "model_not_found", param: "model" };
-    }
-    case "credits":
-      return { answer: await readCredits(db, accountId) };
-    case "charges": {
-      const limit = Math.min(Math.max(Math.trunc(Number(search.get("limit") ?? 20)) || 20, 1), 100);
-      const { charges, hasMore } = await listCharges(db, { accountId, limit, after: uuidOrNull(search.get("after")) });
-      return { answer: { object: "list", data: charges, has_more: hasMore } };
-    }
-    case "charge": {
-      const requestId = uuidOrNull(id);
-      const charge = requestId && (await findCharge(db, { accountId, requestId }));
-      return charge ? { answer: charge } : { refused: "charge_not_found" };
-    }
-  }
-}
-
-const toModel = ({ id, createdAt }: LoadedPrices["models"][number]) => ({
-  id,
-  object: "model",
-  created: Math.floor(createdAt.getTime() / 1_000),
-  owned_by: "openai",
-});
-
-type JobParts = {
-  instance: Awaited<ReturnType<typeof openInstance>>;
-  ledger: ReturnType<typeof createLedger>;
-  spool: ReturnType<typeof openSpool>;
-  spoolFolder: string;
-  keys: ReturnType<typeof createKeyRing>;
-  refresh: (topic: null) => Promise<void>;
-  recall: RecallResponse;
-  log: Log;
-};
-
-/** The lease every 5 s, the reaper every 2 s, the spool every second, what is known every 30 s in case word of a change was lost. */
-function startJobs(db: Database, parts: JobParts): { stop(): void } {
-  const { instance, ledger, spool, spoolFolder, keys, refresh, recall, log } = parts;
-  // After an outage of the database every lease has run out: all processes first get the time to renew theirs.
-  let mayReapAtMs = Date.now() + leaseMs / 2;
-  const beat = async () => {
-    try {
-      await renewLease(db, instance, ledger.oldestOpenHold());
-      await keys.flushLastUsed();
-    } catch (error) {
-      mayReapAtMs = Date.now() + leaseMs / 2;
-      log("error", "heartbeat_failed", { error: (error as Error).message });
-    }
-  };
-  const reap = async () => {
-    if (Date.now() < mayReapAtMs) return;
-    try {
-      // What a dead process knew exactly comes before what can only be estimated.
-      const adopted = await adoptSpools(db, spoolFolder, ledger);
-      if (adopted > 0) log("warn", "spool_adopted", { settlements: adopted });
-      const reaped = await reapOrphans(db, ledger, recall);
-      if (reaped > 0) log("warn", "orphans_settled", { holds: reaped });
-    } catch (error) {
-      log("error", "reap_failed", { error: (error as Error).message });
-    }
-  };
-  const timers = [
-    setInterval(() => void beat(), heartbeatMs),
-    setInterval(() => void reap(), reapMs),
-    setInterval(() => void spool.replay(), 1_000),
-    setInterval(() => void refresh(null).catch(() => undefined), refreshMs),
-    setInterval(() => void forgetExpiredAnswers(db).catch(() => undefined), forgetMs),
-  ];
-  return { stop: () => timers.forEach((timer) => clearInterval(timer)) };
 }

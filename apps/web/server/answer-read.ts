@@ -1,0 +1,43 @@
+/** What key holders may read at /v1: the models that they may use, their credits and their charges. */
+import type { Database } from "@codex-gateway/db";
+import { findCharge, listCharges, mayUseModel, readCredits, type LoadedPrices } from "@codex-gateway/domain";
+import type { Ports } from "@codex-gateway/gateway";
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const uuidOrNull = (text: string | null) => (text !== null && uuid.test(text) ? text : null);
+
+export async function answerRead(
+  db: Database,
+  { prices }: { prices: LoadedPrices },
+  { name, caller, id, search }: Parameters<Ports["answerRead"]>[0],
+): ReturnType<Ports["answerRead"]> {
+  const { accountId } = caller;
+  const models = () => prices.models.filter((model) => mayUseModel(caller, model.id));
+  switch (name) {
+    case "models":
+      return { answer: { object: "list", data: models().map(toModel) } };
+    case "model": {
+      const model = models().find((each) => each.id === id);
+      return model ? { answer: toModel(model) } : { refused: "model_not_found", param: "model" };
+    }
+    case "credits":
+      return { answer: await readCredits(db, accountId) };
+    case "charges": {
+      const limit = Math.min(Math.max(Math.trunc(Number(search.get("limit") ?? 20)) || 20, 1), 100);
+      const { charges, hasMore } = await listCharges(db, { accountId, limit, after: uuidOrNull(search.get("after")) });
+      return { answer: { object: "list", data: charges, has_more: hasMore } };
+    }
+    case "charge": {
+      const requestId = uuidOrNull(id);
+      const charge = requestId && (await findCharge(db, { accountId, requestId }));
+      return charge ? { answer: charge } : { refused: "charge_not_found" };
+    }
+  }
+}
+
+const toModel = ({ id, createdAt }: LoadedPrices["models"][number]) => ({
+  id,
+  object: "model",
+  created: Math.floor(createdAt.getTime() / 1_000),
+  owned_by: "openai",
+});
