@@ -14,24 +14,28 @@ try {
     if (env.LOG_FORMAT === "json") logger.log("info", event, fields);
     else console.log(sentence);
   };
-  const running = await startGateway(env, rootFolder, logger.log);
-  const { webUrl, apiUrl, isOwned } = running;
-  say("started", greet(running), { webUrl, apiUrl, isOwned });
+  const starting = startGateway(env, rootFolder, logger.log);
   let isStopping = false;
   const stop = () => {
     if (isStopping) return;
     isStopping = true;
     say("stopping", "Stopping …");
-    running.stop().then(
-      (unsettled) => {
-        say("stopped", `Stopped; ${unsettled} calls unsettled.`, { unsettled });
-        logger.flush();
-        process.exit(unsettled === 0 ? 0 : 1);
-      },
-      (error: unknown) => fail(error),
-    );
+    // A start is gone through with first: broken off, it would leave its database behind.
+    starting
+      .then((running) => running.stop())
+      .then(
+        (unsettled) => {
+          say("stopped", `Stopped; ${unsettled} calls unsettled.`, { unsettled });
+          logger.flush();
+          process.exit(unsettled === 0 ? 0 : 1);
+        },
+        (error: unknown) => fail(error),
+      );
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
+  const running = await starting;
+  const { webUrl, apiUrl, isOwned } = running;
+  if (!isStopping) say("started", greet(running), { webUrl, apiUrl, isOwned });
 } catch (error) {
   fail(error);
 }
