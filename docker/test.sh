@@ -59,7 +59,9 @@ interrupted_at() {
 shows_logs() {
   local service
   timeout --signal=INT 15 ./deploy-auto.sh --logs >"$work/logs" 2>"$work/logs.complaints" || true
-  for service in "$@"; do grep -q "^$service" "$work/logs" || broken "--logs shows nothing of $service"; done
+  # docker-compose 1.29 colours names even in a file.
+  sed -i 's/\x1b\[[0-9;]*m//g' "$work/logs"
+  for service in "$@"; do grep -q "^$service .*|" "$work/logs" || broken "--logs shows nothing of $service"; done
   ! grep -q 'Interrupted' "$work/logs.complaints" || broken "--logs takes its end for an interrupted deployment"
 }
 is_healthy() { [ "$(docker inspect "$1" --format '{{.State.Health.Status}}')" = healthy ]; }
