@@ -80,9 +80,11 @@ docker_build() {
 }
 
 docker_start() {
+  local services
+  services=$(compose config --services)
   # A port of the machine exists once: with or without the balancer, whoever had the API's gives it up first.
-  case " $(compose config --services | xargs) " in
-    *' codex-balancer '*) docker_give_way codex-backend ;;
+  case "$services" in
+    *codex-balancer*) docker_give_way codex-backend ;;
     *) docker_give_way codex-balancer ;;
   esac
   compose up -d --remove-orphans
@@ -155,9 +157,9 @@ docker_status() {
   is_docker_installation || fail "这里还没有部署。" "Nothing is deployed here."
   compose ps
   local services service
-  services=" $(compose config --services | xargs) "
+  services=$(compose config --services)
   # Behind a balancer the gateways stand in for it.
-  case "$services" in *' codex-balancer '*) services=${services/ codex-backend / } ;; esac
+  case "$services" in *codex-balancer*) services=${services/codex-backend/} ;; esac
   for service in $services; do
     docker_is_healthy "$service" || fail "$service 没有就绪。" "$service is not ready."
   done
