@@ -30,7 +30,8 @@ case "$*" in
   info*) ${info} ;;
   'compose version'*) ${composeVersion} ;;
   compose*' config --services') ${services} ;;
-  ps*'label=com.docker.compose.service='*) echo 1 ;;
+  ps*service=codex-gateway* | ps*service=codex-balancer*) ;;
+  ps*service=codex-*) echo 1 ;;
   inspect*) echo healthy ;;
   exec*setup-link) echo 'Codex Gateway: There is an owner already.' >&2; exit 1 ;;
 esac
@@ -41,7 +42,7 @@ case "$*" in *' config --services') ${services} ;; esac
 `;
 
 /** Runs the script with these programs alone on its PATH, beside the usual small tools. */
-async function deployWith(programs: Record<string, string>, args: string[]) {
+async function deployWith(programs: Record<string, string>, args: string[], language = "en_US.UTF-8") {
   const bin = path.join(folder, "bin");
   rmSync(bin, { recursive: true, force: true });
   mkdirSync(bin);
@@ -54,7 +55,7 @@ async function deployWith(programs: Record<string, string>, args: string[]) {
   const asked = path.join(folder, "asked");
   writeFileSync(asked, "");
   chmodSync(asked, 0o666);
-  const run = await runDeployment(clone, args, { env: { PATH: bin, ASKED: asked, LANG: "en_US.UTF-8" } });
+  const run = await runDeployment(clone, args, { env: { PATH: bin, ASKED: asked, LANG: language } });
   return { ...run, asked: readFileSync(asked, "utf8").trim().split("\n") };
 }
 
@@ -62,6 +63,53 @@ const composeCalls = (asked: string[]) =>
   asked
     .filter((line) => /^docker[- ]compose /.test(line) && !line.includes("version"))
     .map((line) => line.replace(`${clone}/`, ""));
+
+test("a first deployment says in Chinese, line by line, what was promised", async () => {
+  const link = "http://localhost/setup?token=of-the-test";
+  const unowned = docker("echo v2").replace(/exec\*setup-link\).*/, `exec*setup-link) echo '${link}' ;;`);
+  const { said } = await deployWith({ docker: unowned }, ports, "zh_CN.UTF-8");
+  const [, web, , api] = ports;
+  const rule = "================================";
+  expect(said.split("\n")).toEqual([
+    rule,
+    "  Codex Gateway 一键部署",
+    rule,
+    "",
+    "[1/7] 检查系统要求...",
+    "✓ Docker已安装",
+    "",
+    "[2/7] 停止现有服务...",
+    "",
+    "[3/7] 生成配置文件...",
+    "✓ 配置文件已生成",
+    "注意: 数据库密码和JWT密钥已自动生成",
+    "",
+    "[4/7] 构建Docker镜像...",
+    "",
+    "[5/7] 启动服务...",
+    "",
+    "[6/7] 等待服务就绪...",
+    "等待数据库启动 ✓",
+    "等待后端启动 ✓",
+    "等待前端启动 ✓",
+    "",
+    "[7/7] 检查管理员账户...",
+    "未找到管理员账户",
+    "",
+    rule,
+    "部署完成！",
+    rule,
+    "",
+    "访问地址：",
+    `  前端:        http://localhost:${web}`,
+    `  管理员面板:  http://localhost:${web}/admin`,
+    `  后端API:     http://localhost:${api}`,
+    "",
+    "首次安装（此链接只能使用一次）：",
+    `  ${link}`,
+    "",
+  ]);
+});
 
 test("docker compose v2 is preferred to docker-compose", async () => {
   const programs = { docker: docker("echo v2"), "docker-compose": dockerCompose };
