@@ -15,10 +15,10 @@ try {
     else console.log(sentence);
   };
   const starting = startGateway(env, rootFolder, logger.log);
-  let isStopping = false;
+  const stopping = new AbortController();
   const stop = () => {
-    if (isStopping) return;
-    isStopping = true;
+    if (stopping.signal.aborted) return;
+    stopping.abort();
     say("stopping", "Stopping …");
     // A start is gone through with first: broken off, it would leave its database behind.
     starting
@@ -35,7 +35,7 @@ try {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
   const running = await starting;
   const { webUrl, apiUrl, isOwned } = running;
-  if (!isStopping) say("started", greet(running), { webUrl, apiUrl, isOwned });
+  if (!stopping.signal.aborted) say("started", greet(running), { webUrl, apiUrl, isOwned });
 } catch (error) {
   fail(error);
 }

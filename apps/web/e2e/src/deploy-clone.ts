@@ -58,7 +58,7 @@ export function runDeployment(
     run.said += text.toString();
     if (isInterrupted || !interruptAt || !run.said.includes(interruptAt)) return;
     isInterrupted = true;
-    setTimeout(() => process.kill(-child.pid!, "SIGINT"), 1_000);
+    setTimeout(() => child.pid && process.kill(-child.pid, "SIGINT"), 1_000);
   });
   child.stderr.on("data", (text: Buffer) => (run.complaint += text.toString()));
   return new Promise((resolve) => child.on("close", (exitCode) => resolve({ ...run, exitCode })));
