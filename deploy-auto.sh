@@ -151,5 +151,10 @@ set -E
 choose_mode
 case "$action" in
   deploy) deploy ;;
+  logs)
+    # They end by Ctrl-C, which interrupts no deployment.
+    trap - INT TERM HUP ERR
+    "${mode}_logs"
+    ;;
   *) "${mode}_${action}" ;;
 esac

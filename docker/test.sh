@@ -35,6 +35,35 @@ until_true() {
   done
   broken "not within a minute: $*"
 }
+# interrupted_at STEP: Ctrl-C, a second after the run has come to the step. A job of its own, as a terminal makes it.
+interrupted_at() {
+  local run status=0
+  set -m
+  ./deploy-auto.sh --port "$web_port" --api-port "$api_port" >"$work/interrupted" 2>&1 &
+  run=$!
+  set +m
+  until grep -q "^\[$1/7\]" "$work/interrupted"; do
+    kill -0 "$run" 2>/dev/null || { cat "$work/interrupted" >&2 && broken "the run ends before step $1"; }
+    sleep 0.2
+  done
+  sleep 1
+  kill -INT -- "-$run"
+  wait "$run" || status=$?
+  if [ "$status" != 130 ] || ! grep -q 'Interrupted; run ./deploy-auto.sh again' "$work/interrupted"; then
+    cat "$work/interrupted" >&2
+    broken "interrupted in step $1 it ends with $status"
+  fi
+  echo "interrupted in step $1: $(tail -n 1 "$work/interrupted")"
+}
+# shows_logs SERVICE…: --logs prints lines of each of them, and Ctrl-C ends it without a word.
+shows_logs() {
+  local service
+  timeout --signal=INT 15 ./deploy-auto.sh --logs >"$work/logs" 2>"$work/logs.complaints" || true
+  # docker-compose 1.29 colours names even in a file.
+  sed -i 's/\x1b\[[0-9;]*m//g' "$work/logs"
+  for service in "$@"; do grep -q "^$service .*|" "$work/logs" || broken "--logs shows nothing of $service"; done
+  ! grep -q 'Interrupted' "$work/logs.complaints" || broken "--logs takes its end for an interrupted deployment"
+}
 is_healthy() { [ "$(docker inspect "$1" --format '{{.State.Health.Status}}')" = healthy ]; }
 is_settled() { [ "$(sql "SELECT count(*) FROM hold WHERE state = 'open'")" = 0 ]; }
 clean_up() {
@@ -59,10 +88,16 @@ CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]
 DOCKERFILE
 fi
 
-say "A fresh clone is deployed"
+say "A fresh clone is deployed: interrupted in its build, interrupted in its start, and finished by the next run"
 git clone -q "$source_folder" "$work/clone"
 cd "$work/clone"
-timed "first deployment" ./deploy-auto.sh --port "$web_port" --api-port "$api_port"
+interrupted_at 4
+secrets=$(grep -E '^(SECRET_KEY|POSTGRES_PASSWORD)=' .env | sha256sum)
+started=$SECONDS
+interrupted_at 5
+figures+=("image built, interrupted in its start: $((SECONDS - started)) s")
+timed "the run that finishes it" ./deploy-auto.sh
+[ "$(grep -E '^(SECRET_KEY|POSTGRES_PASSWORD)=' .env | sha256sum)" = "$secrets" ] || broken "a later run made other secrets"
 link=$(grep -o 'http://[^ ]*/setup?token=.*' "$work/out")
 [ "$(stat -c %a .env)" = 600 ] || broken ".env can be read by others"
 base_bytes=$(docker image inspect node:24-bookworm-slim --format '{{.Size}}')
@@ -70,6 +105,10 @@ image_bytes=$(docker image inspect codex-gateway --format '{{.Size}}')
 added=$(((image_bytes - base_bytes) / 1000000))
 figures+=("image: $((image_bytes / 1000000)) MB, $added MB over its base")
 [ "$added" -le 400 ] || broken "the image is $added MB over its base"
+
+say "--status and --logs"
+./deploy-auto.sh --status
+shows_logs codex-postgres codex-backend codex-frontend
 
 say "The wizard, and metered calls through both ports"
 key=$(client setup "$link" http://codex-demo-upstream:4010/v1)
@@ -96,6 +135,7 @@ timed "scaling to two" ./deploy-auto.sh
 mapfile -t gateways < <(docker ps -q --filter label=com.docker.compose.service=codex-gateway)
 [ "${#gateways[@]}" = 2 ] || broken "there are ${#gateways[@]} gateways"
 client call "$api" "$key"
+./deploy-auto.sh --status
 
 say "No container runs as root, or can write its root file system"
 for id in $(docker ps -q --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do
@@ -141,6 +181,8 @@ started=$SECONDS
 docker exec codex-frontend node apps/web/dist/backup.js - >"$work/backup.sql.gz"
 figures+=("backup of $(sql 'SELECT count(*) FROM charge') charges: $((SECONDS - started)) s, $(($(stat -c %s "$work/backup.sql.gz") / 1000)) kB")
 timed "--down" ./deploy-auto.sh --down
+[ -z "$(docker ps -q --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME")" ] || broken "--down leaves containers"
+! ./deploy-auto.sh --status || broken "--status says that all is well after --down"
 docker volume rm "${COMPOSE_PROJECT_NAME}_postgres" "${COMPOSE_PROJECT_NAME}_data" >/dev/null
 started=$SECONDS
 compose run --rm -T codex-frontend node apps/web/dist/restore.js - <"$work/backup.sql.gz"
@@ -154,5 +196,5 @@ docker logs codex-frontend 2>/dev/null | while read -r line; do
   node -e 'JSON.parse(process.argv[1])' "$line" || broken "a line of the log is no JSON: $line"
 done
 
-say "Figures"
+say "Figures: engine $(docker version --format '{{.Server.Version}}'), compose $(compose version --short)"
 printf '%s\n' "${figures[@]}"

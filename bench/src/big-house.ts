@@ -8,6 +8,12 @@ import type { Database } from "@codex-gateway/db";
 export type HouseSize = { users: number; charges: number };
 export type BigHouse = { heaviestUserId: string };
 
+/** What BENCH_USERS and BENCH_CHARGES say, else the size that the product is held to. */
+export const wantedHouseSize = (): HouseSize => ({
+  users: Number(process.env.BENCH_USERS ?? 10_000),
+  charges: Number(process.env.BENCH_CHARGES ?? 1_000_000),
+});
+
 const days = 90;
 const models = ["gpt-4o-mini", "gpt-5-mini", "gpt-5", "gpt-4.1", "o4-mini"];
 

@@ -9,12 +9,9 @@ import path from "node:path";
 import { openDatabase } from "@codex-gateway/db";
 import { startDemo, type RunningDemo } from "@codex-gateway/demo";
 import { createSessions, verifyLedger } from "@codex-gateway/domain";
-import { fillBigHouse } from "./big-house.ts";
+import { fillBigHouse, wantedHouseSize } from "./big-house.ts";
 
-const size = {
-  users: Number(process.env.BENCH_USERS ?? 10_000),
-  charges: Number(process.env.BENCH_CHARGES ?? 1_000_000),
-};
+const size = wantedHouseSize();
 const rounds = Number(process.env.BENCH_ROUNDS ?? 21);
 const isJson = process.argv.includes("--json");
 const maxMedianMs = 50;

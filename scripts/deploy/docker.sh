@@ -80,9 +80,11 @@ docker_build() {
 }
 
 docker_start() {
+  local services
+  services=$(compose config --services)
   # A port of the machine exists once: with or without the balancer, whoever had the API's gives it up first.
-  case " $(compose config --services | xargs) " in
-    *' codex-balancer '*) docker_give_way codex-backend ;;
+  case "$services" in
+    *codex-balancer*) docker_give_way codex-backend ;;
     *) docker_give_way codex-balancer ;;
   esac
   compose up -d --remove-orphans
@@ -154,8 +156,11 @@ docker_down() {
 docker_status() {
   is_docker_installation || fail "这里还没有部署。" "Nothing is deployed here."
   compose ps
-  local service
-  for service in codex-postgres codex-frontend; do
+  local services service
+  services=$(compose config --services)
+  # Behind a balancer the gateways stand in for it.
+  case "$services" in *codex-balancer*) services=${services/codex-backend/} ;; esac
+  for service in $services; do
     docker_is_healthy "$service" || fail "$service 没有就绪。" "$service is not ready."
   done
   say "✓ 服务运行正常" "✓ All is ready"

@@ -142,4 +142,7 @@ native_status() {
     "✓ The gateway (process $pid) is ready: ports $(port_of PORT) and $(port_of API_PORT)"
 }
 
-native_logs() { tail -n 100 -F "$(native_log)"; }
+native_logs() {
+  [ -f "$(native_log)" ] || fail "这里还没有部署。" "Nothing is deployed here."
+  tail -n 100 -F "$(native_log)"
+}

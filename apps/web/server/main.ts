@@ -14,24 +14,28 @@ try {
     if (env.LOG_FORMAT === "json") logger.log("info", event, fields);
     else console.log(sentence);
   };
-  const running = await startGateway(env, rootFolder, logger.log);
-  const { webUrl, apiUrl, isOwned } = running;
-  say("started", greet(running), { webUrl, apiUrl, isOwned });
-  let isStopping = false;
+  const starting = startGateway(env, rootFolder, logger.log);
+  const stopping = new AbortController();
   const stop = () => {
-    if (isStopping) return;
-    isStopping = true;
+    if (stopping.signal.aborted) return;
+    stopping.abort();
     say("stopping", "Stopping …");
-    running.stop().then(
-      (unsettled) => {
-        say("stopped", `Stopped; ${unsettled} calls unsettled.`, { unsettled });
-        logger.flush();
-        process.exit(unsettled === 0 ? 0 : 1);
-      },
-      (error: unknown) => fail(error),
-    );
+    // A start is gone through with first: broken off, it would leave its database behind.
+    starting
+      .then((running) => running.stop())
+      .then(
+        (unsettled) => {
+          say("stopped", `Stopped; ${unsettled} calls unsettled.`, { unsettled });
+          logger.flush();
+          process.exit(unsettled === 0 ? 0 : 1);
+        },
+        (error: unknown) => fail(error),
+      );
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
+  const running = await starting;
+  const { webUrl, apiUrl, isOwned } = running;
+  if (!stopping.signal.aborted) say("started", greet(running), { webUrl, apiUrl, isOwned });
 } catch (error) {
   fail(error);
 }

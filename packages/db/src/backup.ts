@@ -203,6 +203,8 @@ async function load(pool: Database["pool"], reader: LineReader): Promise<RowCoun
       counts[name] = rows.rowCount;
     }
     await restartSequences(client);
+    // Else the proof that follows, and the first pages, are planned for empty tables.
+    await client.query("ANALYZE");
     await client.query("COMMIT");
     return counts;
   } finally {

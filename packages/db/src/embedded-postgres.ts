@@ -36,16 +36,17 @@ export type EmbeddedPostgres = {
   stop(): Promise<void>;
 };
 
+type StartOptions = { serverOptions?: string[]; port?: number; signal?: AbortSignal };
 type Runner = { command: string; prefix: string[]; options: { uid?: number; gid?: number } };
 
 /**
  * Starts the server on 127.0.0.1 with its data under `folder`/postgres; creates cluster and database at first start.
  * `serverOptions` are added to the command line (`["-c", "fsync=off"]` in tests); without `port` it takes a free one.
- * @throws StartError with one sentence where it cannot
+ * @throws StartError with one sentence where it cannot, or the reason of `signal`; no server is left running then
  */
 export async function startEmbeddedPostgres(
   folder: string,
-  { serverOptions = [], port: wantedPort }: { serverOptions?: string[]; port?: number } = {},
+  { serverOptions = [], port: wantedPort, signal }: StartOptions = {},
 ): Promise<EmbeddedPostgres> {
   const binaries = findBinaries();
   const dataFolder = path.join(folder, "postgres");
@@ -58,15 +59,17 @@ export async function startEmbeddedPostgres(
   const url = (database: string) => `postgresql://postgres:${password}@127.0.0.1:${port}/${database}`;
   const orphansUntilMs = Date.now() + (wasLeft ? orphansMs : 0);
   for (;;) {
+    signal?.throwIfAborted();
     const server = launch(binaries, runner, folder, dataFolder, port, serverOptions);
     try {
-      await waitUntilReady(url("postgres"), server, folder);
+      await waitUntilReady(url("postgres"), server, folder, signal);
       await createDatabase(url("postgres"));
       return { url: url(databaseName), ended: server.ended, stop: () => stopServer(server) };
     } catch (error) {
-      server.kill("SIGINT");
+      const wasOver = server.isOver();
+      await stopServer(server);
       // Sessions of a killed server end within moments; while one lives, PostgreSQL rightly refuses to start.
-      if (!(server.isOver() && Date.now() < orphansUntilMs)) throw error;
+      if (!(wasOver && Date.now() < orphansUntilMs)) throw error;
       await pause(250);
     }
   }
@@ -217,13 +220,15 @@ function launch(
   };
 }
 
-async function waitUntilReady(url: string, server: Server, folder: string): Promise<void> {
+async function waitUntilReady(url: string, server: Server, folder: string, signal?: AbortSignal): Promise<void> {
   const deadlineMs = Date.now() + readyTimeoutMs;
   for (;;) {
+    signal?.throwIfAborted();
     if (server.isOver()) {
       throw new StartError(`The embedded PostgreSQL did not start; ${path.join(folder, "postgres.log")} says why.`);
     }
-    const client = new pg.Client({ connectionString: url });
+    // Another program that has the port may say nothing at all.
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
     try {
       await client.connect();
       await client.end();

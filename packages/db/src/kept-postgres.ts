@@ -24,10 +24,11 @@ export async function keepEmbeddedPostgres(
   async function startAgain(): Promise<void> {
     for (let pauseMs = firstPauseMs; !isStopping(); pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
       try {
-        server = await startEmbeddedPostgres(folder, { port });
+        server = await startEmbeddedPostgres(folder, { port, signal: stopping.signal });
         tell({ event: "restarted" });
         return;
       } catch (error) {
+        if (isStopping()) return;
         tell({ event: "restart_failed", reason: (error as Error).message });
         await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
@@ -50,7 +51,7 @@ export async function keepEmbeddedPostgres(
     url,
     stop: async () => {
       stopping.abort();
-      // A start under way is waited for: nothing may be left running.
+      // A start under way ends what it has launched: nothing may be left running.
       await restarting;
       await server.stop();
     },

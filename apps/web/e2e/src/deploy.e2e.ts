@@ -1,40 +1,20 @@
 /** deploy-auto.sh without Docker, on a clone of its own: what is in its way, an interrupted run, the deployment, the update. */
-import { execFileSync, spawn, spawnSync, type SpawnOptions } from "node:child_process";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { createPerson } from "@codex-gateway/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { cloneForDeployment, runDeployment, type RunOptions } from "./deploy-clone.ts";
+import { freePort } from "./free-port.ts";
 
-type Run = { said: string; complaint: string; exitCode: number | null };
-type RunOptions = Pick<SpawnOptions, "uid"> & { env?: Record<string, string>; interruptAt?: string };
-
-const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const isRoot = process.getuid?.() === 0;
 let folder: string;
 let clone: string;
 let ports: { web: number; api: number };
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-deploy-"));
-  clone = path.join(folder, "clone");
-  chmodSync(folder, 0o755);
-  for (const file of git("ls-files", "-co", "--exclude-standard").split("\n")) {
-    if (existsSync(path.join(root, file))) cpSync(path.join(root, file), path.join(clone, file));
-  }
+  ({ folder, clone } = cloneForDeployment());
   ports = { web: await freePort(), api: await freePort() };
 });
 afterAll(async () => {
@@ -42,49 +22,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function git(...args: string[]): string {
-  return execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** Runs the script where no engine answers, in a process group of its own, as a terminal would. */
-function deploy(args: string[], { env = {}, uid, interruptAt }: RunOptions = {}): Promise<Run> {
-  const ours = ["PORT", "API_PORT", "DATABASE_URL", "DATA_FOLDER", "SECRET_KEY", "PUBLIC_URL", "NODE_ENV", "LANG"];
-  const inherited = Object.entries(process.env).filter(
-    ([name]) => !ours.includes(name) && !/^(COMPOSE|VITE)/.test(name),
-  );
-  const child = spawn("/bin/bash", [path.join(clone, "deploy-auto.sh"), ...args], {
-    cwd: "/",
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      ...Object.fromEntries(inherited),
-      DOCKER_HOST: `unix://${folder}/no-engine.sock`,
-      // What was built before is not built again.
-      TURBO_CACHE_DIR: path.resolve(root, git("rev-parse", "--git-common-dir"), "../.turbo/cache"),
-      ...env,
-    },
-    ...(uid === undefined ? {} : { uid }),
-  });
-  const run: Run = { said: "", complaint: "", exitCode: null };
-  let isInterrupted = false;
-  child.stdout.on("data", (text: Buffer) => {
-    run.said += text.toString();
-    if (isInterrupted || !interruptAt || !run.said.includes(interruptAt)) return;
-    isInterrupted = true;
-    setTimeout(() => process.kill(-child.pid!, "SIGINT"), 1_000);
-  });
-  child.stderr.on("data", (text: Buffer) => (run.complaint += text.toString()));
-  return new Promise((resolve) => child.on("close", (exitCode) => resolve({ ...run, exitCode })));
-}
-
+const deploy = (args: string[], options?: RunOptions) => runDeployment(clone, args, options);
 const withPorts = () => ["--port", String(ports.web), "--api-port", String(ports.api)];
 const statusOf = async (port: number, where: string) => (await fetch(`http://localhost:${port}${where}`)).status;
 const inData = (name: string) => path.join(clone, "data", name);
@@ -148,13 +86,17 @@ test.skipIf(!isRoot)("a full disk is one sentence", async ({ skip }) => {
   expect(exitCode).toBe(1);
 });
 
-test("an unknown option, and --status before a deployment, are one sentence", async () => {
+test("an unknown option, and --status and --logs before a deployment, are one sentence", async () => {
   const unknown = await deploy(["--prot", "1"]);
   expect(unknown.complaint).toBe("✗ 未知选项 --prot；运行 ./deploy-auto.sh --help 查看用法。\n");
   expect(unknown.exitCode).toBe(1);
   expect(await deploy(["--status", "--lang", "en"])).toMatchObject({
     exitCode: 1,
     complaint: "✗ The gateway does not run.\n",
+  });
+  expect(await deploy(["--logs", "--lang", "en"])).toMatchObject({
+    exitCode: 1,
+    complaint: "✗ Nothing is deployed here.\n",
   });
 });
 
@@ -214,6 +156,12 @@ test("run again it is an update: another process, the same data, keys and ports"
   await owner.api.auth.login.mutate({ email: "owner@example.com", password: "password-of-owner" });
   expect(await owner.api.auth.me.query()).toMatchObject({ role: "owner" });
 }, 120_000);
+
+test("--logs shows the log until Ctrl-C, which is no interrupted deployment", async () => {
+  const { said, complaint } = await deploy(["--logs"], { interruptAt: "Codex Gateway is running." });
+  expect(said).toContain("Codex Gateway is running.");
+  expect(complaint).toBe("");
+});
 
 test("--status says that it runs, --down ends it", async () => {
   expect(await deploy(["--status"])).toMatchObject({ exitCode: 0 });
