@@ -21,6 +21,7 @@ export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.
 export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
+export { rotateKey, setKeyStatus, updateKey, type KeyPolicy } from "./keys/key-changes.ts";
 export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./keys/keys.ts";
 export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
