@@ -27,6 +27,9 @@ export function exactUsd(text: string): string {
   return trimmed.startsWith("-") ? `−$${trimmed.slice(1)}` : `$${trimmed}`;
 }
 
+/** An amount as one types it: `0`, `10`, `1.50`. */
+export const typedUsd = (text: string): string => exactUsd(text).replace("$", "").replace(/\.00$/, "");
+
 export type Format = {
   count: (value: number) => string;
   /** `2026-01-15`, in English `Jan 15, 2026`. */

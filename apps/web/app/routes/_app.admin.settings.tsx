@@ -5,7 +5,7 @@ import { Submit } from "../components/ui/button";
 import { Check, Field, FormFault, Note, TextField } from "../components/ui/field";
 import { PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf, textOrNull, type UserApi } from "../guards";
-import { exactUsd } from "../i18n/format";
+import { typedUsd } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 
@@ -69,9 +69,6 @@ const timeouts = [
   ["totalTimeoutSeconds", (t: Texts) => t.settings.totalTimeout],
 ] as const;
 
-/** An amount as one types it: `0`, `10`, `1.50`. */
-const typed = (usd: string) => exactUsd(usd).replace("$", "").replace(/\.00$/, "");
-
 export default function Settings() {
   const t = useTexts();
   const { settings, alerts } = useLoaderData<typeof loader>();
@@ -133,7 +130,7 @@ export default function Settings() {
                 name="defaultBalanceUsd"
                 label={t.settings.balance}
                 inputMode="decimal"
-                defaultValue={typed(settings.defaultBalanceUsd)}
+                defaultValue={typedUsd(settings.defaultBalanceUsd)}
                 required
                 error={fields.defaultBalanceUsd}
               />
@@ -141,7 +138,7 @@ export default function Settings() {
                 name="minimumTopUpUsd"
                 label={t.settings.minimum}
                 inputMode="decimal"
-                defaultValue={typed(settings.minimumTopUpUsd)}
+                defaultValue={typedUsd(settings.minimumTopUpUsd)}
                 hint={t.settings.minimumHint}
                 required
                 error={fields.minimumTopUpUsd}

@@ -2,11 +2,11 @@ import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-r
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
 import { useMutation } from "@tanstack/react-query";
 import { Pencil, Plus, Trash2 } from "lucide-react";
-import { useEffect, useState } from "react";
 import { Button, Submit } from "../components/ui/button";
 import { Dialog, DialogClose } from "../components/ui/dialog";
 import { Check, Field, FormFault } from "../components/ui/field";
 import { Badge, PageHead, Section } from "../components/ui/page";
+import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { titled, useServerMessage, useTexts } from "../i18n/use-texts";
 import { useTRPC } from "../trpc";
@@ -43,17 +43,12 @@ export default function Upstreams() {
   const t = useTexts();
   const { upstreams } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
-  const [edited, setEdited] = useState<Upstream | "new" | null>(null);
-  const [deleted, setDeleted] = useState<Upstream | null>(null);
-  useEffect(() => {
-    if (!answer || answer.fault) return;
-    setEdited(null);
-    setDeleted(null);
-  }, [answer]);
+  const editing = useFormDialog<Upstream | "new">(answer);
+  const deleting = useFormDialog<Upstream>(answer);
   return (
     <>
       <PageHead title={t.upstreams.title} lead={t.upstreams.lead}>
-        <Button onClick={() => setEdited("new")}>
+        <Button onClick={() => editing.open("new")}>
           <Plus aria-hidden className="size-4" />
           {t.upstreams.add}
         </Button>
@@ -98,14 +93,14 @@ export default function Upstreams() {
                     <Button
                       look="icon"
                       aria-label={t.upstreams.editOf(upstream.name)}
-                      onClick={() => setEdited(upstream)}
+                      onClick={() => editing.open(upstream)}
                     >
                       <Pencil aria-hidden className="size-4" />
                     </Button>
                     <Button
                       look="icon"
                       aria-label={t.upstreams.deleteOf(upstream.name)}
-                      onClick={() => setDeleted(upstream)}
+                      onClick={() => deleting.open(upstream)}
                     >
                       <Trash2 aria-hidden className="size-4" />
                     </Button>
@@ -117,21 +112,23 @@ export default function Upstreams() {
         </table>
       </Section>
       <Dialog
-        title={edited === "new" ? t.upstreams.add : t.upstreams.editTitle}
-        isOpen={edited !== null}
-        onOpenChange={() => setEdited(null)}
+        title={editing.subject === "new" ? t.upstreams.add : t.upstreams.editTitle}
+        isOpen={editing.subject !== null}
+        onOpenChange={editing.close}
       >
-        {edited && <Edit upstream={edited === "new" ? null : edited} fault={answer?.fault ?? null} />}
+        {editing.subject && (
+          <Edit upstream={editing.subject === "new" ? null : editing.subject} fault={editing.fault} />
+        )}
       </Dialog>
       <Dialog
         title={t.upstreams.deleteTitle}
-        lead={deleted ? t.upstreams.deleteLead(deleted.name) : ""}
-        isOpen={deleted !== null}
-        onOpenChange={() => setDeleted(null)}
+        lead={deleting.subject ? t.upstreams.deleteLead(deleting.subject.name) : ""}
+        isOpen={deleting.subject !== null}
+        onOpenChange={deleting.close}
       >
         <Form method="post" className="space-y-4">
-          <FormFault fault={answer?.fault} />
-          <input type="hidden" name="id" value={deleted?.id ?? ""} />
+          <FormFault fault={deleting.fault} />
+          <input type="hidden" name="id" value={deleting.subject?.id ?? ""} />
           <div className="flex justify-end gap-2">
             <DialogClose asChild>
               <Button look="quiet">{t.common.cancel}</Button>
