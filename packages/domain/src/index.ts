@@ -1,4 +1,5 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
+export { isDatabaseDown } from "./database-down.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
@@ -14,7 +15,13 @@ export {
   type EmailTarget,
   type WebhookTarget,
 } from "./alerts/alert-settings.ts";
-export { forgetOldAlerts, noteDelivery, takeDeliveries } from "./alerts/deliveries.ts";
+export {
+  forgetOldAlerts,
+  noteDelivery,
+  readLastFailures,
+  takeDeliveries,
+  type DeliveryFailure,
+} from "./alerts/deliveries.ts";
 export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";

@@ -1,5 +1,7 @@
 /** What the server says, in Chinese; the English sentence is the key. */
 export const serverMessagesZh: Readonly<Record<string, string>> = {
+  "Something went wrong.": "发生了意外错误，我们已记录。请稍后再试。",
+  "The database cannot be reached.": "数据库暂时无法连接，请稍后再试。",
   "Some fields need your attention.": "请检查标出的内容。",
   "Enter a valid e-mail address.": "请输入有效的邮箱地址。",
   "A password has at least 8 characters.": "密码至少 8 位。",

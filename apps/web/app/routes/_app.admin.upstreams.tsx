@@ -2,6 +2,7 @@ import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-r
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
 import { useMutation } from "@tanstack/react-query";
 import { Pencil, Plus, Trash2 } from "lucide-react";
+import { useCallFault } from "../call-fault";
 import { Button, Submit } from "../components/ui/button";
 import { Dialog, DialogClose } from "../components/ui/dialog";
 import { Check, Field, FormFault } from "../components/ui/field";
@@ -147,11 +148,12 @@ function TestButton({ id, name }: { id: string; name: string }) {
   const t = useTexts();
   const say = useServerMessage();
   const trpc = useTRPC();
+  const faultOf = useCallFault();
   const test = useMutation(trpc.admin.upstreams.test.mutationOptions());
   return (
     <>
       <span role="status" className={`mr-2 text-sm ${test.isError ? "text-danger" : "text-accent"}`}>
-        {test.isSuccess ? t.upstreams.ok : test.error ? say(test.error.message) : ""}
+        {test.isSuccess ? t.upstreams.ok : say(faultOf(test.error)?.message ?? "")}
       </span>
       <Button
         look="quiet"
