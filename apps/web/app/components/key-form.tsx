@@ -2,10 +2,10 @@
 import type { PageApi } from "@codex-gateway/api";
 import { Form } from "@remix-run/react";
 import { textOf, textOrNull, type Fault } from "../guards";
-import { typedUsd } from "../i18n/format";
+import { lastDayOf, typedUsd } from "../i18n/format";
 import { useTexts } from "../i18n/use-texts";
-import { Button, Submit } from "./ui/button";
-import { DialogClose } from "./ui/dialog";
+import { Submit } from "./ui/button";
+import { DialogActions } from "./ui/dialog";
 import { Check, Field, FormFault } from "./ui/field";
 
 export type Key = Awaited<ReturnType<PageApi["caller"]["keys"]["list"]>>[number];
@@ -29,10 +29,6 @@ export const readKeyForm = (form: FormData) => ({
   allowedAddresses: listOf(form, "allowedAddresses"),
   lastDay: textOrNull(form, "lastDay"),
 });
-
-/** The last day on which the key works, in UTC as it was given; null: for ever. */
-export const lastDayOf = ({ expiresAt }: Pick<Key, "expiresAt">): string | null =>
-  expiresAt && new Date(expiresAt).toISOString().slice(0, 10);
 
 /** `edited` null: a new key. */
 export function KeyForm({ edited, fault }: { edited: Key | null; fault: Fault | null }) {
@@ -60,18 +56,15 @@ export function KeyForm({ edited, fault }: { edited: Key | null; fault: Fault | 
             name="lastDay"
             label={t.keys.lastDay}
             type="date"
-            defaultValue={(edited && lastDayOf(edited)) ?? ""}
+            defaultValue={edited?.expiresAt ? lastDayOf(edited.expiresAt) : ""}
             hint={t.keys.lastDayHint}
             error={fields.lastDay}
           />
         </div>
       </details>
-      <div className="flex justify-end gap-2">
-        <DialogClose asChild>
-          <Button look="quiet">{t.common.cancel}</Button>
-        </DialogClose>
+      <DialogActions>
         <Submit intent={edited ? "update" : "create"}>{edited ? t.common.save : t.keys.submit}</Submit>
-      </div>
+      </DialogActions>
     </Form>
   );
 }

@@ -1,10 +1,10 @@
 /** The list of a user's API keys: what each may do, and what can be done about it. */
 import { Form } from "@remix-run/react";
 import { Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
-import { usd, useFormat, type Format } from "../i18n/format";
+import { lastDayOf, usd, useFormat, type Format } from "../i18n/format";
 import { useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
-import { lastDayOf, type Key } from "./key-form";
+import type { Key } from "./key-form";
 import { Button, Submit } from "./ui/button";
 import { CopyButton } from "./ui/copy-button";
 import { Badge } from "./ui/page";
@@ -104,8 +104,7 @@ export function KeyStatus({ of: { status, expiresAt, previousSecretUntil } }: { 
 }
 
 function limitsOf(key: Key, t: Texts, { count }: Format): string {
-  const { limits } = key;
-  const lastDay = lastDayOf(key);
+  const { limits, expiresAt } = key;
   return [
     limits.dailyBudgetUsd && t.keys.perDay(usd(limits.dailyBudgetUsd)),
     limits.monthlyBudgetUsd && t.keys.perMonth(usd(limits.monthlyBudgetUsd)),
@@ -115,7 +114,7 @@ function limitsOf(key: Key, t: Texts, { count }: Format): string {
     limits.allowedModels.length > 0 && t.keys.onlyModels(limits.allowedModels.join(", ")),
     limits.allowedEndpoints.length > 0 && t.keys.onlyEndpoints(limits.allowedEndpoints.join(", ")),
     limits.allowedAddresses.length > 0 && t.keys.onlyAddresses(limits.allowedAddresses.join(", ")),
-    lastDay && t.keys.until(lastDay),
+    expiresAt && t.keys.until(lastDayOf(expiresAt)),
   ]
     .filter(Boolean)
     .join(" · ");

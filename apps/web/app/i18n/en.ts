@@ -379,6 +379,8 @@ export const en: Texts = {
     title: "Upstreams",
     lead: "Requests are spread by weight; a user stays with one upstream where possible, so that its prompt cache is hit.",
     add: "Add an upstream",
+    empty: "No upstreams yet",
+    emptyLead: "Add one on the upstreams page: requests have nowhere to go.",
     editTitle: "Edit upstream",
     name: "Name",
     baseUrl: "Base URL",

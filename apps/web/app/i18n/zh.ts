@@ -377,6 +377,8 @@ export const zh = {
     title: "上游",
     lead: "请求按权重分配；同一用户尽量固定在同一上游，以命中提示词缓存。",
     add: "添加上游",
+    empty: "还没有上游",
+    emptyLead: "在上游页添加一个，请求才有去处。",
     editTitle: "编辑上游",
     name: "名称",
     baseUrl: "Base URL",

@@ -4,12 +4,12 @@ import { Download, Plus, Ticket } from "lucide-react";
 import { useEffect, useState } from "react";
 import { Button, Submit } from "../components/ui/button";
 import { CopyButton } from "../components/ui/copy-button";
-import { Dialog, DialogClose } from "../components/ui/dialog";
+import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Field, FormFault } from "../components/ui/field";
 import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin, textOf, textOrNull } from "../guards";
-import { usd, useFormat } from "../i18n/format";
+import { lastDayOf, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.codes.title);
@@ -82,7 +82,7 @@ export default function Codes() {
                       {format.count(batch.redeemedCount)} / {format.count(batch.codeCount)}
                     </td>
                     <td data-label={t.codes.columns.expires}>
-                      {batch.expiresAt ? format.day(batch.expiresAt) : t.common.none}
+                      {batch.expiresAt ? lastDayOf(batch.expiresAt) : t.common.none}
                     </td>
                     <td data-label={t.codes.columns.note} className="text-muted">
                       {batch.note || t.common.none}
@@ -118,12 +118,9 @@ export default function Codes() {
           </div>
           <Field name="lastDay" label={t.codes.lastDay} type="date" error={fields.lastDay} />
           <Field name="note" label={t.common.note} maxLength={200} error={fields.note} />
-          <div className="flex justify-end gap-2">
-            <DialogClose asChild>
-              <Button look="quiet">{t.common.cancel}</Button>
-            </DialogClose>
+          <DialogActions>
             <Submit>{t.codes.create}</Submit>
-          </div>
+          </DialogActions>
         </Form>
       </Dialog>
       <Dialog

@@ -2,9 +2,10 @@ import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from
 import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
 import { Plus, Tags } from "lucide-react";
 import { PriceFields, readPriceForm } from "../components/price-fields";
+import { ListSearch } from "../components/list-search";
 import { Button, LinkButton, Submit } from "../components/ui/button";
 import { Dialog } from "../components/ui/dialog";
-import { Field, FormFault } from "../components/ui/field";
+import { FormFault } from "../components/ui/field";
 import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin } from "../guards";
@@ -56,14 +57,7 @@ export default function Prices() {
           </LinkButton>
         </div>
       )}
-      <Form className="flex flex-wrap items-end gap-4" role="search">
-        <div className="w-72 max-w-full">
-          <Field name="search" label={t.prices.searchLabel} type="search" placeholder="gpt-" defaultValue={search} />
-        </div>
-        <Button type="submit" look="quiet">
-          {t.common.search}
-        </Button>
-      </Form>
+      <ListSearch label={t.prices.searchLabel} placeholder="gpt-" search={search} submit={t.common.search} />
       <Section isFlush>
         {prices.length === 0 ? (
           <Empty icon={Tags} title={t.prices.empty} lead={t.prices.emptyLead} />

@@ -5,7 +5,7 @@ import { ArrowLeft, Wallet } from "lucide-react";
 import { useState } from "react";
 import { KeyStatus } from "../components/key-list";
 import { Button, Submit } from "../components/ui/button";
-import { Dialog, DialogClose } from "../components/ui/dialog";
+import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Check, Field, FormFault, Note } from "../components/ui/field";
 import { Badge, Figures, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
@@ -333,12 +333,9 @@ function Adjust({ balanceUsd, formId, fault }: { balanceUsd: string; formId: str
       />
       <Field name="note" label={t.user.reason} maxLength={500} error={fault?.fields.note} />
       <Check name="isPaid" label={t.user.paid} defaultChecked />
-      <div className="flex justify-end gap-2">
-        <DialogClose asChild>
-          <Button look="quiet">{t.common.cancel}</Button>
-        </DialogClose>
+      <DialogActions>
         <Submit intent="adjust">{t.common.confirm}</Submit>
-      </div>
+      </DialogActions>
     </Form>
   );
 }

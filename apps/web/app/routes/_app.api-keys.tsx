@@ -7,7 +7,7 @@ import { KeyForm, readKeyForm, type Key } from "../components/key-form";
 import { KeyList, type KeyAct } from "../components/key-list";
 import { Button, Submit } from "../components/ui/button";
 import { CopyButton } from "../components/ui/copy-button";
-import { Dialog, DialogClose } from "../components/ui/dialog";
+import { Dialog, DialogActions } from "../components/ui/dialog";
 import { FormFault, Select } from "../components/ui/field";
 import { Empty, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
@@ -146,20 +146,16 @@ type ConfirmProps = {
 };
 
 function Confirm({ of, fault, intent, look = "primary", label, children }: ConfirmProps) {
-  const t = useTexts();
   return (
     <Form method="post" className="space-y-5">
       <FormFault fault={fault} />
       <input type="hidden" name="keyId" value={of.id} />
       {children}
-      <div className="flex justify-end gap-2">
-        <DialogClose asChild>
-          <Button look="quiet">{t.common.cancel}</Button>
-        </DialogClose>
+      <DialogActions>
         <Submit look={look} intent={intent}>
           {label}
         </Submit>
-      </div>
+      </DialogActions>
     </Form>
   );
 }

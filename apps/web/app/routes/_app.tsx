@@ -1,12 +1,14 @@
 /** The frame of everything for people who are signed in. */
 import type { SessionUser } from "@codex-gateway/api";
 import { data, type LoaderFunctionArgs } from "@remix-run/node";
-import { Outlet, useLoaderData, useRouteLoaderData } from "@remix-run/react";
+import { Outlet, useLoaderData, useRevalidator, useRouteLoaderData } from "@remix-run/react";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { ErrorPage } from "../components/error-page";
 import { Shell } from "../components/shell";
 import { requireUser } from "../guards";
+import { usePreferences } from "../i18n/use-texts";
+import { rememberTimeZone } from "../preferences";
 import { createApiClient, createQueryClient, TRPCProvider } from "../trpc";
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
@@ -16,6 +18,12 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 
 export default function App() {
   const { user } = useLoaderData<typeof loader>();
+  const { timeZone } = usePreferences();
+  const { revalidate } = useRevalidator();
+  // Only here does a page show times: a form on another page that is sent at once would break the reload off.
+  useEffect(() => {
+    if (rememberTimeZone(timeZone)) revalidate();
+  }, [timeZone, revalidate]);
   return (
     <Frame user={user}>
       <Outlet />

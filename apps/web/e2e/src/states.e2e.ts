@@ -162,13 +162,26 @@ test("a page that takes its time shows that it is on its way", async () => {
   await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
 });
 
-test("a page that fails within the frame leaves the frame, and can be tried again", async () => {
+test("what a page refuses leaves the frame around it: one can go elsewhere", async () => {
+  for (const [person, address, title] of [
+    [demo.userSession, "/admin/users", "没有权限"],
+    [demo.ownerSession, `/admin/users/${randomUUID()}`, "页面不存在"],
+  ] as const) {
+    const page = await aPageOf(person);
+    await page.goto(demo.web + address, { waitUntil: "networkidle" });
+    await page.getByRole("heading", { name: title }).waitFor();
+    expect(await page.locator("main").count()).toBe(1);
+    await page.getByRole("link", { name: "使用记录" }).first().click();
+    await page.getByRole("heading", { name: "使用记录" }).waitFor();
+  }
+});
+
+test("a page that cannot be fetched can be tried again", async () => {
   const page = await aPageOf(demo.userSession);
   await page.goto(`${demo.web}/dashboard`, { waitUntil: "networkidle" });
   await page.route("**/usage.data**", (route) => route.fulfill({ status: 500, body: "no" }));
   await page.getByRole("link", { name: "使用记录" }).first().click();
   await page.getByRole("heading", { name: "出错了" }).waitFor();
-  await page.getByRole("navigation", { name: "主导航" }).first().waitFor();
   await page.unroute("**/usage.data**");
   await page.getByRole("link", { name: "重试" }).click();
   await page.getByRole("heading", { name: "使用记录" }).waitFor();
