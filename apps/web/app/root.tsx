@@ -1,5 +1,5 @@
 import type { LoaderFunctionArgs } from "@remix-run/node";
-import { Links, Meta, Outlet, Scripts, ScrollRestoration, useRevalidator } from "@remix-run/react";
+import { Links, Meta, Outlet, Scripts, ScrollRestoration } from "@remix-run/react";
 import { useEffect, type ReactNode } from "react";
 import { ErrorPage } from "./components/error-page";
 import { usePreferences } from "./i18n/use-texts";
@@ -32,10 +32,9 @@ export function Layout({ children }: { children: ReactNode }) {
 
 export default function App() {
   const { timeZone } = usePreferences();
-  const { revalidate } = useRevalidator();
   useEffect(() => {
-    if (rememberTimeZone(timeZone)) revalidate();
-  }, [timeZone, revalidate]);
+    rememberTimeZone(timeZone);
+  }, [timeZone]);
   return <Outlet />;
 }
 

@@ -1,5 +1,14 @@
 /** Gives pages and scripts the same procedures: in process for loaders and actions, as JSON under /api. */
-import { appRouter, createCaller, createContext, type PageApi, type Services } from "@codex-gateway/api";
+import { randomUUID } from "node:crypto";
+import {
+  appRouter,
+  createCaller,
+  createContext,
+  isFailure,
+  translateError,
+  type PageApi,
+  type Services,
+} from "@codex-gateway/api";
 import type { TRPCError } from "@trpc/server";
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
 
@@ -27,33 +36,40 @@ export async function openPageApi(
   const isSessionOver =
     context.user === null && services.sessions.readSessionCookie(request.headers.get("cookie") ?? "") !== null;
   const onError = ({ error }: { error: TRPCError }) => {
-    if (error.code === "INTERNAL_SERVER_ERROR") fail(error.cause ?? error);
+    if (isFailure(error)) fail(error.cause ?? error);
   };
   return { caller: createCaller(context, { onError }), user: context.user, isSessionOver, headers };
 }
 
-/** JSON only; a batch of at most ten. */
+/** JSON only; a batch of at most ten. Failures are logged under the id that the answer has as x-request-id. */
 export async function answerTrpc(
   services: Services,
   request: Request,
   address: string,
-  logError: (path: string | undefined, error: Error) => void,
+  logFailure: (error: Error, where: { requestId: string; path: string | undefined }) => void,
 ): Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname.split(",").length > maxBatch) return new Response("Too many calls in one batch.", { status: 400 });
   const isJson = (request.headers.get("content-type") ?? "").startsWith("application/json");
   if (request.method !== "GET" && !isJson) return new Response("Send application/json.", { status: 415 });
   const accessToken = accessTokenOf(request);
-  const cookies = new Headers();
-  const setCookie = (cookie: string) => cookies.append("set-cookie", cookie);
+  const requestId = randomUUID();
+  const headers = new Headers({ "x-request-id": requestId });
+  const setCookie = (cookie: string) => headers.append("set-cookie", cookie);
   return fetchRequestHandler({
     endpoint: "/api/trpc",
     req: request,
     router: appRouter,
-    createContext: () => createContext(services, { headers: request.headers, address, accessToken, setCookie }),
-    responseMeta: () => ({ headers: cookies }),
+    createContext: () =>
+      createContext(services, { headers: request.headers, address, accessToken, setCookie }).catch((error: unknown) => {
+        throw translateError(error);
+      }),
+    responseMeta: ({ errors }) => {
+      if (errors.some(({ code }) => code === "SERVICE_UNAVAILABLE")) headers.set("retry-after", "1");
+      return { headers };
+    },
     onError: ({ path, error }) => {
-      if (error.code === "INTERNAL_SERVER_ERROR") logError(path, error.cause ?? error);
+      if (isFailure(error)) logFailure(error.cause ?? error, { requestId, path });
     },
   });
 }

@@ -1,11 +1,12 @@
 /** Answers what is no static file on the pages' port: /api/trpc, and Remix with its /v1 resource route. */
 import { randomBytes, randomUUID } from "node:crypto";
 import { faultOf, type Services } from "@codex-gateway/api";
+import { isDatabaseDown } from "@codex-gateway/domain";
 import type { Log, WebDoor } from "@codex-gateway/gateway";
 import { createRequestHandler, data, type ServerBuild } from "@remix-run/node";
 import { accessTokenOf, answerTrpc, openPageApi } from "./page-api.ts";
 import { isSameOrigin } from "./same-origin.ts";
-import { answerToken, tokenPath } from "./token-answer.ts";
+import { answerToken, refuseToken, tokenPath } from "./token-answer.ts";
 import type { WebHandler } from "./web-bridge.ts";
 
 export type PageServices = {
@@ -22,23 +23,33 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
   const { api, log, publicUrl } = services;
   const handle = createRequestHandler(build, "production");
 
-  /** The page says only that it failed, and by which id the log tells more. */
+  /** Answers say only that they failed, and by which id the log tells more. */
+  function logFailure(what: "page" | "procedure" | "token", error: Error, where: { requestId: string }): number {
+    const isDown = isDatabaseDown(error);
+    log("error", `${what}_${isDown ? "without_database" : "failed"}`, { ...where, error: error.message });
+    return isDown ? 503 : 500;
+  }
+
   function fail(error: Error): never {
     const requestId = randomUUID();
-    const isDown = isDatabaseDown(error);
-    log("error", isDown ? "page_without_database" : "page_failed", { requestId, error: error.message });
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- how Remix is told a status
-    throw data({ requestId }, { status: isDown ? 503 : 500 });
+    throw data({ requestId }, { status: logFailure("page", error, { requestId }) });
+  }
+
+  function failToken(error: Error): Response {
+    const requestId = randomUUID();
+    const cause = error.cause instanceof Error ? error.cause : error;
+    return refuseToken(logFailure("token", cause, { requestId }), "Something went wrong.", {
+      "x-request-id": requestId,
+    });
   }
 
   async function answer(request: Request, remoteAddress: string, closeSignal: AbortSignal, nonce: string) {
     const { pathname } = new URL(request.url);
     if (pathname.startsWith("/api/trpc/")) {
-      return answerTrpc(api, request, remoteAddress, (path, error) =>
-        log("error", "procedure_failed", { path, error: error.message }),
-      );
+      return answerTrpc(api, request, remoteAddress, (error, where) => logFailure("procedure", error, where));
     }
-    if (pathname === tokenPath) return answerToken(api, request, remoteAddress);
+    if (pathname === tokenPath) return answerToken(api, request, remoteAddress).catch(failToken);
     return handle(request, {
       nonce,
       proxy: (proxied: Request) => services.proxy(proxied, { remoteAddress, closeSignal }),
@@ -66,12 +77,6 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
 /** No browser sends another site's request with a Bearer token, and with one its cookie does not count. */
 const isScript = (pathname: string, request: Request): boolean =>
   pathname === tokenPath || (pathname.startsWith("/api/trpc/") && accessTokenOf(request) !== null);
-
-/** A connection that is refused, lost or not there in time, or a database that starts, as `pg` and Prisma tell it. */
-const isDatabaseDown = (error: unknown): boolean =>
-  /ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|P1001|P1017|terminat|Connection|timeout|starting up|shutting down|recovery mode/i.test(
-    `${(error as { code?: string }).code ?? ""} ${(error as Error).message}`,
-  );
 
 function securityHeaders(nonce: string, isHttps: boolean): Record<string, string> {
   const policy = [

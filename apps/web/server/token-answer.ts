@@ -8,7 +8,7 @@ export const tokenPath = "/api/auth/token";
 
 /** Sets no cookie and reads none. Rejects where something is broken. */
 export async function answerToken(services: Services, request: Request, address: string): Promise<Response> {
-  if (request.method !== "POST") return refuse(405, "Use POST.");
+  if (request.method !== "POST") return refuseToken(405, "Use POST.");
   const accessToken = accessTokenOf(request);
   const context = await createContext(services, {
     headers: request.headers,
@@ -31,9 +31,9 @@ export async function answerToken(services: Services, request: Request, address:
   } catch (error) {
     const fault = faultOf(error);
     if (!fault || !(error instanceof TRPCError)) throw error;
-    return refuse(getHTTPStatusCodeFromError(error), fault.message);
+    return refuseToken(getHTTPStatusCodeFromError(error), fault.message);
   }
 }
 
-const refuse = (status: number, message: string) =>
-  Response.json({ error: { message } }, { status, headers: { "cache-control": "no-store" } });
+export const refuseToken = (status: number, message: string, headers: Record<string, string> = {}): Response =>
+  Response.json({ error: { message } }, { status, headers: { ...headers, "cache-control": "no-store" } });

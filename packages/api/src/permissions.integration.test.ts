@@ -79,7 +79,18 @@ describe.each(procedures)("%s", (path, { _def: { meta } }) => {
 test("another user's key is not found", async () => {
   const [mine, theirs] = [await contextAs("user"), await contextAs("user")];
   const { key } = await createCaller(theirs).keys.create({ name: "theirs" });
-  await expect(createCaller(mine).keys.delete({ keyId: key.id })).rejects.toMatchObject({ code: "NOT_FOUND" });
+  const keyId = key.id;
+  const nothing = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
+  const noBudget = { dailyBudgetUsd: null, monthlyBudgetUsd: null, lastDay: null };
+  const policy = { ...nothing, ...noBudget, allowedModels: [], allowedEndpoints: [], allowedAddresses: [] };
+  const { keys } = createCaller(mine);
+  const attempts = await Promise.allSettled([
+    keys.update({ keyId, name: "mine", ...policy }),
+    keys.setStatus({ keyId, status: "disabled" }),
+    keys.rotate({ keyId, masked: key.masked, graceHours: 0 }),
+    keys.delete({ keyId }),
+  ]);
+  expect(attempts).toMatchObject(Array(4).fill({ reason: { code: "NOT_FOUND" } }));
   expect(await createCaller(mine).keys.list()).toEqual([]);
   expect(await createCaller(theirs).keys.list()).toHaveLength(1);
 });

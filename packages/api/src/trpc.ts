@@ -1,5 +1,5 @@
 /** The three kinds of procedures: anybody's, a signed-in user's, an admin's. */
-import { AppError, type AppErrorCode } from "@codex-gateway/domain";
+import { AppError, isDatabaseDown, type AppErrorCode } from "@codex-gateway/domain";
 import { initTRPC, TRPCError } from "@trpc/server";
 import { z, ZodError } from "zod";
 import type { Context } from "./context.ts";
@@ -42,12 +42,18 @@ function fieldsOf(cause: unknown): Record<string, string> {
   return Object.fromEntries(cause.issues.map((issue) => [issue.path.join("."), issue.message]));
 }
 
+/** A database that is away is no bug: whoever asks may ask again. */
+export const translateError = (error: unknown): unknown =>
+  isDatabaseDown(error)
+    ? new TRPCError({ code: "SERVICE_UNAVAILABLE", message: "The database cannot be reached.", cause: error })
+    : error;
+
 const translateErrors = t.middleware(async ({ next }) => {
   const result = await next();
-  if (!result.ok && result.error.cause instanceof AppError) {
-    const { cause } = result.error;
-    throw new TRPCError({ code: codes[cause.code], message: cause.message, cause });
-  }
+  if (result.ok || !result.error.cause) return result;
+  const { cause } = result.error;
+  if (cause instanceof AppError) throw new TRPCError({ code: codes[cause.code], message: cause.message, cause });
+  if (result.error.code === "INTERNAL_SERVER_ERROR") throw translateError(cause);
   return result;
 });
 
@@ -95,9 +101,13 @@ export const timeZone = z
 export const done = z.strictObject({ isDone: z.literal(true) });
 export const isDone = { isDone: true } as const;
 
-/** What a person can mend, with messages by field; null for a bug, which the caller should let through. */
+/** What no input can mend: a bug, or a database that is away. */
+export const isFailure = ({ code }: TRPCError): boolean =>
+  code === "INTERNAL_SERVER_ERROR" || code === "SERVICE_UNAVAILABLE";
+
+/** What a person can mend, with messages by field; null for a failure, which the caller should let through. */
 export function faultOf(error: unknown): { message: string; fields: Record<string, string> } | null {
-  if (!(error instanceof TRPCError) || error.code === "INTERNAL_SERVER_ERROR") return null;
+  if (!(error instanceof TRPCError) || isFailure(error)) return null;
   const fields = fieldsOf(error.cause);
   const isZod = error.cause instanceof ZodError;
   return { message: isZod ? "Some fields need your attention." : error.message, fields };

@@ -1,4 +1,5 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
+export { isDatabaseDown } from "./database-down.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
@@ -14,13 +15,20 @@ export {
   type EmailTarget,
   type WebhookTarget,
 } from "./alerts/alert-settings.ts";
-export { forgetOldAlerts, noteDelivery, takeDeliveries } from "./alerts/deliveries.ts";
+export {
+  forgetOldAlerts,
+  noteDelivery,
+  readLastFailures,
+  takeDeliveries,
+  type DeliveryFailure,
+} from "./alerts/deliveries.ts";
 export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
 export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
+export { rotateKey, setKeyStatus, updateKey, type KeyPolicy } from "./keys/key-changes.ts";
 export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./keys/keys.ts";
 export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";

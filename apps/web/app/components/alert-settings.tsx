@@ -1,32 +1,65 @@
 /** The form of alerts: who is told and how, with a test of each channel by what is typed. */
 import type { PageApi } from "@codex-gateway/api";
 import { Form } from "@remix-run/react";
-import type { Fault } from "../guards";
-import { exactUsd } from "../i18n/format";
-import { useTexts } from "../i18n/use-texts";
-import { Submit } from "./ui/button";
+import { useMutation } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { useCallFault } from "../call-fault";
+import { textOf, type Fault } from "../guards";
+import { typedUsd, useFormat } from "../i18n/format";
+import { useServerMessage, useTexts } from "../i18n/use-texts";
+import { useTRPC } from "../trpc";
+import { Button, Submit } from "./ui/button";
 import { Field, FormFault, Note } from "./ui/field";
 import { Section } from "./ui/page";
 
-export const alertIntents = ["save-alerts", "test-webhook", "test-email"] as const;
-export type AlertIntent = (typeof alertIntents)[number];
+type Api = PageApi["caller"]["admin"]["alerts"];
+type Failures = Awaited<ReturnType<Api["failures"]>>;
+type Channel = keyof Failures;
+type Props = {
+  alerts: Awaited<ReturnType<Api["get"]>>;
+  failures: Failures;
+  /** To the last submission of this form. */
+  answer: { fault: Fault | null } | null;
+};
 
-type Alerts = Awaited<ReturnType<PageApi["caller"]["admin"]["alerts"]["get"]>>;
-/** To the last submission of this form. */
-type Answer = { intent: AlertIntent; fault: Fault | null } | null;
+export const readAlertForm = (form: FormData) => ({
+  lowBalanceUsd: textOf(form, "lowBalanceUsd"),
+  webhookUrl: textOf(form, "webhookUrl"),
+  webhookSecret: textOf(form, "webhookSecret"),
+  smtpUrl: textOf(form, "smtpUrl"),
+  emailFrom: textOf(form, "emailFrom"),
+  emailTo: textOf(form, "emailTo"),
+});
 
-export function AlertSettings({ alerts, answer }: { alerts: Alerts; answer: Answer }) {
+export function AlertSettings({ alerts, failures, answer }: Props) {
   const t = useTexts();
-  const fields: Record<string, string> = answer?.fault?.fields ?? {};
+  const trpc = useTRPC();
+  const faultOf = useCallFault();
+  const test = useMutation(trpc.admin.alerts.test.mutationOptions());
+  const tested = test.variables?.channel;
+  // A test is younger than the last submission, which clears it.
+  const fault = test.isIdle ? (answer?.fault ?? null) : faultOf(test.error);
+  const fields: Record<string, string> = fault?.fields ?? {};
+  const testOf = (channel: Channel, label: string) => (
+    <ChannelTest
+      label={label}
+      isBusy={test.isPending}
+      failure={failures[channel]}
+      onTest={(form) => test.mutate({ ...readAlertForm(form), channel })}
+    >
+      {tested === channel && test.isSuccess && <Note look="good">{t.settings.alerts.tested}</Note>}
+      {tested === channel && <FormFault fault={faultOf(test.error)} />}
+    </ChannelTest>
+  );
   return (
-    <Form method="post">
+    <Form method="post" onSubmit={() => test.reset()}>
       <Section title={t.settings.alerts.title} lead={t.settings.alerts.lead}>
         <div className="max-w-xl space-y-5">
           <Field
             name="lowBalanceUsd"
             label={t.settings.alerts.threshold}
             inputMode="decimal"
-            defaultValue={exactUsd(alerts.lowBalanceUsd).replace("$", "")}
+            defaultValue={typedUsd(alerts.lowBalanceUsd)}
             hint={t.settings.alerts.thresholdHint}
             required
             error={fields.lowBalanceUsd}
@@ -39,20 +72,16 @@ export function AlertSettings({ alerts, answer }: { alerts: Alerts; answer: Answ
             hint={t.settings.alerts.webhookUrlHint}
             error={fields.webhookUrl}
           />
-          <Field
+          <Sealed
             name="webhookSecret"
             label={t.settings.alerts.webhookSecret}
-            type="password"
-            autoComplete="off"
             hint={alerts.hasWebhookSecret ? t.settings.alerts.kept : t.settings.alerts.webhookSecretHint}
             error={fields.webhookSecret}
           />
-          <TestButton intent="test-webhook" label={t.settings.alerts.testWebhook} answer={answer} />
-          <Field
+          {testOf("webhook", t.settings.alerts.testWebhook)}
+          <Sealed
             name="smtpUrl"
             label={t.settings.alerts.smtpUrl}
-            type="password"
-            autoComplete="off"
             hint={alerts.hasSmtpUrl ? t.settings.alerts.kept : t.settings.alerts.smtpUrlHint}
             error={fields.smtpUrl}
           />
@@ -71,28 +100,53 @@ export function AlertSettings({ alerts, answer }: { alerts: Alerts; answer: Answ
               error={fields.emailTo}
             />
           </div>
-          <TestButton intent="test-email" label={t.settings.alerts.testEmail} answer={answer} />
-          <Outcome of="save-alerts" answer={answer} success={t.settings.alerts.saved} />
-          <Submit intent="save-alerts">{t.settings.alerts.submit}</Submit>
+          {testOf("email", t.settings.alerts.testEmail)}
+          {test.isIdle && <FormFault fault={answer?.fault} />}
+          {test.isIdle && answer && !answer.fault && <Note look="good">{t.settings.alerts.saved}</Note>}
+          <Submit intent="alerts">{t.settings.alerts.submit}</Submit>
         </div>
       </Section>
     </Form>
   );
 }
 
-function TestButton({ intent, label, answer }: { intent: AlertIntent; label: string; answer: Answer }) {
-  const t = useTexts();
-  return (
-    <div className="space-y-3">
-      <Submit look="quiet" intent={intent}>
-        {label}
-      </Submit>
-      <Outcome of={intent} answer={answer} success={t.settings.alerts.tested} />
-    </div>
-  );
+/** A secret that is kept and never shown again. */
+function Sealed(field: { name: string; label: string; hint: string; error: string | undefined }) {
+  return <Field {...field} type="password" autoComplete="off" />;
 }
 
-function Outcome({ of, answer, success }: { of: AlertIntent; answer: Answer; success: string }) {
-  if (answer?.intent !== of) return null;
-  return answer.fault ? <FormFault fault={answer.fault} /> : <Note look="good">{success}</Note>;
+type ChannelTestProps = {
+  label: string;
+  isBusy: boolean;
+  failure: Failures[Channel];
+  onTest: (form: FormData) => void;
+  children: ReactNode;
+};
+
+function ChannelTest({ label, isBusy, failure, onTest, children }: ChannelTestProps) {
+  const t = useTexts();
+  const format = useFormat();
+  const say = useServerMessage();
+  return (
+    <div className="space-y-3">
+      <Button
+        look="quiet"
+        disabled={isBusy}
+        onClick={({ currentTarget: { form } }) => {
+          if (form) onTest(new FormData(form));
+        }}
+      >
+        {label}
+      </Button>
+      {children}
+      {failure && (
+        <p className={`text-sm ${failure.isOver ? "text-muted" : "text-danger"}`}>
+          {(failure.isOver ? t.settings.alerts.failedOver : t.settings.alerts.failed)(
+            format.minute(failure.failedAt),
+            say(failure.fault),
+          )}
+        </p>
+      )}
+    </div>
+  );
 }

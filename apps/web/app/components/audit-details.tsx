@@ -1,5 +1,5 @@
 /** What a line of the log says happened, in words: `充值 $100.00`, `name: before → after`. */
-import { usd } from "../i18n/format";
+import { lastDayOf, usd } from "../i18n/format";
 import { useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 
@@ -53,9 +53,11 @@ const nameOf = (name: string, t: Texts): string => t.logs.fields[name] ?? name;
 function wordOf(name: string, value: unknown, t: Texts): string {
   if (value === null || value === undefined || value === "") return t.common.none;
   if (typeof value === "boolean") return value ? t.common.yes : t.common.no;
+  if (Array.isArray(value)) return value.length === 0 ? t.common.none : value.join(", ");
   if (typeof value !== "string") return JSON.stringify(value);
   if (name.endsWith("NanoUsd"))
     return usd(`${value.padStart(10, "0").slice(0, -9)}.${value.padStart(10, "0").slice(-9)}`);
+  if (name === "expiresAt") return lastDayOf(value);
   return name.endsWith("Usd") ? usd(value) : value;
 }
 

@@ -1,9 +1,11 @@
 /** Why a request cost what it did: units × price, summed and multiplied, as the ledger did it. */
 import { useQuery } from "@tanstack/react-query";
+import { useCallFault } from "../call-fault";
 import { exactUsd, useFormat } from "../i18n/format";
 import { useTexts } from "../i18n/use-texts";
 import { useTRPC } from "../trpc";
 import { Button } from "./ui/button";
+import { FormFault } from "./ui/field";
 
 const nano = 1_000_000_000n;
 
@@ -21,11 +23,12 @@ export function ChargeDetails({ requestId }: { requestId: string }) {
   const t = useTexts();
   const { count } = useFormat();
   const trpc = useTRPC();
+  const faultOf = useCallFault();
   const { data: charge, error, refetch } = useQuery(trpc.usage.charge.queryOptions({ requestId }));
   if (error) {
     return (
       <div className="text-sm">
-        <p className="text-danger">{t.errors.bug}</p>
+        <FormFault fault={faultOf(error)} />
         <Button look="quiet" className="mt-3" onClick={() => void refetch()}>
           {t.common.retry}
         </Button>

@@ -1,7 +1,7 @@
 /** What a page shows where it cannot be shown: not found, forbidden, no database, a bug. */
-import { isRouteErrorResponse, useRouteError } from "@remix-run/react";
+import { isRouteErrorResponse, useLocation, useRouteError } from "@remix-run/react";
 import { useTexts } from "../i18n/use-texts";
-import { Button, LinkButton } from "./ui/button";
+import { LinkButton } from "./ui/button";
 
 type Problem = { status: number; requestId: string | null };
 
@@ -13,8 +13,11 @@ function problemOf(error: unknown): Problem {
   return { status: error.status, requestId: requestId ?? null };
 }
 
-export function ErrorPage() {
+/** `isFramed` where it takes a page's place within the shell. */
+export function ErrorPage({ isFramed = false }: { isFramed?: boolean }) {
   const t = useTexts();
+  const { pathname, search } = useLocation();
+  const Frame = isFramed ? "div" : "main";
   const { status, requestId } = problemOf(useRouteError());
   const [title, lead] =
     status === 404
@@ -25,7 +28,7 @@ export function ErrorPage() {
           ? [t.errors.databaseTitle, t.errors.database]
           : [t.errors.bugTitle, t.errors.bug];
   return (
-    <main className="mx-auto flex min-h-[70vh] max-w-md flex-col justify-center px-4 text-center">
+    <Frame className="mx-auto flex min-h-[70vh] max-w-md flex-col justify-center px-4 text-center">
       <p className="text-sm font-medium text-muted tabular-nums">{status}</p>
       <h1 className="mt-2 text-2xl font-semibold tracking-tight">{title}</h1>
       <p className="mt-2 text-muted">{lead}</p>
@@ -36,12 +39,12 @@ export function ErrorPage() {
       )}
       <div className="mt-6 flex justify-center gap-2">
         {status >= 500 && (
-          <Button look="quiet" onClick={() => location.reload()}>
+          <LinkButton look="quiet" to={pathname + search} reloadDocument>
             {t.common.retry}
-          </Button>
+          </LinkButton>
         )}
         <LinkButton to="/">{t.errors.home}</LinkButton>
       </div>
-    </main>
+    </Frame>
   );
 }

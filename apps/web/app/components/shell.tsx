@@ -21,6 +21,7 @@ import {
 import type { ReactNode } from "react";
 import { useTexts } from "../i18n/use-texts";
 import { LanguageSwitch, ThemeSwitch } from "./preference-forms";
+import { PageOrSkeleton } from "./skeleton";
 
 type Item = { to: string; icon: LucideIcon; label: string; isExact?: boolean };
 
@@ -130,7 +131,7 @@ export function Shell({ user, children }: { user: SessionUser; children: ReactNo
         </details>
       </header>
       <main id="content" className="mx-auto w-full max-w-6xl px-4 py-8 sm:px-8">
-        {children}
+        <PageOrSkeleton>{children}</PageOrSkeleton>
       </main>
     </div>
   );

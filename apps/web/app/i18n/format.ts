@@ -27,6 +27,12 @@ export function exactUsd(text: string): string {
   return trimmed.startsWith("-") ? `−$${trimmed.slice(1)}` : `$${trimmed}`;
 }
 
+/** An amount as one types it: `0`, `10`, `1.50`. */
+export const typedUsd = (text: string): string => exactUsd(text).replace("$", "").replace(/\.00$/, "");
+
+/** The last day of what ends with a day in UTC. */
+export const lastDayOf = (end: Date | string): string => new Date(end).toISOString().slice(0, 10);
+
 export type Format = {
   count: (value: number) => string;
   /** `2026-01-15`, in English `Jan 15, 2026`. */

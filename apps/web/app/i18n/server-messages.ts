@@ -1,5 +1,7 @@
 /** What the server says, in Chinese; the English sentence is the key. */
 export const serverMessagesZh: Readonly<Record<string, string>> = {
+  "Something went wrong.": "发生了意外错误，我们已记录。请稍后再试。",
+  "The database cannot be reached.": "数据库暂时无法连接，请稍后再试。",
   "Some fields need your attention.": "请检查标出的内容。",
   "Enter a valid e-mail address.": "请输入有效的邮箱地址。",
   "A password has at least 8 characters.": "密码至少 8 位。",
@@ -27,6 +29,8 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "Give the key a name.": "请为密钥命名。",
   "Give the upstream a name.": "请为上游命名。",
   "The API key does not exist.": "该密钥不存在。",
+  "The key has another secret by now; look at the list again.": "该密钥已被更换，请查看最新列表。",
+  "Enter a smaller number.": "请输入较小的数。",
   "A user may have at most 100 keys.": "每个用户最多 100 个密钥。",
   "Enter a code.": "请输入兑换码。",
   "This code is unknown, used or expired.": "兑换码无效、已使用或已过期。",

@@ -94,6 +94,7 @@ export default function Overview() {
           </p>
         </Section>
         <Section title={t.overview.upstreams}>
+          {loaded.upstreams.length === 0 && <p className="text-sm text-muted">{t.upstreams.emptyLead}</p>}
           <ul className="divide-y divide-line">
             {loaded.upstreams.map(({ id, name, baseUrl, health, isEnabled }) => (
               <li key={id} className="flex items-center justify-between gap-4 py-2.5 text-sm first:pt-0 last:pb-0">

@@ -4,11 +4,12 @@ import { Download, Plus, Ticket } from "lucide-react";
 import { useEffect, useState } from "react";
 import { Button, Submit } from "../components/ui/button";
 import { CopyButton } from "../components/ui/copy-button";
-import { Dialog, DialogClose } from "../components/ui/dialog";
+import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Field, FormFault } from "../components/ui/field";
 import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
+import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin, textOf, textOrNull } from "../guards";
-import { usd, useFormat } from "../i18n/format";
+import { lastDayOf, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.codes.title);
@@ -41,18 +42,16 @@ export default function Codes() {
   const format = useFormat();
   const { batches, total, page } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
-  const [isCreating, setCreating] = useState(false);
+  const dialog = useFormDialog<"new">(answer);
   const [codes, setCodes] = useState<string[] | null>(null);
   useEffect(() => {
-    if (!answer?.codes) return;
-    setCodes(answer.codes);
-    setCreating(false);
+    if (answer?.codes) setCodes(answer.codes);
   }, [answer]);
-  const fields: Record<string, string> = answer?.fault?.fields ?? {};
+  const fields: Record<string, string> = dialog.fault?.fields ?? {};
   return (
     <>
       <PageHead title={t.codes.title} lead={t.codes.lead}>
-        <Button onClick={() => setCreating(true)}>
+        <Button onClick={() => dialog.open("new")}>
           <Plus aria-hidden className="size-4" />
           {t.codes.create}
         </Button>
@@ -83,7 +82,7 @@ export default function Codes() {
                       {format.count(batch.redeemedCount)} / {format.count(batch.codeCount)}
                     </td>
                     <td data-label={t.codes.columns.expires}>
-                      {batch.expiresAt ? format.day(batch.expiresAt) : t.common.none}
+                      {batch.expiresAt ? lastDayOf(batch.expiresAt) : t.common.none}
                     </td>
                     <td data-label={t.codes.columns.note} className="text-muted">
                       {batch.note || t.common.none}
@@ -96,9 +95,9 @@ export default function Codes() {
           </>
         )}
       </Section>
-      <Dialog title={t.codes.create} isOpen={isCreating} onOpenChange={setCreating}>
+      <Dialog title={t.codes.create} isOpen={dialog.subject !== null} onOpenChange={dialog.close}>
         <Form method="post" className="space-y-5">
-          <FormFault fault={answer?.fault} />
+          <FormFault fault={dialog.fault} />
           <div className="grid grid-cols-2 gap-4">
             <Field
               name="amountUsd"
@@ -119,12 +118,9 @@ export default function Codes() {
           </div>
           <Field name="lastDay" label={t.codes.lastDay} type="date" error={fields.lastDay} />
           <Field name="note" label={t.common.note} maxLength={200} error={fields.note} />
-          <div className="flex justify-end gap-2">
-            <DialogClose asChild>
-              <Button look="quiet">{t.common.cancel}</Button>
-            </DialogClose>
+          <DialogActions>
             <Submit>{t.codes.create}</Submit>
-          </div>
+          </DialogActions>
         </Form>
       </Dialog>
       <Dialog

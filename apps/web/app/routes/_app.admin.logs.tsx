@@ -1,9 +1,9 @@
 import { data, type LoaderFunctionArgs } from "@remix-run/node";
-import { Form, Link, useLoaderData } from "@remix-run/react";
+import { Link, useLoaderData } from "@remix-run/react";
 import { ScrollText } from "lucide-react";
 import { AuditDetails } from "../components/audit-details";
-import { Button } from "../components/ui/button";
-import { Field, Select } from "../components/ui/field";
+import { ListSearch } from "../components/list-search";
+import { Select } from "../components/ui/field";
 import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { requireAdmin } from "../guards";
 import { useFormat } from "../i18n/format";
@@ -37,17 +37,8 @@ export default function Logs() {
   return (
     <>
       <PageHead title={t.logs.title} />
-      <Form className="flex flex-wrap items-end gap-4" role="search">
-        <div className="w-72 max-w-full">
-          <Field
-            name="search"
-            label={t.logs.searchLabel}
-            type="search"
-            placeholder="user@example.com"
-            defaultValue={search}
-          />
-        </div>
-        <Select name="action" label={t.logs.columns.action} defaultValue={action ?? ""}>
+      <ListSearch label={t.logs.searchLabel} placeholder="user@example.com" search={search} submit={t.common.filter}>
+        <Select name="action" label={t.logs.columns.action} defaultValue={action ?? ""} key={action}>
           <option value="">{t.logs.allActions}</option>
           {actions.map((each) => (
             <option key={each} value={each}>
@@ -55,10 +46,7 @@ export default function Logs() {
             </option>
           ))}
         </Select>
-        <Button type="submit" look="quiet">
-          {t.common.filter}
-        </Button>
-      </Form>
+      </ListSearch>
       <Section isFlush>
         {lines.length === 0 ? (
           <Empty icon={ScrollText} title={t.logs.empty} lead={t.logs.emptyLead} />

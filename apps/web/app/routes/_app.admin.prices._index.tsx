@@ -1,12 +1,13 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
 import { Plus, Tags } from "lucide-react";
-import { useState } from "react";
 import { PriceFields, readPriceForm } from "../components/price-fields";
+import { ListSearch } from "../components/list-search";
 import { Button, LinkButton, Submit } from "../components/ui/button";
 import { Dialog } from "../components/ui/dialog";
-import { Field, FormFault } from "../components/ui/field";
+import { FormFault } from "../components/ui/field";
 import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
+import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
 
@@ -38,12 +39,12 @@ export default function Prices() {
   const t = useTexts();
   const { prices, total, page, search, proposals } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
-  const [isAdding, setAdding] = useState(false);
+  const dialog = useFormDialog<"new">(answer);
   const dollars = (text: string | undefined) => (text === undefined ? t.common.none : `$${text}`);
   return (
     <>
       <PageHead title={t.prices.title} lead={t.prices.lead}>
-        <Button onClick={() => setAdding(true)}>
+        <Button onClick={() => dialog.open("new")}>
           <Plus aria-hidden className="size-4" />
           {t.prices.add}
         </Button>
@@ -56,14 +57,7 @@ export default function Prices() {
           </LinkButton>
         </div>
       )}
-      <Form className="flex flex-wrap items-end gap-4" role="search">
-        <div className="w-72 max-w-full">
-          <Field name="search" label={t.prices.searchLabel} type="search" placeholder="gpt-" defaultValue={search} />
-        </div>
-        <Button type="submit" look="quiet">
-          {t.common.search}
-        </Button>
-      </Form>
+      <ListSearch label={t.prices.searchLabel} placeholder="gpt-" search={search} submit={t.common.search} />
       <Section isFlush>
         {prices.length === 0 ? (
           <Empty icon={Tags} title={t.prices.empty} lead={t.prices.emptyLead} />
@@ -121,10 +115,10 @@ export default function Prices() {
           </>
         )}
       </Section>
-      <Dialog title={t.prices.addTitle} isOpen={isAdding} onOpenChange={setAdding} isWide>
+      <Dialog title={t.prices.addTitle} isOpen={dialog.subject !== null} onOpenChange={dialog.close} isWide>
         <Form method="post" className="space-y-5">
-          <FormFault fault={answer?.fault} />
-          <PriceFields price={null} fields={answer?.fault.fields ?? {}} />
+          <FormFault fault={dialog.fault} />
+          <PriceFields price={null} fields={dialog.fault?.fields ?? {}} />
           <div className="flex justify-end">
             <Submit>{t.prices.add}</Submit>
           </div>

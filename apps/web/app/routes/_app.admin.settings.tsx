@@ -1,11 +1,11 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
-import { AlertSettings, alertIntents, type AlertIntent } from "../components/alert-settings";
+import { AlertSettings, readAlertForm } from "../components/alert-settings";
 import { Submit } from "../components/ui/button";
 import { Check, Field, FormFault, Note, TextField } from "../components/ui/field";
 import { PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf, textOrNull, type UserApi } from "../guards";
-import { exactUsd } from "../i18n/format";
+import { typedUsd } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 
@@ -13,16 +13,20 @@ export const meta = titled((t) => t.settings.title);
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);
-  const [settings, alerts] = await Promise.all([caller.admin.settings.get(), caller.admin.alerts.get()]);
-  return data({ settings, alerts }, { headers });
+  const [settings, alerts, failures] = await Promise.all([
+    caller.admin.settings.get(),
+    caller.admin.alerts.get(),
+    caller.admin.alerts.failures(),
+  ]);
+  return data({ settings, alerts, failures }, { headers });
 }
 
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireAdmin(request, context);
   const form = await request.formData();
-  const intent: AlertIntent | "general" = alertIntents.find((each) => each === form.get("intent")) ?? "general";
+  const intent = textOf(form, "intent");
   const { fault } = await attempt(context, () =>
-    intent === "general" ? saveGeneral(caller, form) : runAlerts(caller, form, intent),
+    intent === "alerts" ? caller.admin.alerts.update(readAlertForm(form)) : saveGeneral(caller, form),
   );
   return data({ intent, fault }, { status: fault ? 400 : 200 });
 }
@@ -48,18 +52,16 @@ const saveGeneral = ({ admin }: UserApi["caller"], form: FormData) =>
     apiKey: textOf(form, "apiKey"),
   });
 
-function runAlerts({ admin }: UserApi["caller"], form: FormData, intent: AlertIntent) {
-  const typed = {
-    lowBalanceUsd: textOf(form, "lowBalanceUsd"),
-    webhookUrl: textOf(form, "webhookUrl"),
-    webhookSecret: textOf(form, "webhookSecret"),
-    smtpUrl: textOf(form, "smtpUrl"),
-    emailFrom: textOf(form, "emailFrom"),
-    emailTo: textOf(form, "emailTo"),
-  };
-  if (intent === "save-alerts") return admin.alerts.update(typed);
-  return admin.alerts.test({ ...typed, channel: intent === "test-webhook" ? "webhook" : "email" });
-}
+const amounts = [
+  ["defaultBalanceUsd", (t: Texts) => t.settings.balance, undefined],
+  ["minimumTopUpUsd", (t: Texts) => t.settings.minimum, (t: Texts) => t.settings.minimumHint],
+] as const;
+
+const limits = [
+  ["defaultRequestsPerMinute", (t: Texts) => t.settings.rpm],
+  ["defaultTokensPerMinute", (t: Texts) => t.settings.tpm],
+  ["defaultConcurrentRequests", (t: Texts) => t.settings.concurrent],
+] as const;
 
 const timeouts = [
   ["connectTimeoutSeconds", (t: Texts) => t.settings.connectTimeout],
@@ -69,15 +71,11 @@ const timeouts = [
   ["totalTimeoutSeconds", (t: Texts) => t.settings.totalTimeout],
 ] as const;
 
-/** An amount as one types it: `0`, `10`, `1.50`. */
-const typed = (usd: string) => exactUsd(usd).replace("$", "").replace(/\.00$/, "");
-
 export default function Settings() {
   const t = useTexts();
-  const { settings, alerts } = useLoaderData<typeof loader>();
+  const { settings, alerts, failures } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>() ?? null;
   const general = answer?.intent === "general" ? answer : null;
-  const alertAnswer = answer && answer.intent !== "general" ? { ...answer, intent: answer.intent } : null;
   const fields: Record<string, string> = general?.fault?.fields ?? {};
   return (
     <>
@@ -129,53 +127,35 @@ export default function Settings() {
         <Section title={t.settings.users}>
           <div className="max-w-xl space-y-5">
             <div className="grid gap-5 sm:grid-cols-2">
-              <Field
-                name="defaultBalanceUsd"
-                label={t.settings.balance}
-                inputMode="decimal"
-                defaultValue={typed(settings.defaultBalanceUsd)}
-                required
-                error={fields.defaultBalanceUsd}
-              />
-              <Field
-                name="minimumTopUpUsd"
-                label={t.settings.minimum}
-                inputMode="decimal"
-                defaultValue={typed(settings.minimumTopUpUsd)}
-                hint={t.settings.minimumHint}
-                required
-                error={fields.minimumTopUpUsd}
-              />
+              {amounts.map(([name, labelOf, hintOf]) => (
+                <Field
+                  key={name}
+                  name={name}
+                  label={labelOf(t)}
+                  inputMode="decimal"
+                  defaultValue={typedUsd(settings[name])}
+                  hint={hintOf?.(t)}
+                  required
+                  error={fields[name]}
+                />
+              ))}
             </div>
             <Check name="isRegistrationOpen" label={t.settings.open} defaultChecked={settings.isRegistrationOpen} />
           </div>
         </Section>
         <Section title={t.settings.limits} lead={t.settings.limitsLead}>
           <div className="grid max-w-xl gap-5 sm:grid-cols-2">
-            <Field
-              name="defaultRequestsPerMinute"
-              label={t.settings.rpm}
-              inputMode="numeric"
-              placeholder={t.common.unlimited}
-              defaultValue={settings.defaultRequestsPerMinute ?? ""}
-              error={fields.defaultRequestsPerMinute}
-            />
-            <Field
-              name="defaultTokensPerMinute"
-              label={t.settings.tpm}
-              inputMode="numeric"
-              placeholder={t.common.unlimited}
-              defaultValue={settings.defaultTokensPerMinute ?? ""}
-              error={fields.defaultTokensPerMinute}
-            />
-            <Field
-              name="defaultConcurrentRequests"
-              label={t.settings.concurrent}
-              inputMode="numeric"
-              placeholder={t.common.unlimited}
-              defaultValue={settings.defaultConcurrentRequests ?? ""}
-              error={fields.defaultConcurrentRequests}
-            />
+            {limits.map(([name, labelOf]) => (
+              <Field
+                key={name}
+                name={name}
+                label={labelOf(t)}
+                inputMode="numeric"
+                placeholder={t.common.unlimited}
+                defaultValue={settings[name] ?? ""}
+                error={fields[name]}
+              />
+            ))}
             <Field
               name="defaultMaxOutputTokens"
               label={t.settings.maxOutput}
@@ -203,7 +183,7 @@ export default function Settings() {
           </div>
         </Section>
       </Form>
-      <AlertSettings alerts={alerts} answer={alertAnswer} />
+      <AlertSettings alerts={alerts} failures={failures} answer={answer?.intent === "alerts" ? answer : null} />
     </>
   );
 }

@@ -1,12 +1,13 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
 import { useMutation } from "@tanstack/react-query";
-import { Pencil, Plus, Trash2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { Pencil, Plus, Server, Trash2 } from "lucide-react";
+import { useCallFault } from "../call-fault";
 import { Button, Submit } from "../components/ui/button";
-import { Dialog, DialogClose } from "../components/ui/dialog";
+import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Check, Field, FormFault } from "../components/ui/field";
-import { Badge, PageHead, Section } from "../components/ui/page";
+import { Badge, Empty, PageHead, Section } from "../components/ui/page";
+import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { titled, useServerMessage, useTexts } from "../i18n/use-texts";
 import { useTRPC } from "../trpc";
@@ -43,103 +44,101 @@ export default function Upstreams() {
   const t = useTexts();
   const { upstreams } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
-  const [edited, setEdited] = useState<Upstream | "new" | null>(null);
-  const [deleted, setDeleted] = useState<Upstream | null>(null);
-  useEffect(() => {
-    if (!answer || answer.fault) return;
-    setEdited(null);
-    setDeleted(null);
-  }, [answer]);
+  const editing = useFormDialog<Upstream | "new">(answer);
+  const deleting = useFormDialog<Upstream>(answer);
   return (
     <>
       <PageHead title={t.upstreams.title} lead={t.upstreams.lead}>
-        <Button onClick={() => setEdited("new")}>
+        <Button onClick={() => editing.open("new")}>
           <Plus aria-hidden className="size-4" />
           {t.upstreams.add}
         </Button>
       </PageHead>
       <Section isFlush>
-        <table className="table">
-          <thead>
-            <tr>
-              <th>{t.upstreams.columns.name}</th>
-              <th>{t.upstreams.columns.baseUrl}</th>
-              <th>{t.upstreams.columns.key}</th>
-              <th className="number">{t.upstreams.columns.weight}</th>
-              <th>{t.upstreams.columns.health}</th>
-              <th className="number">{t.common.actions}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {upstreams.map((upstream) => (
-              <tr key={upstream.id}>
-                <td data-label={t.upstreams.columns.name} className="font-medium">
-                  {upstream.name}
-                </td>
-                <td data-label={t.upstreams.columns.baseUrl} className="break-all">
-                  {upstream.baseUrl}
-                </td>
-                <td data-label={t.upstreams.columns.key} className="font-mono text-[0.8125rem]">
-                  ••••{upstream.keyLastFour}
-                </td>
-                <td data-label={t.upstreams.columns.weight} className="number">
-                  {upstream.weight}
-                </td>
-                <td data-label={t.upstreams.columns.health}>
-                  {upstream.isEnabled ? (
-                    <Badge look={healthLooks[upstream.health]}>{t.overview.health[upstream.health]}</Badge>
-                  ) : (
-                    <Badge look="plain">{t.overview.disabled}</Badge>
-                  )}
-                </td>
-                <td className="number">
-                  <span className="inline-flex items-center">
-                    <TestButton id={upstream.id} name={upstream.name} />
-                    <Button
-                      look="icon"
-                      aria-label={t.upstreams.editOf(upstream.name)}
-                      onClick={() => setEdited(upstream)}
-                    >
-                      <Pencil aria-hidden className="size-4" />
-                    </Button>
-                    <Button
-                      look="icon"
-                      aria-label={t.upstreams.deleteOf(upstream.name)}
-                      onClick={() => setDeleted(upstream)}
-                    >
-                      <Trash2 aria-hidden className="size-4" />
-                    </Button>
-                  </span>
-                </td>
+        {upstreams.length === 0 ? (
+          <Empty icon={Server} title={t.upstreams.empty} lead={t.upstreams.emptyLead} />
+        ) : (
+          <table className="table">
+            <thead>
+              <tr>
+                <th>{t.upstreams.columns.name}</th>
+                <th>{t.upstreams.columns.baseUrl}</th>
+                <th>{t.upstreams.columns.key}</th>
+                <th className="number">{t.upstreams.columns.weight}</th>
+                <th>{t.upstreams.columns.health}</th>
+                <th className="number">{t.common.actions}</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {upstreams.map((upstream) => (
+                <tr key={upstream.id}>
+                  <td data-label={t.upstreams.columns.name} className="font-medium">
+                    {upstream.name}
+                  </td>
+                  <td data-label={t.upstreams.columns.baseUrl} className="break-all">
+                    {upstream.baseUrl}
+                  </td>
+                  <td data-label={t.upstreams.columns.key} className="font-mono text-[0.8125rem]">
+                    ••••{upstream.keyLastFour}
+                  </td>
+                  <td data-label={t.upstreams.columns.weight} className="number">
+                    {upstream.weight}
+                  </td>
+                  <td data-label={t.upstreams.columns.health}>
+                    {upstream.isEnabled ? (
+                      <Badge look={healthLooks[upstream.health]}>{t.overview.health[upstream.health]}</Badge>
+                    ) : (
+                      <Badge look="plain">{t.overview.disabled}</Badge>
+                    )}
+                  </td>
+                  <td className="number">
+                    <span className="inline-flex items-center">
+                      <TestButton id={upstream.id} name={upstream.name} />
+                      <Button
+                        look="icon"
+                        aria-label={t.upstreams.editOf(upstream.name)}
+                        onClick={() => editing.open(upstream)}
+                      >
+                        <Pencil aria-hidden className="size-4" />
+                      </Button>
+                      <Button
+                        look="icon"
+                        aria-label={t.upstreams.deleteOf(upstream.name)}
+                        onClick={() => deleting.open(upstream)}
+                      >
+                        <Trash2 aria-hidden className="size-4" />
+                      </Button>
+                    </span>
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
       </Section>
       <Dialog
-        title={edited === "new" ? t.upstreams.add : t.upstreams.editTitle}
-        isOpen={edited !== null}
-        onOpenChange={() => setEdited(null)}
+        title={editing.subject === "new" ? t.upstreams.add : t.upstreams.editTitle}
+        isOpen={editing.subject !== null}
+        onOpenChange={editing.close}
       >
-        {edited && <Edit upstream={edited === "new" ? null : edited} fault={answer?.fault ?? null} />}
+        {editing.subject && (
+          <Edit upstream={editing.subject === "new" ? null : editing.subject} fault={editing.fault} />
+        )}
       </Dialog>
       <Dialog
         title={t.upstreams.deleteTitle}
-        lead={deleted ? t.upstreams.deleteLead(deleted.name) : ""}
-        isOpen={deleted !== null}
-        onOpenChange={() => setDeleted(null)}
+        lead={deleting.subject ? t.upstreams.deleteLead(deleting.subject.name) : ""}
+        isOpen={deleting.subject !== null}
+        onOpenChange={deleting.close}
       >
         <Form method="post" className="space-y-4">
-          <FormFault fault={answer?.fault} />
-          <input type="hidden" name="id" value={deleted?.id ?? ""} />
-          <div className="flex justify-end gap-2">
-            <DialogClose asChild>
-              <Button look="quiet">{t.common.cancel}</Button>
-            </DialogClose>
+          <FormFault fault={deleting.fault} />
+          <input type="hidden" name="id" value={deleting.subject?.id ?? ""} />
+          <DialogActions>
             <Submit look="danger" intent="delete">
               {t.common.delete}
             </Submit>
-          </div>
+          </DialogActions>
         </Form>
       </Dialog>
     </>
@@ -150,11 +149,12 @@ function TestButton({ id, name }: { id: string; name: string }) {
   const t = useTexts();
   const say = useServerMessage();
   const trpc = useTRPC();
+  const faultOf = useCallFault();
   const test = useMutation(trpc.admin.upstreams.test.mutationOptions());
   return (
     <>
       <span role="status" className={`mr-2 text-sm ${test.isError ? "text-danger" : "text-accent"}`}>
-        {test.isSuccess ? t.upstreams.ok : test.error ? say(test.error.message) : ""}
+        {test.isSuccess ? t.upstreams.ok : say(faultOf(test.error)?.message ?? "")}
       </span>
       <Button
         look="quiet"
@@ -209,12 +209,9 @@ function Edit({ upstream, fault }: { upstream: Upstream | null; fault: Fault | n
         error={fields.weight}
       />
       <Check name="isEnabled" label={t.upstreams.enabled} defaultChecked={upstream?.isEnabled ?? true} />
-      <div className="flex justify-end gap-2">
-        <DialogClose asChild>
-          <Button look="quiet">{t.common.cancel}</Button>
-        </DialogClose>
+      <DialogActions>
         <Submit intent="put">{t.common.save}</Submit>
-      </div>
+      </DialogActions>
     </Form>
   );
 }

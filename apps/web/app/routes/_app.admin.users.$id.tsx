@@ -2,11 +2,13 @@ import { randomUUID } from "node:crypto";
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
 import { ArrowLeft, Wallet } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
+import { KeyStatus } from "../components/key-list";
 import { Button, Submit } from "../components/ui/button";
-import { Dialog, DialogClose } from "../components/ui/dialog";
+import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Check, Field, FormFault, Note } from "../components/ui/field";
 import { Badge, Figures, PageHead, Section } from "../components/ui/page";
+import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, orNotFound, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
@@ -65,10 +67,7 @@ export default function User() {
   const format = useFormat();
   const { user, keys, usage, formId } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
-  const [isAdjusting, setAdjusting] = useState(false);
-  useEffect(() => {
-    if (answer?.intent === "adjust" && !answer.fault) setAdjusting(false);
-  }, [answer]);
+  const adjusting = useFormDialog<"balance">(answer);
   const isActive = user.status === "active";
   const facts: [string, React.ReactNode][] = [
     [t.common.email, user.email],
@@ -109,7 +108,7 @@ export default function User() {
           </Note>
         </div>
       )}
-      {answer?.intent === "refund" && <FormFault fault={answer.fault} />}
+      {answer && !["adjust", "limits"].includes(answer.intent) && <FormFault fault={answer.fault} />}
       <Figures
         figures={[
           {
@@ -117,7 +116,7 @@ export default function User() {
             value: usd(user.balanceUsd),
             title: exactUsd(user.balanceUsd),
             action: (
-              <Button look="quiet" className="-my-1 !h-7 !px-2.5" onClick={() => setAdjusting(true)}>
+              <Button look="quiet" className="-my-1 !h-7 !px-2.5" onClick={() => adjusting.open("balance")}>
                 <Wallet aria-hidden className="size-3.5" />
                 {t.user.adjust}
               </Button>
@@ -152,6 +151,7 @@ export default function User() {
               <tr>
                 <th>{t.keys.columns.name}</th>
                 <th>{t.keys.columns.key}</th>
+                <th>{t.keys.columns.status}</th>
                 <th>{t.keys.columns.created}</th>
                 <th>{t.keys.columns.used}</th>
               </tr>
@@ -162,6 +162,9 @@ export default function User() {
                   <td data-label={t.keys.columns.name}>{key.name}</td>
                   <td data-label={t.keys.columns.key} className="font-mono text-[0.8125rem]">
                     {key.masked}
+                  </td>
+                  <td data-label={t.keys.columns.status}>
+                    <KeyStatus of={key} />
                   </td>
                   <td data-label={t.keys.columns.created}>{format.day(key.createdAt)}</td>
                   <td data-label={t.keys.columns.used}>
@@ -217,12 +220,8 @@ export default function User() {
           </table>
         )}
       </Section>
-      <Dialog title={t.user.adjustTitle} isOpen={isAdjusting} onOpenChange={setAdjusting}>
-        <Adjust
-          balanceUsd={user.balanceUsd}
-          formId={formId}
-          fault={answer?.intent === "adjust" ? answer.fault : null}
-        />
+      <Dialog title={t.user.adjustTitle} isOpen={adjusting.subject !== null} onOpenChange={adjusting.close}>
+        <Adjust balanceUsd={user.balanceUsd} formId={formId} fault={adjusting.fault} />
       </Dialog>
     </>
   );
@@ -334,12 +333,9 @@ function Adjust({ balanceUsd, formId, fault }: { balanceUsd: string; formId: str
       />
       <Field name="note" label={t.user.reason} maxLength={500} error={fault?.fields.note} />
       <Check name="isPaid" label={t.user.paid} defaultChecked />
-      <div className="flex justify-end gap-2">
-        <DialogClose asChild>
-          <Button look="quiet">{t.common.cancel}</Button>
-        </DialogClose>
+      <DialogActions>
         <Submit intent="adjust">{t.common.confirm}</Submit>
-      </div>
+      </DialogActions>
     </Form>
   );
 }

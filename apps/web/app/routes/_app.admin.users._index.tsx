@@ -1,8 +1,9 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
 import { Eye, Pause, Play, Users as UsersIcon } from "lucide-react";
-import { Button, LinkButton, Submit } from "../components/ui/button";
-import { Field, FormFault, Select } from "../components/ui/field";
+import { ListSearch } from "../components/list-search";
+import { LinkButton, Submit } from "../components/ui/button";
+import { FormFault, Select } from "../components/ui/field";
 import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
@@ -41,25 +42,13 @@ export default function Users() {
   return (
     <>
       <PageHead title={t.users.title} />
-      <Form className="flex flex-wrap items-end gap-4" role="search">
-        <div className="w-72 max-w-full">
-          <Field
-            name="search"
-            label={t.users.searchLabel}
-            type="search"
-            placeholder="user@example.com"
-            defaultValue={search}
-          />
-        </div>
-        <Select name="status" label={t.common.status} defaultValue={status ?? ""}>
+      <ListSearch label={t.users.searchLabel} placeholder="user@example.com" search={search} submit={t.common.search}>
+        <Select name="status" label={t.common.status} defaultValue={status ?? ""} key={status}>
           <option value="">{t.common.all}</option>
           <option value="active">{t.common.active}</option>
           <option value="suspended">{t.common.suspended}</option>
         </Select>
-        <Button type="submit" look="quiet">
-          {t.common.search}
-        </Button>
-      </Form>
+      </ListSearch>
       <div className="mt-4">
         <FormFault fault={answer?.fault} />
       </div>

@@ -1,17 +1,18 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, useActionData, useLoaderData, useSearchParams } from "@remix-run/react";
-import { KeyRound, Plus, Trash2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { KeyRound, Plus } from "lucide-react";
+import { useEffect, useState, type ReactNode } from "react";
 import { ClientSnippets } from "../components/client-snippets";
+import { KeyForm, readKeyForm, type Key } from "../components/key-form";
+import { KeyList, type KeyAct } from "../components/key-list";
 import { Button, Submit } from "../components/ui/button";
 import { CopyButton } from "../components/ui/copy-button";
-import { Dialog, DialogClose } from "../components/ui/dialog";
-import { Field, FormFault } from "../components/ui/field";
-import { Badge, Empty, PageHead, Section } from "../components/ui/page";
-import { attempt, requireUser, textOf, textOrNull } from "../guards";
-import { usd, useFormat, type Format } from "../i18n/format";
+import { Dialog, DialogActions } from "../components/ui/dialog";
+import { FormFault, Select } from "../components/ui/field";
+import { Empty, PageHead, Section } from "../components/ui/page";
+import { useFormDialog } from "../components/ui/use-form-dialog";
+import { attempt, requireUser, textOf, type Fault, type UserApi } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
-import type { Texts } from "../i18n/zh";
 
 export const meta = titled((t) => t.keys.title);
 
@@ -20,185 +21,141 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
   return data({ keys: await caller.keys.list(), apiUrl: context.apiUrl(request) }, { headers });
 }
 
+/** Does what the form asks for. @returns a new secret where there is one */
+async function act({ keys }: UserApi["caller"], form: FormData): Promise<string | null> {
+  const [intent, keyId] = [textOf(form, "intent"), textOf(form, "keyId")];
+  switch (intent) {
+    case "create":
+      return (await keys.create(readKeyForm(form))).secret;
+    case "rotate": {
+      const [masked, graceHours] = [textOf(form, "masked"), textOf(form, "graceHours")];
+      return (await keys.rotate({ keyId, masked, graceHours })).secret;
+    }
+    case "update":
+      await keys.update({ ...readKeyForm(form), keyId });
+      return null;
+    case "delete":
+      await keys.delete({ keyId });
+      return null;
+    default:
+      await keys.setStatus({ keyId, status: intent === "disable" ? "disabled" : "active" });
+      return null;
+  }
+}
+
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireUser(request, context);
   const form = await request.formData();
-  if (form.get("intent") === "delete") {
-    const { fault } = await attempt(context, () => caller.keys.delete({ keyId: textOf(form, "keyId") }));
-    return data({ fault, secret: null }, { status: fault ? 400 : 200 });
-  }
-  const { fault, result } = await attempt(context, () =>
-    caller.keys.create({
-      name: textOf(form, "name"),
-      requestsPerMinute: textOrNull(form, "requestsPerMinute"),
-      concurrentRequests: textOrNull(form, "concurrentRequests"),
-      dailyBudgetUsd: textOrNull(form, "dailyBudgetUsd"),
-      monthlyBudgetUsd: textOrNull(form, "monthlyBudgetUsd"),
-      allowedModels: textOf(form, "allowedModels")
-        .split(/[,，\s]+/)
-        .filter(Boolean),
-      allowedAddresses: textOf(form, "allowedAddresses")
-        .split(/[,，\s]+/)
-        .filter(Boolean),
-      lastDay: textOrNull(form, "lastDay"),
-    }),
-  );
-  return data({ fault, secret: result?.secret ?? null }, { status: fault ? 400 : 200 });
+  const { fault, result } = await attempt(context, () => act(caller, form));
+  return data({ intent: textOf(form, "intent"), fault, secret: result }, { status: fault ? 400 : 200 });
 }
 
-type Key = ReturnType<typeof useLoaderData<typeof loader>>["keys"][number];
+type Opened = { act: "create" } | { act: KeyAct; key: Key };
+type Shown = { secret: string; isRotated: boolean };
 
 export default function ApiKeys() {
   const t = useTexts();
-  const format = useFormat();
   const { keys, apiUrl } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   const [params] = useSearchParams();
   // The address opens the dialog and nothing more: to change it when a key has come would break off the list's reload.
-  const [isCreating, setCreating] = useState(params.has("create"));
-  const [shown, setShown] = useState<string | null>(null);
+  const dialog = useFormDialog<Opened>(answer, params.has("create") ? { act: "create" } : null);
+  const [shown, setShown] = useState<Shown | null>(null);
   useEffect(() => {
-    if (!answer?.secret) return;
-    setShown(answer.secret);
-    setCreating(false);
+    if (answer?.secret) setShown({ secret: answer.secret, isRotated: answer.intent === "rotate" });
   }, [answer]);
+  const create = () => dialog.open({ act: "create" });
   return (
     <>
       <PageHead title={t.keys.title}>
-        <Button onClick={() => setCreating(true)}>
+        <Button onClick={create}>
           <Plus aria-hidden className="size-4" />
           {t.keys.create}
         </Button>
       </PageHead>
+      {!dialog.subject && <FormFault fault={answer?.fault} />}
       <Section isFlush>
         {keys.length === 0 ? (
           <Empty icon={KeyRound} title={t.keys.empty} lead={t.keys.emptyLead}>
-            <Button onClick={() => setCreating(true)}>{t.keys.create}</Button>
+            <Button onClick={create}>{t.keys.create}</Button>
           </Empty>
         ) : (
-          <table className="table">
-            <thead>
-              <tr>
-                <th>{t.keys.columns.name}</th>
-                <th>{t.keys.columns.key}</th>
-                <th>{t.keys.columns.created}</th>
-                <th>{t.keys.columns.used}</th>
-                <th>{t.keys.columns.limits}</th>
-                <th className="number">{t.common.actions}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {keys.map((key) => (
-                <tr key={key.id}>
-                  <td data-label={t.keys.columns.name} className="font-medium">
-                    {key.name}
-                  </td>
-                  <td data-label={t.keys.columns.key} className="font-mono text-[0.8125rem]">
-                    {key.masked}
-                  </td>
-                  <td data-label={t.keys.columns.created}>{format.day(key.createdAt)}</td>
-                  <td data-label={t.keys.columns.used}>
-                    {key.lastUsedAt ? format.minute(key.lastUsedAt) : t.common.never}
-                  </td>
-                  <td data-label={t.keys.columns.limits} className="text-muted">
-                    {limitsOf(key, t, format)}
-                  </td>
-                  <td className="number corner">
-                    <span className="inline-flex">
-                      <CopyButton text={key.masked} label={t.keys.copyMasked(key.name)} />
-                      <DeleteKey id={key.id} name={key.name} />
-                    </span>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <KeyList keys={keys} onAct={(act, key) => dialog.open({ act, key })} />
         )}
       </Section>
-      <Dialog title={t.keys.createTitle} isOpen={isCreating} onOpenChange={setCreating}>
-        <CreateKey fault={answer?.secret ? null : answer?.fault} />
-      </Dialog>
+      <KeyDialog opened={dialog.subject} fault={dialog.fault} onClose={dialog.close} />
       <Dialog
-        title={t.keys.createdTitle}
+        title={shown?.isRotated ? t.keys.rotatedTitle : t.keys.createdTitle}
         lead={t.keys.createdLead}
         isOpen={shown !== null}
         onOpenChange={() => setShown(null)}
         isWide
       >
-        {shown && <NewSecret secret={shown} apiUrl={apiUrl} />}
+        {shown && <NewSecret secret={shown.secret} apiUrl={apiUrl} />}
       </Dialog>
     </>
   );
 }
 
-function limitsOf({ limits, expiresAt, status }: Key, t: Texts, format: Format) {
-  const parts = [
-    limits.dailyBudgetUsd && t.keys.perDay(usd(limits.dailyBudgetUsd)),
-    limits.monthlyBudgetUsd && t.keys.perMonth(usd(limits.monthlyBudgetUsd)),
-    limits.requestsPerMinute && t.keys.perMinute(limits.requestsPerMinute),
-    limits.concurrentRequests && t.keys.atOnce(limits.concurrentRequests),
-    expiresAt && t.keys.until(format.day(expiresAt)),
-  ].filter(Boolean);
-  if (status === "disabled") return <Badge look="bad">{t.keys.disabled}</Badge>;
-  if (expiresAt && new Date(expiresAt) < new Date()) return <Badge look="bad">{t.keys.expired}</Badge>;
-  return parts.length > 0 ? parts.join(" · ") : t.common.none;
+function KeyDialog({ opened, fault, onClose }: { opened: Opened | null; fault: Fault | null; onClose: () => void }) {
+  const t = useTexts();
+  if (!opened) return null;
+  if (opened.act === "create") {
+    return (
+      <Dialog title={t.keys.createTitle} isOpen onOpenChange={onClose}>
+        <KeyForm edited={null} fault={fault} />
+      </Dialog>
+    );
+  }
+  const { act, key } = opened;
+  if (act === "update") {
+    return (
+      <Dialog title={t.keys.editTitle} isOpen onOpenChange={onClose}>
+        <KeyForm edited={key} fault={fault} />
+      </Dialog>
+    );
+  }
+  if (act === "rotate") {
+    return (
+      <Dialog title={t.keys.rotateTitle} lead={t.keys.rotateLead(key.name)} isOpen onOpenChange={onClose}>
+        <Confirm of={key} fault={fault} intent="rotate" label={t.keys.rotate}>
+          <input type="hidden" name="masked" value={key.masked} />
+          <Select name="graceHours" label={t.keys.grace}>
+            <option value="24">{t.keys.graces.day}</option>
+            <option value="168">{t.keys.graces.week}</option>
+            <option value="0">{t.keys.graces.none}</option>
+          </Select>
+        </Confirm>
+      </Dialog>
+    );
+  }
+  return (
+    <Dialog title={t.keys.deleteTitle} lead={t.keys.deleteLead(key.name)} isOpen onOpenChange={onClose}>
+      <Confirm of={key} fault={fault} intent="delete" look="danger" label={t.common.delete} />
+    </Dialog>
+  );
 }
 
-function CreateKey({ fault }: { fault: { message: string; fields: Record<string, string> } | null | undefined }) {
-  const t = useTexts();
-  const fields = fault?.fields ?? {};
+type ConfirmProps = {
+  of: Key;
+  fault: Fault | null;
+  intent: KeyAct;
+  look?: "primary" | "danger";
+  label: string;
+  children?: ReactNode;
+};
+
+function Confirm({ of, fault, intent, look = "primary", label, children }: ConfirmProps) {
   return (
     <Form method="post" className="space-y-5">
       <FormFault fault={fault} />
-      <Field
-        name="name"
-        label={t.keys.name}
-        placeholder={t.keys.namePlaceholder}
-        required
-        maxLength={100}
-        error={fields.name}
-      />
-      <details className="group" open={Object.keys(fields).some((field) => field !== "name")}>
-        <summary className="text-sm text-muted hover:text-ink">{t.keys.limits}</summary>
-        <div className="mt-4 grid grid-cols-2 gap-4">
-          <Field name="dailyBudgetUsd" label={t.keys.daily} inputMode="decimal" error={fields.dailyBudgetUsd} />
-          <Field name="monthlyBudgetUsd" label={t.keys.monthly} inputMode="decimal" error={fields.monthlyBudgetUsd} />
-          <Field name="requestsPerMinute" label={t.keys.rpm} inputMode="numeric" error={fields.requestsPerMinute} />
-          <Field
-            name="concurrentRequests"
-            label={t.keys.concurrent}
-            inputMode="numeric"
-            error={fields.concurrentRequests}
-          />
-          <div className="col-span-2">
-            <Field
-              name="allowedModels"
-              label={t.keys.models}
-              placeholder="gpt-5*, gpt-4o-mini"
-              hint={t.keys.modelsHint}
-              error={fields.allowedModels}
-            />
-          </div>
-          <div className="col-span-2">
-            <Field
-              name="allowedAddresses"
-              label={t.keys.addresses}
-              placeholder="203.0.113.7, 10.0.0.0/8"
-              hint={t.keys.addressesHint}
-              error={Object.entries(fields).find(([field]) => field.startsWith("allowedAddresses"))?.[1]}
-            />
-          </div>
-          <div className="col-span-2">
-            <Field name="lastDay" label={t.keys.lastDay} type="date" error={fields.lastDay} />
-          </div>
-        </div>
-      </details>
-      <div className="flex justify-end gap-2">
-        <DialogClose asChild>
-          <Button look="quiet">{t.common.cancel}</Button>
-        </DialogClose>
-        <Submit intent="create">{t.keys.submit}</Submit>
-      </div>
+      <input type="hidden" name="keyId" value={of.id} />
+      {children}
+      <DialogActions>
+        <Submit look={look} intent={intent}>
+          {label}
+        </Submit>
+      </DialogActions>
     </Form>
   );
 }
@@ -219,30 +176,5 @@ function NewSecret({ secret, apiUrl }: { secret: string; apiUrl: string }) {
       <h3 className="mt-2 text-sm font-medium">{t.keys.snippets}</h3>
       <ClientSnippets secret={secret} apiUrl={apiUrl} />
     </>
-  );
-}
-
-function DeleteKey({ id, name }: { id: string; name: string }) {
-  const t = useTexts();
-  return (
-    <Dialog
-      title={t.keys.deleteTitle}
-      lead={t.keys.deleteLead(name)}
-      trigger={
-        <Button look="icon" aria-label={t.keys.deleteOf(name)} title={t.keys.deleteOf(name)}>
-          <Trash2 aria-hidden className="size-4" />
-        </Button>
-      }
-    >
-      <Form method="post" className="flex justify-end gap-2">
-        <input type="hidden" name="keyId" value={id} />
-        <DialogClose asChild>
-          <Button look="quiet">{t.common.cancel}</Button>
-        </DialogClose>
-        <Submit look="danger" intent="delete">
-          {t.common.delete}
-        </Submit>
-      </Form>
-    </Dialog>
   );
 }

@@ -55,13 +55,13 @@ export default function Usage() {
           key={`from${filter.fromDay}`}
         />
         <Field name="to" label={t.usage.to} type="date" defaultValue={filter.toDay} key={`to${filter.toDay}`} />
-        <Select name="model" label={t.common.model} defaultValue={filter.model ?? ""}>
+        <Select name="model" label={t.common.model} defaultValue={filter.model ?? ""} key={`model${filter.model}`}>
           <option value="">{t.usage.allModels}</option>
           {models.map((model) => (
             <option key={model}>{model}</option>
           ))}
         </Select>
-        <Select name="key" label={t.usage.key} defaultValue={filter.apiKeyId ?? ""}>
+        <Select name="key" label={t.usage.key} defaultValue={filter.apiKeyId ?? ""} key={`key${filter.apiKeyId}`}>
           <option value="">{t.usage.allKeys}</option>
           {keys.map(({ id, name }) => (
             <option key={id} value={id}>

@@ -1,8 +1,9 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, Link, useActionData, useSearchParams } from "@remix-run/react";
+import { CredentialFields } from "../components/credential-fields";
 import { Card } from "../components/shell";
 import { Submit } from "../components/ui/button";
-import { Field, FormFault, Note } from "../components/ui/field";
+import { FormFault, Note } from "../components/ui/field";
 import { attempt, nextOf, requireStranger, textOf } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
 
@@ -33,23 +34,7 @@ export default function Login() {
       <Form method="post" className="mt-8 space-y-5">
         {params.has("over") && !fault && <Note look="warn">{t.login.over}</Note>}
         <FormFault fault={fault} />
-        <Field
-          name="email"
-          label={t.common.email}
-          type="email"
-          autoComplete="username"
-          defaultValue={answer?.email}
-          required
-          error={fault?.fields.email}
-        />
-        <Field
-          name="password"
-          label={t.common.password}
-          type="password"
-          autoComplete="current-password"
-          required
-          error={fault?.fields.password}
-        />
+        <CredentialFields email={answer?.email} fault={fault} />
         <Submit className="w-full">{t.login.submit}</Submit>
       </Form>
       <p className="mt-6 text-sm text-muted">

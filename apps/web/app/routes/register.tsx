@@ -1,8 +1,9 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
+import { CredentialFields } from "../components/credential-fields";
 import { Card } from "../components/shell";
 import { Submit } from "../components/ui/button";
-import { Field, FormFault, Note } from "../components/ui/field";
+import { FormFault, Note } from "../components/ui/field";
 import { attempt, requireStranger, textOf } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
 
@@ -31,25 +32,7 @@ export default function Register() {
       {isOpen ? (
         <Form method="post" className="mt-8 space-y-5">
           <FormFault fault={fault} />
-          <Field
-            name="email"
-            label={t.common.email}
-            type="email"
-            autoComplete="username"
-            defaultValue={answer?.email}
-            required
-            error={fault?.fields.email}
-          />
-          <Field
-            name="password"
-            label={t.common.password}
-            type="password"
-            autoComplete="new-password"
-            required
-            minLength={8}
-            hint={t.register.passwordHint}
-            error={fault?.fields.password}
-          />
+          <CredentialFields email={answer?.email} fault={fault} isNew />
           <Submit className="w-full">{t.register.submit}</Submit>
         </Form>
       ) : (

@@ -224,6 +224,25 @@ test("two processes tell once of a user who falls below the threshold, of an ups
   }
 }, 180_000);
 
+test("the settings say when a channel failed last and why, until and after a later alert was delivered", async () => {
+  await logIn(owner);
+  posts.length = 0;
+  receiverStatus = 500;
+  upstreamStatus = 401;
+  const person = createPerson(gateways[1]!.web);
+  await person.api.auth.login.mutate(user);
+  const { secret } = await person.api.keys.create.mutate({ name: "again" });
+  expect(await chat(0, secret)).toBe(503);
+  const failure = async () => (await ownerSession.api.admin.alerts.failures.query()).webhook?.isOver;
+  await expect.poll(failure, { timeout: 60_000 }).toBe(false);
+  await page.goto(`${gateways[0]!.web}/admin/settings`);
+  await says("发送失败：Webhook 返回状态 500。");
+  receiverStatus = 204;
+  await expect.poll(failure, { timeout: 90_000 }).toBe(true);
+  await page.reload();
+  await says("曾发送失败：Webhook 返回状态 500。 之后的通知已送达。");
+}, 180_000);
+
 async function chat(n: number, secret: string): Promise<number> {
   const response = await fetch(`${gateways[n]!.api}/chat/completions`, {
     method: "POST",

@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "@codex-gateway/db";
 import { createPerson, startDemo, startGatewayProcess, type Person, type RunningDemo } from "@codex-gateway/demo";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "./browser.ts";
 import { anyPorts } from "./demo-folder.ts";
+import { openPageOf } from "./person-page.ts";
 
 let demo: RunningDemo;
 let browser: Browser;
@@ -21,11 +22,7 @@ afterAll(async () => {
   await demo.stop();
 });
 
-async function aPageOf(person: Person, web = demo.web): Promise<Page> {
-  const context = await browser.newContext({ locale: "zh-CN" });
-  await context.addCookies([{ name: "session", value: person.cookie().slice("session=".length), url: web }]);
-  return context.newPage();
-}
+const aPageOf = (person: Person) => openPageOf(browser, person, demo.web);
 
 async function aUser(): Promise<{ person: Person; email: string; userId: string }> {
   const person = createPerson(demo.web);
@@ -61,12 +58,25 @@ test("without a database a page says so, with the request's id that the log has,
     const requestId = await page.locator("code").innerText();
     expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
     expect(gateway.output()).toContain(requestId);
+    const credentials = '{"email":"somebody@example.com","password":"password-of-somebody"}';
+    for (const [address, init, said] of [
+      ["trpc/auth.registration", {}, '"code":"SERVICE_UNAVAILABLE"'],
+      ["trpc/dashboard.models", { headers: { cookie: "session=of-somebody" } }, '"code":"SERVICE_UNAVAILABLE"'],
+      ["auth/token", { method: "POST", body: credentials }, '{"error":{"message":"Something went wrong."}}'],
+    ] as const) {
+      const answer = await fetch(`${gateway.web}/api/${address}`, init);
+      const text = await answer.text();
+      expect([answer.status, text], address).toEqual([503, expect.stringContaining(said)]);
+      expect(text).not.toContain("ECONNREFUSED");
+      expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
+      expect(gateway.output()).toContain(answer.headers.get("x-request-id"));
+    }
     const { port } = new URL(postgres.url);
     postgres = await startEmbeddedPostgres(path.join(folder, "database"), { port: Number(port) });
     await expect
       .poll(async () => (await fetch(`${gateway.web}/register`)).status, { timeout: 20_000, interval: 500 })
       .toBe(200);
-    await page.getByRole("button", { name: "重试" }).click();
+    await page.getByRole("link", { name: "重试" }).click();
     await page.getByRole("heading", { name: "注册账户" }).waitFor();
   } finally {
     await gateway.stop();
@@ -115,7 +125,7 @@ test("details that cannot be loaded can be asked for again", async () => {
   await page.goto(`${demo.web}/usage`, { waitUntil: "networkidle" });
   await page.route("**/api/trpc/usage.charge**", (route) => route.abort());
   await page.getByRole("button", { name: /费用明细/ }).click();
-  await page.getByText("发生了意外错误").waitFor();
+  await page.getByText("无法连接服务器").waitFor();
   await page.unroute("**/api/trpc/usage.charge**");
   await page.getByRole("button", { name: "重试" }).click();
   await page.getByText("按上游返回的用量计费").waitFor();
@@ -132,9 +142,49 @@ test("a page that takes its time shows that it is on its way", async () => {
   });
   await page.getByRole("link", { name: "使用记录" }).first().click();
   await page.getByText("正在加载").waitFor({ state: "attached" });
+  await page.getByTestId("skeleton").waitFor();
+  expect(await page.getByRole("heading", { name: "账户概览" }).isVisible()).toBe(false);
   open();
   await page.getByRole("heading", { name: "使用记录" }).waitFor();
   await page.getByText("正在加载").waitFor({ state: "detached" });
+  expect(await page.getByTestId("skeleton").count()).toBe(0);
+
+  await page.unroute("**/usage.data**");
+  const next = new Promise<void>((resolve) => (open = resolve));
+  await page.route("**/usage.data**", async (route) => {
+    await next;
+    await route.continue();
+  });
+  await page.getByRole("button", { name: "筛选" }).click();
+  await page.locator("[aria-busy=true]").waitFor();
+  open();
+  await page.waitForURL(/model=/);
+  await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
+});
+
+test("what a page refuses leaves the frame around it: one can go elsewhere", async () => {
+  for (const [person, address, title] of [
+    [demo.userSession, "/admin/users", "没有权限"],
+    [demo.ownerSession, `/admin/users/${randomUUID()}`, "页面不存在"],
+  ] as const) {
+    const page = await aPageOf(person);
+    await page.goto(demo.web + address, { waitUntil: "networkidle" });
+    await page.getByRole("heading", { name: title }).waitFor();
+    expect(await page.locator("main").count()).toBe(1);
+    await page.getByRole("link", { name: "使用记录" }).first().click();
+    await page.getByRole("heading", { name: "使用记录" }).waitFor();
+  }
+});
+
+test("a page that cannot be fetched can be tried again", async () => {
+  const page = await aPageOf(demo.userSession);
+  await page.goto(`${demo.web}/dashboard`, { waitUntil: "networkidle" });
+  await page.route("**/usage.data**", (route) => route.fulfill({ status: 500, body: "no" }));
+  await page.getByRole("link", { name: "使用记录" }).first().click();
+  await page.getByRole("heading", { name: "出错了" }).waitFor();
+  await page.unroute("**/usage.data**");
+  await page.getByRole("link", { name: "重试" }).click();
+  await page.getByRole("heading", { name: "使用记录" }).waitFor();
 });
 
 test("two presses of one button make one key and one batch of codes", async () => {

@@ -1,4 +1,11 @@
-import { alertChannels, AppError, checkAlertTarget, readAlertSettings, saveAlertSettings } from "@codex-gateway/domain";
+import {
+  alertChannels,
+  AppError,
+  checkAlertTarget,
+  readAlertSettings,
+  readLastFailures,
+  saveAlertSettings,
+} from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { usdInput } from "../setup.ts";
@@ -20,6 +27,8 @@ const input = {
   emailTo: z.string().trim().max(2_000),
 };
 
+const failure = z.strictObject({ failedAt: z.date(), fault: z.string(), isOver: z.boolean() }).nullable();
+
 export const alerts = router({
   get: adminProcedure
     .output(
@@ -33,6 +42,11 @@ export const alerts = router({
       }),
     )
     .query(({ ctx }) => readAlertSettings(ctx.db, ctx.secrets)),
+
+  /** What could not be sent, the last time for each channel. */
+  failures: adminProcedure
+    .output(z.strictObject({ webhook: failure, email: failure }))
+    .query(({ ctx }) => readLastFailures(ctx.db)),
 
   update: adminProcedure
     .input(z.strictObject(input))

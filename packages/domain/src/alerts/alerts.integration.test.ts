@@ -8,7 +8,7 @@ import { aPayer, dollar, type Payer } from "../testing/money.ts";
 import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Alert } from "./alert.ts";
 import { openAlertTargets, readAlertSettings, saveAlertSettings } from "./alert-settings.ts";
-import { noteDelivery, takeDeliveries } from "./deliveries.ts";
+import { noteDelivery, readLastFailures, takeDeliveries } from "./deliveries.ts";
 import { noteLedgerVerdict } from "./ledger-verdict.ts";
 import { noteLowBalances } from "./low-balances.ts";
 import { noteUpstreams, type UpstreamSighting } from "./upstream-outages.ts";
@@ -180,6 +180,24 @@ test("a delivery is taken by one of two processes, tried again after a pause, an
   await pause(retryMs * 2.5);
   expect(await take()).toEqual([]);
   expect(await noteDelivery(db, { ...second!, attempts: 16 }, "The webhook cannot be reached.")).toBe(true);
+});
+
+test("the last failure of a channel stays known, and whether a later delivery went well", async () => {
+  const failures = async () => {
+    const { webhook, email } = await readLastFailures(db);
+    return [webhook && [webhook.fault, webhook.isOver], email];
+  };
+  expect(await failures()).toEqual([null, null]);
+  for (const breaches of [1, 0]) await noteLedgerVerdict(db, [{ invariant: "I1", says: "…", checked: 9, breaches }]);
+  const [first, second] = await takeDeliveries(db);
+  await noteDelivery(db, first!, "The webhook answered with status 500.");
+  expect(await failures()).toEqual([["The webhook answered with status 500.", false], null]);
+  await noteDelivery(db, second!, null);
+  expect(await failures()).toEqual([["The webhook answered with status 500.", true], null]);
+  await noteDelivery(db, first!, null);
+  expect(await failures()).toEqual([["The webhook answered with status 500.", true], null]);
+  await noteDelivery(db, second!, "The webhook cannot be reached.");
+  expect(await failures()).toEqual([["The webhook cannot be reached.", false], null]);
 });
 
 test("secrets are sealed, stay where nothing new is typed, and go with their address; the audit log names neither", async () => {

@@ -44,11 +44,31 @@ export async function noteDelivery(
 ): Promise<boolean> {
   const isGivenUp = fault !== null && attempts >= maxAttempts;
   await pool.query(
-    `UPDATE alert_delivery SET fault = $3, delivered_at = CASE WHEN $3::text IS NULL THEN now() END,
+    `UPDATE alert_delivery SET fault = coalesce($3, fault), failed_at = CASE WHEN $3::text IS NULL THEN failed_at ELSE now() END,
+       delivered_at = CASE WHEN $3::text IS NULL THEN now() END,
        due_at = CASE WHEN $3::text IS NULL OR $4 THEN NULL ELSE due_at END WHERE alert_id = $1 AND channel = $2`,
     [alert.id, channel, fault, isGivenUp],
   );
   return isGivenUp;
+}
+
+/** `isOver`: a later delivery of the channel went well. */
+export type DeliveryFailure = { failedAt: Date; fault: string; isOver: boolean };
+
+/** The last failure of each channel in the time that alerts are kept; null where there was none. */
+export async function readLastFailures({
+  pool,
+}: Pick<Database, "pool">): Promise<Record<AlertChannel, DeliveryFailure | null>> {
+  const { rows } = await pool.query<DeliveryFailure & { channel: AlertChannel }>(
+    `SELECT DISTINCT ON (channel) channel, failed_at AS "failedAt", fault,
+       EXISTS (SELECT 1 FROM alert_delivery later WHERE later.channel = d.channel AND later.delivered_at > d.failed_at) AS "isOver"
+     FROM alert_delivery d WHERE failed_at IS NOT NULL ORDER BY channel, failed_at DESC`,
+  );
+  const of = (wanted: AlertChannel) => {
+    const row = rows.find(({ channel }) => channel === wanted);
+    return row ? { failedAt: row.failedAt, fault: row.fault, isOver: row.isOver } : null;
+  };
+  return { webhook: of("webhook"), email: of("email") };
 }
 
 export async function forgetOldAlerts({ pool }: Pick<Database, "pool">): Promise<void> {

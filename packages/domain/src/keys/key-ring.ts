@@ -42,6 +42,8 @@ type Row = {
   key_status: string;
   user_status: string;
   expires_at: Date | null;
+  /** Until when this secret is the key's; null: as long as the key has no other. */
+  secret_expires: Date | null;
   allowed_models: string[];
   allowed_endpoints: string[];
   allowed_addresses: string[];
@@ -62,6 +64,7 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
     const { rows } = await db.pool.query<Row>({
       name: "key_by_secret",
       text: `SELECT k.id, k.user_id, a.id AS account_id, k.status AS key_status, u.status AS user_status, k.expires_at,
+          CASE WHEN k.secret_hash <> ALL ($1) THEN k.previous_secret_expires END AS secret_expires,
           k.allowed_models, k.allowed_endpoints, k.allowed_addresses
         FROM api_key k JOIN "user" u ON u.id = k.user_id JOIN account a ON a.user_id = u.id AND a.kind = 'wallet'
         WHERE k.secret_hash = ANY ($1) OR (k.previous_secret_hash = ANY ($1) AND k.previous_secret_expires > now())`,
@@ -79,7 +82,8 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
     const answer = answerFor(row, secrets, now());
     if (cache.size >= maxCached) cache = new Map();
     else if (cache === before) {
-      const untilMs = Math.min(now() + cacheMs, row.expires_at?.getTime() ?? Infinity);
+      const ends = [row.expires_at, row.secret_expires].map((at) => at?.getTime() ?? Infinity);
+      const untilMs = Math.min(now() + cacheMs, ...ends);
       cache.set(secret, { answer, untilMs });
     }
     if ("holder" in answer) used.add(answer.holder.apiKeyId);

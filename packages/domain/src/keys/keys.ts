@@ -15,14 +15,13 @@ export type KeySummary = {
   lastUsedAt: Date | null;
   status: "active" | "disabled";
   expiresAt: Date | null;
+  /** Until when the secret before this one works too; null where it does not. */
+  previousSecretUntil: Date | null;
   limits: KeyLimits;
 };
 
-/** null: no such limit. Budgets are of a day and of a month in UTC. */
-export type KeyLimits = {
-  requestsPerMinute: number | null;
-  tokensPerMinute: number | null;
-  concurrentRequests: number | null;
+/** As people read them. null: no such limit. Budgets are of a day and of a month in UTC. */
+export type KeyLimits = Omit<NewKeyLimits, "dailyBudgetNanoUsd" | "monthlyBudgetNanoUsd"> & {
   dailyBudgetUsd: string | null;
   monthlyBudgetUsd: string | null;
 };
@@ -54,7 +53,7 @@ const noLimits: NewKeyLimits = {
 
 const maxKeysPerUser = 100;
 
-const maskOf = (prefix: string, lastFour: string) => `${prefix}…${lastFour}`;
+export const maskOf = (prefix: string, lastFour: string) => `${prefix}…${lastFour}`;
 
 /** @throws AppError `conflict` where the user has 100 keys already */
 export async function createKey(
@@ -121,6 +120,7 @@ export async function createKey(
         lastUsedAt: null,
         status: "active",
         expiresAt,
+        previousSecretUntil: null,
         limits: limitsOf(limits),
       },
       secret,
@@ -128,14 +128,18 @@ export async function createKey(
   });
 }
 
-const limitsOf = (row: Omit<NewKeyLimits, `allowed${string}`>): KeyLimits => ({
+const limitsOf = (row: NewKeyLimits): KeyLimits => ({
   requestsPerMinute: row.requestsPerMinute,
   tokensPerMinute: row.tokensPerMinute,
   concurrentRequests: row.concurrentRequests,
+  allowedModels: row.allowedModels,
+  allowedEndpoints: row.allowedEndpoints,
+  allowedAddresses: row.allowedAddresses,
   dailyBudgetUsd: row.dailyBudgetNanoUsd === null ? null : usdOf(row.dailyBudgetNanoUsd),
   monthlyBudgetUsd: row.monthlyBudgetNanoUsd === null ? null : usdOf(row.monthlyBudgetNanoUsd),
 });
 
+/** Newest first. */
 export async function listKeys(db: Database, userId: string): Promise<KeySummary[]> {
   const rows = await db.prisma.apiKey.findMany({
     where: { userId, status: { not: "deleted" } },
@@ -149,6 +153,8 @@ export async function listKeys(db: Database, userId: string): Promise<KeySummary
     lastUsedAt: row.lastUsedAt,
     status: row.status === "disabled" ? "disabled" : "active",
     expiresAt: row.expiresAt,
+    previousSecretUntil:
+      row.previousSecretExpires && row.previousSecretExpires > new Date() ? row.previousSecretExpires : null,
     limits: limitsOf(row),
   }));
 }

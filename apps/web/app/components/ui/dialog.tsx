@@ -3,6 +3,7 @@ import * as Radix from "@radix-ui/react-dialog";
 import { X } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTexts } from "../../i18n/use-texts";
+import { Button } from "./button";
 
 type DialogProps = {
   title: string;
@@ -43,4 +44,15 @@ export function Dialog({ title, lead, trigger, isOpen, onOpenChange, isWide, chi
   );
 }
 
-export const DialogClose = Radix.Close;
+/** The end of a dialog's form: the way back, and `children`, which submit it. */
+export function DialogActions({ children }: { children: ReactNode }) {
+  const t = useTexts();
+  return (
+    <div className="flex justify-end gap-2">
+      <Radix.Close asChild>
+        <Button look="quiet">{t.common.cancel}</Button>
+      </Radix.Close>
+      {children}
+    </div>
+  );
+}

@@ -1,5 +1,11 @@
 /** Inputs with label, hint and error, tied together for screen readers. */
-import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes, TextareaHTMLAttributes } from "react";
+import {
+  useEffect,
+  type InputHTMLAttributes,
+  type ReactNode,
+  type SelectHTMLAttributes,
+  type TextareaHTMLAttributes,
+} from "react";
 import { useServerMessage } from "../../i18n/use-texts";
 import type { Fault } from "../../guards";
 
@@ -99,9 +105,17 @@ export function Check({
   );
 }
 
-/** What went wrong with the form as a whole; nothing where the fields say it. */
+/** What went wrong with the form as a whole; where the fields say it, the first of them gets the focus. */
 export function FormFault({ fault }: { fault: Fault | null | undefined }) {
   const say = useServerMessage();
+  useEffect(() => {
+    if (!fault) return;
+    // A frame later: a wizard may have to show the step of the field first.
+    const frame = requestAnimationFrame(() =>
+      document.querySelector<HTMLElement>('[aria-invalid="true"]:not([hidden] *)')?.focus(),
+    );
+    return () => cancelAnimationFrame(frame);
+  }, [fault]);
   if (!fault || Object.keys(fault.fields).length > 0) return null;
   return <Note look="danger">{say(fault.message)}</Note>;
 }

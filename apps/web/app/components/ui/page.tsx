@@ -4,6 +4,7 @@ import { ChevronLeft, ChevronRight, type LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import { useFormat } from "../../i18n/format";
 import { useTexts } from "../../i18n/use-texts";
+import { ListUntilNext } from "../skeleton";
 
 export function PageHead({ title, lead, children }: { title: string; lead?: string; children?: ReactNode }) {
   return (
@@ -42,7 +43,9 @@ export function Section({
           {actions}
         </div>
       )}
-      <div className={isFlush ? (title ? "mt-3" : "") : "p-5"}>{children}</div>
+      <div className={isFlush ? (title ? "mt-3" : "") : "p-5"}>
+        {isFlush ? <ListUntilNext>{children}</ListUntilNext> : children}
+      </div>
     </section>
   );
 }

@@ -1,0 +1,121 @@
+/** The list of a user's API keys: what each may do, and what can be done about it. */
+import { Form } from "@remix-run/react";
+import { Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
+import { lastDayOf, usd, useFormat, type Format } from "../i18n/format";
+import { useTexts } from "../i18n/use-texts";
+import type { Texts } from "../i18n/zh";
+import type { Key } from "./key-form";
+import { Button, Submit } from "./ui/button";
+import { CopyButton } from "./ui/copy-button";
+import { Badge } from "./ui/page";
+
+export type KeyAct = "update" | "rotate" | "delete";
+
+export function KeyList({ keys, onAct }: { keys: Key[]; onAct: (act: KeyAct, key: Key) => void }) {
+  const t = useTexts();
+  const format = useFormat();
+  return (
+    <table className="table">
+      <thead>
+        <tr>
+          <th>{t.keys.columns.name}</th>
+          <th>{t.keys.columns.key}</th>
+          <th>{t.keys.columns.status}</th>
+          <th>{t.keys.columns.created}</th>
+          <th>{t.keys.columns.used}</th>
+          <th>{t.keys.columns.limits}</th>
+          <th className="number">{t.common.actions}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {keys.map((key) => (
+          <tr key={key.id}>
+            <td data-label={t.keys.columns.name} className="font-medium">
+              {key.name}
+            </td>
+            <td data-label={t.keys.columns.key} className="font-mono text-[0.8125rem]">
+              {key.masked}
+            </td>
+            <td data-label={t.keys.columns.status}>
+              <KeyStatus of={key} />
+            </td>
+            <td data-label={t.keys.columns.created}>{format.day(key.createdAt)}</td>
+            <td data-label={t.keys.columns.used}>{key.lastUsedAt ? format.minute(key.lastUsedAt) : t.common.never}</td>
+            <td data-label={t.keys.columns.limits} className="text-muted">
+              {limitsOf(key, t, format) || t.common.none}
+            </td>
+            <td className="number">
+              <span className="inline-flex">
+                <CopyButton text={key.masked} label={t.keys.copyMasked(key.name)} />
+                <IconButton icon={Pencil} label={t.keys.editOf(key.name)} onClick={() => onAct("update", key)} />
+                <IconButton icon={RefreshCw} label={t.keys.rotateOf(key.name)} onClick={() => onAct("rotate", key)} />
+                <StatusButton of={key} />
+                <IconButton icon={Trash2} label={t.keys.deleteOf(key.name)} onClick={() => onAct("delete", key)} />
+              </span>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function IconButton({ icon: Icon, label, onClick }: { icon: typeof Pencil; label: string; onClick: () => void }) {
+  return (
+    <Button look="icon" aria-label={label} title={label} onClick={onClick}>
+      <Icon aria-hidden className="size-4" />
+    </Button>
+  );
+}
+
+function StatusButton({ of }: { of: Key }) {
+  const t = useTexts();
+  const isActive = of.status === "active";
+  const label = isActive ? t.keys.disableOf(of.name) : t.keys.enableOf(of.name);
+  const Icon = isActive ? Pause : Play;
+  return (
+    <Form method="post">
+      <input type="hidden" name="keyId" value={of.id} />
+      <Submit look="icon" intent={isActive ? "disable" : "enable"} aria-label={label} title={label}>
+        <Icon aria-hidden className="size-4" />
+      </Submit>
+    </Form>
+  );
+}
+
+export function KeyStatus({ of: { status, expiresAt, previousSecretUntil } }: { of: Key }) {
+  const t = useTexts();
+  const format = useFormat();
+  const isExpired = expiresAt !== null && new Date(expiresAt) < new Date();
+  return (
+    <span>
+      {status === "disabled" ? (
+        <Badge look="bad">{t.keys.disabled}</Badge>
+      ) : isExpired ? (
+        <Badge look="bad">{t.keys.expired}</Badge>
+      ) : (
+        <Badge look="good">{t.keys.active}</Badge>
+      )}
+      {previousSecretUntil && (
+        <span className="mt-1 block text-xs text-muted">{t.keys.oldUntil(format.minute(previousSecretUntil))}</span>
+      )}
+    </span>
+  );
+}
+
+function limitsOf(key: Key, t: Texts, { count }: Format): string {
+  const { limits, expiresAt } = key;
+  return [
+    limits.dailyBudgetUsd && t.keys.perDay(usd(limits.dailyBudgetUsd)),
+    limits.monthlyBudgetUsd && t.keys.perMonth(usd(limits.monthlyBudgetUsd)),
+    limits.requestsPerMinute && t.keys.perMinute(count(limits.requestsPerMinute)),
+    limits.tokensPerMinute && t.keys.tokensPerMinute(count(limits.tokensPerMinute)),
+    limits.concurrentRequests && t.keys.atOnce(count(limits.concurrentRequests)),
+    limits.allowedModels.length > 0 && t.keys.onlyModels(limits.allowedModels.join(", ")),
+    limits.allowedEndpoints.length > 0 && t.keys.onlyEndpoints(limits.allowedEndpoints.join(", ")),
+    limits.allowedAddresses.length > 0 && t.keys.onlyAddresses(limits.allowedAddresses.join(", ")),
+    expiresAt && t.keys.until(lastDayOf(expiresAt)),
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}

@@ -1,0 +1,21 @@
+/** The form above a list: what is searched for goes into the address. `children`: more filters. */
+import { Form } from "@remix-run/react";
+import type { ReactNode } from "react";
+import { Button } from "./ui/button";
+import { Field } from "./ui/field";
+
+type Props = { label: string; placeholder: string; search: string; submit: string; children?: ReactNode };
+
+export function ListSearch({ label, placeholder, search, submit, children }: Props) {
+  return (
+    <Form className="flex flex-wrap items-end gap-4" role="search">
+      <div className="w-72 max-w-full">
+        <Field name="search" label={label} type="search" placeholder={placeholder} defaultValue={search} />
+      </div>
+      {children}
+      <Button type="submit" look="quiet">
+        {submit}
+      </Button>
+    </Form>
+  );
+}
