@@ -1,11 +1,11 @@
 /** The list of a user's API keys: what each may do, and what can be done about it. */
-import { Form } from "@remix-run/react";
-import { Pause, Pencil, Play, RefreshCw, Trash2 } from "lucide-react";
+import { Pencil, RefreshCw, Trash2 } from "lucide-react";
 import { lastDayOf, usd, useFormat, type Format } from "../i18n/format";
 import { useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 import type { Key } from "./key-form";
-import { Button, Submit } from "./ui/button";
+import { PauseButton } from "./pause-button";
+import { Button } from "./ui/button";
 import { CopyButton } from "./ui/copy-button";
 import { Badge } from "./ui/page";
 
@@ -33,13 +33,15 @@ export function KeyList({ keys, onAct }: { keys: Key[]; onAct: (act: KeyAct, key
             <td data-label={t.keys.columns.name} className="font-medium">
               {key.name}
             </td>
-            <td data-label={t.keys.columns.key} className="font-mono text-[0.8125rem]">
+            <td data-label={t.keys.columns.key} className="font-mono text-[0.8125rem] whitespace-nowrap">
               {key.masked}
             </td>
             <td data-label={t.keys.columns.status}>
               <KeyStatus of={key} />
             </td>
-            <td data-label={t.keys.columns.created}>{format.day(key.createdAt)}</td>
+            <td data-label={t.keys.columns.created} className="whitespace-nowrap">
+              {format.day(key.createdAt)}
+            </td>
             <td data-label={t.keys.columns.used}>{key.lastUsedAt ? format.minute(key.lastUsedAt) : t.common.never}</td>
             <td data-label={t.keys.columns.limits} className="text-muted">
               {limitsOf(key, t, format) || t.common.none}
@@ -49,7 +51,12 @@ export function KeyList({ keys, onAct }: { keys: Key[]; onAct: (act: KeyAct, key
                 <CopyButton text={key.masked} label={t.keys.copyMasked(key.name)} />
                 <IconButton icon={Pencil} label={t.keys.editOf(key.name)} onClick={() => onAct("update", key)} />
                 <IconButton icon={RefreshCw} label={t.keys.rotateOf(key.name)} onClick={() => onAct("rotate", key)} />
-                <StatusButton of={key} />
+                <PauseButton
+                  idName="keyId"
+                  id={key.id}
+                  isActive={key.status === "active"}
+                  label={(key.status === "active" ? t.keys.disableOf : t.keys.enableOf)(key.name)}
+                />
                 <IconButton icon={Trash2} label={t.keys.deleteOf(key.name)} onClick={() => onAct("delete", key)} />
               </span>
             </td>
@@ -65,21 +72,6 @@ function IconButton({ icon: Icon, label, onClick }: { icon: typeof Pencil; label
     <Button look="icon" aria-label={label} title={label} onClick={onClick}>
       <Icon aria-hidden className="size-4" />
     </Button>
-  );
-}
-
-function StatusButton({ of }: { of: Key }) {
-  const t = useTexts();
-  const isActive = of.status === "active";
-  const label = isActive ? t.keys.disableOf(of.name) : t.keys.enableOf(of.name);
-  const Icon = isActive ? Pause : Play;
-  return (
-    <Form method="post">
-      <input type="hidden" name="keyId" value={of.id} />
-      <Submit look="icon" intent={isActive ? "disable" : "enable"} aria-label={label} title={label}>
-        <Icon aria-hidden className="size-4" />
-      </Submit>
-    </Form>
   );
 }
 

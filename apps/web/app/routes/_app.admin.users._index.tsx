@@ -1,8 +1,9 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
-import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
-import { Eye, Pause, Play, Users as UsersIcon } from "lucide-react";
+import { Link, useActionData, useLoaderData } from "@remix-run/react";
+import { Eye, Users as UsersIcon } from "lucide-react";
 import { ListSearch } from "../components/list-search";
-import { LinkButton, Submit } from "../components/ui/button";
+import { PauseButton } from "../components/pause-button";
+import { LinkButton } from "../components/ui/button";
 import { FormFault, Select } from "../components/ui/field";
 import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf } from "../guards";
@@ -99,7 +100,14 @@ export default function Users() {
                         >
                           <Eye aria-hidden className="size-4" />
                         </LinkButton>
-                        {user.role !== "owner" && <StatusButton user={user} />}
+                        {user.role !== "owner" && (
+                          <PauseButton
+                            idName="userId"
+                            id={user.id}
+                            isActive={user.status === "active"}
+                            label={(user.status === "active" ? t.users.suspendOf : t.users.activateOf)(user.email)}
+                          />
+                        )}
                       </span>
                     </td>
                   </tr>
@@ -111,20 +119,5 @@ export default function Users() {
         )}
       </Section>
     </>
-  );
-}
-
-function StatusButton({ user }: { user: { id: string; email: string; status: "active" | "suspended" } }) {
-  const t = useTexts();
-  const isActive = user.status === "active";
-  const label = isActive ? t.users.suspendOf(user.email) : t.users.activateOf(user.email);
-  const Icon = isActive ? Pause : Play;
-  return (
-    <Form method="post">
-      <input type="hidden" name="userId" value={user.id} />
-      <Submit look="icon" intent={isActive ? "suspend" : "activate"} aria-label={label} title={label}>
-        <Icon aria-hidden className="size-4" />
-      </Submit>
-    </Form>
   );
 }

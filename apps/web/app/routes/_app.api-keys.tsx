@@ -38,7 +38,7 @@ async function act({ keys }: UserApi["caller"], form: FormData): Promise<string 
       await keys.delete({ keyId });
       return null;
     default:
-      await keys.setStatus({ keyId, status: intent === "disable" ? "disabled" : "active" });
+      await keys.setStatus({ keyId, status: intent === "suspend" ? "disabled" : "active" });
       return null;
   }
 }
