@@ -8,8 +8,8 @@ import { Dialog, DialogClose } from "../components/ui/dialog";
 import { Field, FormFault } from "../components/ui/field";
 import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf, textOrNull } from "../guards";
-import { usd, useFormat } from "../i18n/format";
-import { titled, useTexts } from "../i18n/use-texts";
+import { formatOf, usd, useFormat } from "../i18n/format";
+import { titled, usePreferences, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.codes.title);
 
@@ -39,6 +39,8 @@ export async function action({ request, context }: ActionFunctionArgs) {
 export default function Codes() {
   const t = useTexts();
   const format = useFormat();
+  // The last day ends with UTC, so that it is the same day for everybody.
+  const lastDayOf = formatOf(usePreferences().language, "UTC").day;
   const { batches, total, page } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   const [isCreating, setCreating] = useState(false);
@@ -83,7 +85,7 @@ export default function Codes() {
                       {format.count(batch.redeemedCount)} / {format.count(batch.codeCount)}
                     </td>
                     <td data-label={t.codes.columns.expires}>
-                      {batch.expiresAt ? format.day(batch.expiresAt) : t.common.none}
+                      {batch.expiresAt ? lastDayOf(batch.expiresAt) : t.common.none}
                     </td>
                     <td data-label={t.codes.columns.note} className="text-muted">
                       {batch.note || t.common.none}

@@ -37,8 +37,8 @@ export default function Logs() {
   return (
     <>
       <PageHead title={t.logs.title} />
-      <Form className="flex flex-wrap items-end gap-4" role="search">
-        <div className="w-72 max-w-full">
+      <Form className="grid grid-cols-[1fr_auto] items-end gap-3 sm:flex sm:gap-4" role="search">
+        <div className="col-span-2 sm:w-72">
           <Field
             name="search"
             label={t.logs.searchLabel}
@@ -82,8 +82,10 @@ export default function Logs() {
                       {format.minute(line.createdAt)}
                     </td>
                     <td data-label={t.logs.columns.action}>
-                      <span className="font-medium">{nameOf(line.action)}</span>
-                      <code className="block font-mono text-xs text-muted">{line.action}</code>
+                      <span>
+                        <span className="font-medium">{nameOf(line.action)}</span>
+                        <code className="block font-mono text-xs text-muted">{line.action}</code>
+                      </span>
                     </td>
                     <td data-label={t.logs.columns.actor}>{line.actorEmail ?? t.common.none}</td>
                     <td data-label={t.logs.columns.target}>

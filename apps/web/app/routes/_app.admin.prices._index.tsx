@@ -8,6 +8,7 @@ import { Dialog } from "../components/ui/dialog";
 import { Field, FormFault } from "../components/ui/field";
 import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { attempt, requireAdmin } from "../guards";
+import { exactUsd } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.prices.title);
@@ -39,7 +40,7 @@ export default function Prices() {
   const { prices, total, page, search, proposals } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   const [isAdding, setAdding] = useState(false);
-  const dollars = (text: string | undefined) => (text === undefined ? t.common.none : `$${text}`);
+  const dollars = (text: string | undefined) => (text === undefined ? t.common.none : exactUsd(text));
   return (
     <>
       <PageHead title={t.prices.title} lead={t.prices.lead}>
@@ -56,8 +57,8 @@ export default function Prices() {
           </LinkButton>
         </div>
       )}
-      <Form className="flex flex-wrap items-end gap-4" role="search">
-        <div className="w-72 max-w-full">
+      <Form className="grid grid-cols-[1fr_auto] items-end gap-3 sm:flex sm:gap-4" role="search">
+        <div className="sm:w-72">
           <Field name="search" label={t.prices.searchLabel} type="search" placeholder="gpt-" defaultValue={search} />
         </div>
         <Button type="submit" look="quiet">

@@ -41,8 +41,8 @@ export default function Users() {
   return (
     <>
       <PageHead title={t.users.title} />
-      <Form className="flex flex-wrap items-end gap-4" role="search">
-        <div className="w-72 max-w-full">
+      <Form className="grid grid-cols-[1fr_auto] items-end gap-3 sm:flex sm:gap-4" role="search">
+        <div className="col-span-2 sm:w-72">
           <Field
             name="search"
             label={t.users.searchLabel}

@@ -69,7 +69,7 @@ export default function Usage() {
             </option>
           ))}
         </Select>
-        <Button type="submit" look="quiet">
+        <Button type="submit" look="quiet" className="col-span-2 md:col-span-1">
           {t.common.filter}
         </Button>
       </Form>
