@@ -53,6 +53,7 @@ const nameOf = (name: string, t: Texts): string => t.logs.fields[name] ?? name;
 function wordOf(name: string, value: unknown, t: Texts): string {
   if (value === null || value === undefined || value === "") return t.common.none;
   if (typeof value === "boolean") return value ? t.common.yes : t.common.no;
+  if (name.endsWith("Ppm")) return `${Number(value) / 10_000 - 100}%`;
   if (typeof value !== "string") return JSON.stringify(value);
   if (name.endsWith("NanoUsd"))
     return usd(`${value.padStart(10, "0").slice(0, -9)}.${value.padStart(10, "0").slice(-9)}`);

@@ -127,10 +127,10 @@ type ColumnProps = {
 function Column({ day, top, isPointedAt, onPointed, label }: ColumnProps) {
   return (
     <div
-      className={`relative flex flex-1 flex-col justify-end px-px sm:px-[12%] ${isPointedAt ? "bg-sunken" : ""}`}
+      className={`relative flex flex-1 flex-col justify-end ${isPointedAt ? "bg-sunken" : ""}`}
       onPointerEnter={onPointed}
     >
-      <div className="flex flex-col-reverse gap-px overflow-hidden rounded-t-[3px]">
+      <div className="mx-auto flex w-[78%] flex-col-reverse gap-px overflow-hidden rounded-t-[3px]">
         {day.parts.map(({ series, color, size }) => (
           <div
             key={series}

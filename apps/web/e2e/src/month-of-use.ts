@@ -14,13 +14,13 @@ CREATE TEMP TABLE month_price AS
 CREATE TEMP TABLE month_key AS
   SELECT k.id AS key_id, a.id AS account_id, sum(w.weight) OVER (ORDER BY k.id) - w.weight AS low, sum(w.weight) OVER (ORDER BY k.id) AS high
   FROM api_key k JOIN account a ON a.user_id = k.user_id AND a.kind = 'wallet'
-  CROSS JOIN LATERAL (SELECT CASE WHEN k.user_id = $USER THEN 40 / (1 + (SELECT count(*) FROM api_key o WHERE o.user_id = k.user_id AND o.created_at < k.created_at)) ELSE 1.5 * (1 + get_byte(decode(md5(k.name || k.last_four), 'hex'), 0) % 5) END AS weight) w
+  CROSS JOIN LATERAL (SELECT CASE WHEN k.user_id = $USER THEN 120 / (1 + (SELECT count(*) FROM api_key o WHERE o.user_id = k.user_id AND o.created_at < k.created_at)) ELSE 1.5 * (1 + get_byte(decode(md5(k.name || k.last_four), 'hex'), 0) % 5) END AS weight) w
   WHERE k.status = 'active';
 CREATE TEMP TABLE month_call AS
   WITH moment AS MATERIALIZED (
     SELECT c, now() - interval '3 minutes' - random() * interval '29 days 20 hours' AS at, random() AS chance, random() AS model_pick,
       random() AS key_pick, exp(random() * 3.2) AS size, 600 + floor(random() ^ 2 * 14000)::int AS latency_ms
-    FROM generate_series(1, 14000) c),
+    FROM generate_series(1, 24000) c),
   kept AS (
     SELECT * FROM moment WHERE chance <
       CASE WHEN extract(isodow FROM at AT TIME ZONE 'Asia/Shanghai') >= 6 THEN 0.3 ELSE 0.75 END
@@ -28,8 +28,8 @@ CREATE TEMP TABLE month_call AS
       * (1 - 0.5 * extract(epoch FROM now() - at) / 2592000)
       * (0.75 + 0.5 * get_byte(decode(md5(at::date::text), 'hex'), 0) / 255)),
   sized AS (
-    SELECT kept.*, floor(180 * size)::bigint AS input, floor(random() * 300 * size)::bigint AS cached,
-      floor(40 + random() * 90 * size)::bigint AS output FROM kept)
+    SELECT kept.*, floor(900 * size)::bigint AS input, floor(random() * 3000 * size)::bigint AS cached,
+      floor(120 + random() * 260 * size)::bigint AS output FROM kept)
   SELECT s.at, s.latency_ms, s.input, s.cached, s.output, k.key_id, k.account_id, p.id AS price_version_id, p.model,
     floor(((s.input * p.input + s.cached * p.cached + s.output * p.output) * p.markup_ppm + 500000000) / 1000000000)::bigint AS cost,
     (substr(i.hex, 1, 8) || '-' || substr(i.hex, 9, 4) || '-7' || substr(i.rest, 1, 3) || '-8' || substr(i.rest, 4, 3) || '-' || substr(i.rest, 7, 12))::uuid AS id

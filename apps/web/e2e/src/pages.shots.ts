@@ -24,6 +24,8 @@ const devices = {
   phone: { width: 390, height: 844 },
   tablet: { width: 820, height: 1180 },
   wide: { width: 1920, height: 1080 },
+  /** A window, twice as fine. */
+  readme: { width: 1280, height: 820 },
 };
 const languages: HouseLanguage[] = ["zh-CN", "en"];
 
@@ -95,6 +97,7 @@ const adminPages = (userId: string) => [
 async function aContext(look: Look, url: string, person?: Person): Promise<BrowserContext> {
   const context = await browser.newContext({
     viewport: devices[look.device],
+    deviceScaleFactor: look.device === "readme" ? 2 : 1,
     locale: look.language,
     timezoneId: "Asia/Shanghai",
   });
@@ -217,7 +220,7 @@ async function shootAdminDialogs(demo: RunningDemo, look: Look): Promise<void> {
   await page.keyboard.press("Escape");
   const statuses = page.locator("td [role=status]");
   for (let at = 0; at < (await statuses.count()); at++) {
-    await statuses.nth(at).locator("xpath=following-sibling::button").click();
+    await statuses.nth(at).locator("xpath=following-sibling::button[1]").click();
     await expect.poll(() => statuses.nth(at).innerText(), { timeout: 20_000 }).not.toBe("");
   }
   await saveWhole(page, "tested", look);
@@ -237,6 +240,27 @@ test.each(chosen)(
     await shootAdminDialogs(house, look);
   },
   180_000,
+);
+
+test.each(languages.filter((language) => chosen.some((look) => look.language === language)))(
+  "pictures for the README: %s",
+  async (language) => {
+    const house = full.get(language);
+    if (!house) throw new Error("There is no full house in that language");
+    const look: Look = { language, theme: "light", device: "readme" };
+    for (const [name, address, person] of [
+      ["setup", `${fresh.web}/setup?token=${fresh.setupToken}`, undefined],
+      ["dashboard", `${house.web}/dashboard`, house.userSession],
+      ["admin", `${house.web}/admin`, house.ownerSession],
+    ] as const) {
+      const context = await aContext(look, new URL(address).origin, person);
+      const page = await context.newPage();
+      await page.goto(address, { waitUntil: "networkidle" });
+      await save(page, `readme-${name}`, look);
+      await context.close();
+    }
+  },
+  60_000,
 );
 
 test("screenshots: the database is away", async () => {
