@@ -2,7 +2,7 @@
  * Spend or requests per day as stacked bars, laid out by the server: they are there before JavaScript is. For those who
  * do not see them a table says the same.
  */
-import { useState } from "react";
+import { useState, type CSSProperties } from "react";
 import { useFormat, usd, type Format } from "../i18n/format";
 import { usePreferences, useTexts } from "../i18n/use-texts";
 import { chartOf, type ChartDay, type DailyUsage, type Measure } from "./chart-data";
@@ -19,6 +19,8 @@ export function DailyChart({ data, today, label, measure = "cost" }: ChartProps)
   const [pointedAt, setPointedAt] = useState<number | null>(null);
   const { days, series, total, ticks, top } = chartOf(data, { today, dayCount, measure, others: t.dashboard.others });
   const say = sayOf(measure, format);
+  const axis = axisOf(measure, format, ticks);
+  const isInFirstHalf = pointedAt !== null && pointedAt * 2 < dayCount;
   const pointed = pointedAt === null ? undefined : days[pointedAt];
   return (
     <figure>
@@ -28,7 +30,7 @@ export function DailyChart({ data, today, label, measure = "cost" }: ChartProps)
           {ticks.map((tick) => (
             // Each label lies on its line, as wide as the widest.
             <span key={tick} className="col-start-1 row-start-1 h-0 leading-none" style={{ marginTop: yOf(tick, top) }}>
-              <span className="block -translate-y-1/2">{axisOf(measure, format)(tick)}</span>
+              <span className="block -translate-y-1/2">{axis(tick)}</span>
             </span>
           ))}
         </div>
@@ -45,6 +47,7 @@ export function DailyChart({ data, today, label, measure = "cost" }: ChartProps)
                   top={top}
                   isPointedAt={at === pointedAt}
                   onPointed={() => setPointedAt(at)}
+                  isLast={at === dayCount - 1}
                   label={(dayCount - 1 - at) % daysBetweenLabels === 0 ? spelled(day.day, "short") : null}
                 />
               ))}
@@ -52,8 +55,8 @@ export function DailyChart({ data, today, label, measure = "cost" }: ChartProps)
           </div>
           {pointed && pointedAt !== null && (
             <div
-              className={`pointer-events-none absolute top-0 z-10 min-w-44 rounded-lg border border-line bg-surface p-3 shadow-lg ${pointedAt * 2 < dayCount ? "" : "-translate-x-full"}`}
-              style={{ left: `${((pointedAt + (pointedAt * 2 < dayCount ? 1.3 : -0.3)) / dayCount) * 100}%` }}
+              className={`pointer-events-none absolute top-0 z-10 min-w-44 rounded-lg border border-line bg-surface p-3 whitespace-nowrap shadow-lg ${isInFirstHalf ? "max-sm:right-0 sm:left-(--beside)" : "max-sm:left-0 sm:right-(--beside)"}`}
+              style={besideOf(isInFirstHalf ? pointedAt : dayCount - 1 - pointedAt)}
             >
               <p className="flex justify-between gap-6 font-medium text-ink">
                 {spelled(pointed.day, "long")} <span>{say(pointed.total)}</span>
@@ -113,6 +116,10 @@ const plotHeight = "12rem";
 
 const yOf = (size: bigint, top: bigint): string => `calc(${plotHeight} * ${1 - share(size, top)})`;
 
+/** Where there is room what a day is made of stands beside it, on a phone in the other half. */
+const besideOf = (daysToTheEdge: number) =>
+  ({ "--beside": `${((daysToTheEdge + 1.3) / dayCount) * 100}%` }) as CSSProperties;
+
 /** Heights need no exactness, only what is written does. */
 const share = (size: bigint, top: bigint): number => Number(size) / Number(top);
 
@@ -122,9 +129,10 @@ type ColumnProps = {
   isPointedAt: boolean;
   onPointed: () => void;
   label: string | null;
+  isLast: boolean;
 };
 
-function Column({ day, top, isPointedAt, onPointed, label }: ColumnProps) {
+function Column({ day, top, isPointedAt, onPointed, label, isLast }: ColumnProps) {
   return (
     <div
       className={`relative flex flex-1 flex-col justify-end ${isPointedAt ? "bg-sunken" : ""}`}
@@ -140,7 +148,11 @@ function Column({ day, top, isPointedAt, onPointed, label }: ColumnProps) {
         ))}
       </div>
       {label && (
-        <span className="absolute top-full left-1/2 mt-2 -translate-x-1/2 leading-none whitespace-nowrap">{label}</span>
+        <span
+          className={`absolute top-full mt-2 leading-none whitespace-nowrap ${isLast ? "right-0" : "left-1/2 -translate-x-1/2"}`}
+        >
+          {label}
+        </span>
       )}
     </div>
   );
@@ -166,10 +178,9 @@ const sayOf =
   (size: bigint) =>
     measure === "cost" ? usd(decimalOf(size)) : count(Number(size));
 
-/** Whole dollars need no cents, and thousands no zeros. */
-const axisOf =
-  (measure: Measure, { compact }: Format) =>
-  (size: bigint) => {
-    if (measure === "requests") return compact(Number(size));
-    return size % 1_000_000_000n === 0n ? `$${compact(Number(size / 1_000_000_000n))}` : usd(decimalOf(size));
-  };
+/** Where all lines are at whole dollars they need no cents, and thousands no zeros. */
+const axisOf = (measure: Measure, { compact }: Format, ticks: bigint[]) => {
+  if (measure === "requests") return (size: bigint) => compact(Number(size));
+  const isWhole = ticks.every((tick) => tick % 1_000_000_000n === 0n);
+  return (size: bigint) => (isWhole ? `$${compact(Number(size / 1_000_000_000n))}` : usd(decimalOf(size)));
+};

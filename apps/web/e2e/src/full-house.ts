@@ -41,7 +41,7 @@ export async function startFullHouse(language: HouseLanguage = "zh-CN"): Promise
   await ownerSession.api.admin.upstreams.put.mutate({
     id: null,
     name: t.backup,
-    baseUrl: demo.upstream,
+    baseUrl: "https://eu.api.openai.com/v1",
     apiKey: "sk-fake-upstream-key",
     weight: 1,
     isEnabled: true,
