@@ -71,7 +71,7 @@ export default function Logs() {
                   <th>{t.logs.columns.action}</th>
                   <th>{t.logs.columns.actor}</th>
                   <th>{t.logs.columns.target}</th>
-                  <th>{t.logs.columns.address}</th>
+                  <th className="md:max-xl:hidden">{t.logs.columns.address}</th>
                   <th>{t.logs.columns.details}</th>
                 </tr>
               </thead>
@@ -87,7 +87,13 @@ export default function Logs() {
                         <code className="block font-mono text-xs text-muted">{line.action}</code>
                       </span>
                     </td>
-                    <td data-label={t.logs.columns.actor}>{line.actorEmail ?? t.common.none}</td>
+                    <td data-label={t.logs.columns.actor}>
+                      <span>
+                        {line.actorEmail ?? t.common.none}
+                        {/* Where the address has no column of its own. */}
+                        <span className="hidden text-xs text-muted md:max-xl:block">{line.address}</span>
+                      </span>
+                    </td>
                     <td data-label={t.logs.columns.target}>
                       {line.targetEmail && line.targetId ? (
                         <Link to={`/admin/users/${line.targetId}`} className="hover:underline">
@@ -100,7 +106,7 @@ export default function Logs() {
                         </span>
                       )}
                     </td>
-                    <td data-label={t.logs.columns.address} className="text-muted">
+                    <td data-label={t.logs.columns.address} className="text-muted md:max-xl:hidden">
                       {line.address || t.common.none}
                     </td>
                     <td data-label={t.logs.columns.details} className="max-w-sm text-muted">

@@ -100,7 +100,9 @@ const badgeLooks = {
 
 export function Badge({ look, children }: { look: keyof typeof badgeLooks; children: ReactNode }) {
   return (
-    <span className={`inline-flex items-center rounded-full px-2 py-0.5 text-xs font-medium ${badgeLooks[look]}`}>
+    <span
+      className={`inline-flex items-center rounded-full px-2 py-0.5 text-xs font-medium whitespace-nowrap ${badgeLooks[look]}`}
+    >
       {children}
     </span>
   );
