@@ -1,4 +1,5 @@
-import type { LoaderFunctionArgs } from "@remix-run/node";
+import latinFont from "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2?url";
+import type { LinksFunction, LoaderFunctionArgs } from "@remix-run/node";
 import { Links, Meta, Outlet, Scripts, ScrollRestoration } from "@remix-run/react";
 import { useEffect, type ReactNode } from "react";
 import { ErrorPage } from "./components/error-page";
@@ -6,6 +7,11 @@ import { usePreferences } from "./i18n/use-texts";
 import { useNonce } from "./nonce";
 import { readPreferences, rememberTimeZone } from "./preferences";
 import "./styles.css";
+
+/** The one file of the typeface that every page needs; without it the first text would be set twice. */
+export const links: LinksFunction = () => [
+  { rel: "preload", href: latinFont, as: "font", type: "font/woff2", crossOrigin: "anonymous" },
+];
 
 export const loader = ({ request }: LoaderFunctionArgs) => ({ preferences: readPreferences(request) });
 

@@ -54,6 +54,7 @@ function wordOf(name: string, value: unknown, t: Texts): string {
   if (value === null || value === undefined || value === "") return t.common.none;
   if (typeof value === "boolean") return value ? t.common.yes : t.common.no;
   if (Array.isArray(value)) return value.length === 0 ? t.common.none : value.join(", ");
+  if (name.endsWith("Ppm")) return `${Number(value) / 10_000 - 100}%`;
   if (typeof value !== "string") return JSON.stringify(value);
   if (name.endsWith("NanoUsd"))
     return usd(`${value.padStart(10, "0").slice(0, -9)}.${value.padStart(10, "0").slice(-9)}`);

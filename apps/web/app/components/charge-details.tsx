@@ -46,7 +46,7 @@ export function ChargeDetails({ requestId }: { requestId: string }) {
   const units = Object.entries(charge.usage).filter((entry): entry is [string, number] => (entry[1] ?? 0) > 0);
   return (
     <>
-      <table className="w-full text-sm tabular-nums">
+      <table className="w-full text-xs tabular-nums sm:text-sm [&_:is(th,td)+:is(th,td)]:pl-3">
         <thead className="text-left text-muted">
           <tr className="border-b border-line">
             <th className="py-2 font-medium">{t.usage.unit}</th>

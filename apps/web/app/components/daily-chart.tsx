@@ -1,119 +1,186 @@
-/** Spend or requests per day as stacked bars, drawn on the server: it is there before JavaScript is, and costs none. */
-import { exactUsd, formatOf, usd } from "../i18n/format";
+/**
+ * Spend or requests per day as stacked bars, laid out by the server: they are there before JavaScript is. For those who
+ * do not see them a table says the same.
+ */
+import { useState, type CSSProperties } from "react";
+import { useFormat, usd, type Format } from "../i18n/format";
 import { usePreferences, useTexts } from "../i18n/use-texts";
+import { chartOf, type ChartDay, type DailyUsage, type Measure } from "./chart-data";
 
-type Day = { day: string; series: string; requests: number; costUsd: string };
+const dayCount = 30;
+const daysBetweenLabels = 7;
 
-const maxSeries = 5;
-const height = 180;
-const barWidth = 16;
-const gap = 8;
-
-type Measure = "cost" | "requests";
-
-/** Heights of bars need no exactness, only sums do. */
-const sizes: Record<Measure, (day: Day) => number> = {
-  cost: ({ costUsd }) => Number(costUsd),
-  requests: ({ requests }) => requests,
-};
-
-/** The last `count` days that end with `today`, both `YYYY-MM-DD`. */
-function lastDays(today: string, count: number): string[] {
-  const end = Date.parse(`${today}T00:00:00Z`);
-  return Array.from({ length: count }, (_, at) =>
-    new Date(end - (count - 1 - at) * 86_400_000).toISOString().slice(0, 10),
-  );
-}
-
-type ChartProps = { data: Day[]; today: string; label: string; measure?: Measure };
+type ChartProps = { data: DailyUsage[]; today: string; label: string; measure?: Measure };
 
 export function DailyChart({ data, today, label, measure = "cost" }: ChartProps) {
   const t = useTexts();
-  const { language } = usePreferences();
-  // The days are dates already: they are only spelled, in no time zone.
-  const { count, day: spelled } = formatOf(language, "UTC");
-  const sizeOf = sizes[measure];
-  const days = lastDays(today, 30);
-  const bySeries = new Map<string, number>();
-  for (const day of data) bySeries.set(day.series, (bySeries.get(day.series) ?? 0) + sizeOf(day));
-  const ranked = [...bySeries].sort((a, b) => b[1] - a[1]).map(([series]) => series);
-  const named = ranked.slice(0, maxSeries);
-  const legend = ranked.length > maxSeries ? [...named, t.dashboard.others] : named;
-  const colorOf = (series: string) => {
-    const at = named.indexOf(series);
-    return `var(--series-${at === -1 ? 6 : at + 1})`;
-  };
-  const totals = days.map((day) =>
-    data.filter((each) => each.day === day).reduce((sum, each) => sum + sizeOf(each), 0),
-  );
-  const top = Math.max(...totals, 1e-9);
-  const width = days.length * (barWidth + gap) - gap;
+  const format = useFormat();
+  const spelled = useSpelledDay();
+  const [pointedAt, setPointedAt] = useState<number | null>(null);
+  const { days, series, total, ticks, top } = chartOf(data, { today, dayCount, measure, others: t.dashboard.others });
+  const say = sayOf(measure, format);
+  const axis = axisOf(measure, format, ticks);
+  const isInFirstHalf = pointedAt !== null && pointedAt * 2 < dayCount;
+  const pointed = pointedAt === null ? undefined : days[pointedAt];
   return (
     <figure>
-      <p aria-hidden className="mb-1 text-xs text-muted tabular-nums">
-        {measure === "cost" ? usd(top.toFixed(9)) : count(top)}
-      </p>
-      <svg
-        viewBox={`0 0 ${width} ${height + 1}`}
-        className="h-44 w-full sm:h-52"
-        preserveAspectRatio="none"
-        role="img"
-        aria-label={label}
-      >
-        <line x1="0" x2={width} y1={height} y2={height} stroke="var(--line)" vectorEffect="non-scaling-stroke" />
-        <line
-          x1="0"
-          x2={width}
-          y1="1"
-          y2="1"
-          stroke="var(--line)"
-          strokeDasharray="3 4"
-          vectorEffect="non-scaling-stroke"
-        />
-        {days.map((day, at) => {
-          let y = height;
-          const parts = data
-            .filter((each) => each.day === day)
-            .sort((a, b) => ranked.indexOf(a.series) - ranked.indexOf(b.series));
-          return (
-            <g key={day}>
-              {parts.map((part) => {
-                const size = Math.max((sizeOf(part) / top) * (height - 4), 1.5);
-                y -= size;
-                return (
-                  <rect
-                    key={part.series}
-                    x={at * (barWidth + gap)}
-                    y={y}
-                    width={barWidth}
-                    height={size}
-                    rx="2"
-                    fill={colorOf(part.series)}
-                  >
-                    <title>{`${spelled(day)} ${part.series} ${exactUsd(part.costUsd)}, ${t.dashboard.requests(count(part.requests))}`}</title>
-                  </rect>
-                );
-              })}
-            </g>
-          );
-        })}
-      </svg>
-      <figcaption className="mt-1">
-        <div className="flex justify-between text-xs text-muted tabular-nums">
-          <span>{spelled(days[0] ?? today)}</span>
-          <span>{spelled(today)}</span>
+      <p className="text-2xl font-semibold tracking-tight tabular-nums">{say(total)}</p>
+      <div role="img" aria-label={label} className="mt-5 flex text-xs text-muted tabular-nums">
+        <div className="grid pr-2.5 text-right">
+          {ticks.map((tick) => (
+            // Each label lies on its line, as wide as the widest.
+            <span key={tick} className="col-start-1 row-start-1 h-0 leading-none" style={{ marginTop: yOf(tick, top) }}>
+              <span className="block -translate-y-1/2">{axis(tick)}</span>
+            </span>
+          ))}
         </div>
-        {legend.length > 1 && (
-          <ul className="mt-3 flex flex-wrap gap-x-4 gap-y-1 text-sm text-muted">
-            {legend.map((series) => (
-              <li key={series} className="flex items-center gap-1.5">
-                <span aria-hidden className="size-2.5 rounded-sm" style={{ background: colorOf(series) }} />
-                {series}
-              </li>
+        <div className="relative min-w-0 flex-1 pb-7" onPointerLeave={() => setPointedAt(null)}>
+          <div className="relative" style={{ height: plotHeight }}>
+            {ticks.map((tick) => (
+              <div key={tick} className="absolute inset-x-0 border-t border-line" style={{ top: yOf(tick, top) }} />
             ))}
-          </ul>
-        )}
-      </figcaption>
+            <div className="absolute inset-0 flex">
+              {days.map((day, at) => (
+                <Column
+                  key={day.day}
+                  day={day}
+                  top={top}
+                  isPointedAt={at === pointedAt}
+                  onPointed={() => setPointedAt(at)}
+                  isLast={at === dayCount - 1}
+                  label={(dayCount - 1 - at) % daysBetweenLabels === 0 ? spelled(day.day, "short") : null}
+                />
+              ))}
+            </div>
+          </div>
+          {pointed && pointedAt !== null && (
+            <div
+              className={`pointer-events-none absolute top-0 z-10 min-w-44 rounded-lg border border-line bg-surface p-3 whitespace-nowrap shadow-lg ${isInFirstHalf ? "max-sm:right-0 sm:left-(--beside)" : "max-sm:left-0 sm:right-(--beside)"}`}
+              style={besideOf(isInFirstHalf ? pointedAt : dayCount - 1 - pointedAt)}
+            >
+              <p className="flex justify-between gap-6 font-medium text-ink">
+                {spelled(pointed.day, "long")} <span>{say(pointed.total)}</span>
+              </p>
+              {series.length > 1 &&
+                pointed.parts.map((part) => (
+                  <p key={part.series} className="mt-1.5 flex items-center gap-1.5">
+                    <Swatch color={part.color} />
+                    <span className="mr-auto pr-6">{part.series}</span>
+                    {say(part.size)}
+                  </p>
+                ))}
+            </div>
+          )}
+        </div>
+      </div>
+      {series.length > 1 && (
+        <ul aria-hidden className="mt-3 flex flex-wrap gap-x-5 gap-y-1.5 text-sm">
+          {series.map(({ name, color, size }) => (
+            <li key={name} className="flex items-center gap-1.5">
+              <Swatch color={color} />
+              {name}
+              <span className="text-muted tabular-nums">{say(size)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+      <div className="sr-only">
+        <table>
+          <caption>{label}</caption>
+          <thead>
+            <tr>
+              <th>{t.usage.columns.time}</th>
+              {series.length > 1 && series.map(({ name }) => <th key={name}>{name}</th>)}
+              <th>{t.usage.sum}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {days.map((day) => (
+              <tr key={day.day}>
+                <th>{spelled(day.day, "long")}</th>
+                {series.length > 1 &&
+                  series.map(({ name }) => (
+                    <td key={name}>{say(day.parts.find((part) => part.series === name)?.size ?? 0n)}</td>
+                  ))}
+                <td>{say(day.total)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </figure>
   );
 }
+
+const plotHeight = "12rem";
+
+const yOf = (size: bigint, top: bigint): string => `calc(${plotHeight} * ${1 - share(size, top)})`;
+
+/** Where there is room what a day is made of stands beside it, on a phone in the other half. */
+const besideOf = (daysToTheEdge: number) =>
+  ({ "--beside": `${((daysToTheEdge + 1.3) / dayCount) * 100}%` }) as CSSProperties;
+
+/** Heights need no exactness, only what is written does. */
+const share = (size: bigint, top: bigint): number => Number(size) / Number(top);
+
+type ColumnProps = {
+  day: ChartDay;
+  top: bigint;
+  isPointedAt: boolean;
+  onPointed: () => void;
+  label: string | null;
+  isLast: boolean;
+};
+
+function Column({ day, top, isPointedAt, onPointed, label, isLast }: ColumnProps) {
+  return (
+    <div
+      className={`relative flex flex-1 flex-col justify-end ${isPointedAt ? "bg-sunken" : ""}`}
+      onPointerEnter={onPointed}
+    >
+      <div className="mx-auto flex w-[78%] flex-col-reverse gap-px overflow-hidden rounded-t-[3px]">
+        {day.parts.map(({ series, color, size }) => (
+          <div
+            key={series}
+            className="shrink-0"
+            style={{ background: color, height: `max(2px, calc(${plotHeight} * ${share(size, top)} - 1px))` }}
+          />
+        ))}
+      </div>
+      {label && (
+        <span
+          className={`absolute top-full mt-2 leading-none whitespace-nowrap ${isLast ? "right-0" : "left-1/2 -translate-x-1/2"}`}
+        >
+          {label}
+        </span>
+      )}
+    </div>
+  );
+}
+
+const Swatch = ({ color }: { color: string }) => (
+  <span aria-hidden className="size-2.5 shrink-0 rounded-sm" style={{ background: color }} />
+);
+
+/** The days are dates already: they are only spelled, in no time zone. */
+function useSpelledDay(): (day: string, length: "short" | "long") => string {
+  const { language } = usePreferences();
+  const long = new Intl.DateTimeFormat(language, { timeZone: "UTC", month: "short", day: "numeric", weekday: "short" });
+  const short = new Intl.DateTimeFormat(language, { timeZone: "UTC", month: "short", day: "numeric" });
+  return (day, length) => (length === "long" ? long : short).format(new Date(`${day}T00:00:00Z`));
+}
+
+const decimalOf = (nano: bigint): string =>
+  `${nano / 1_000_000_000n}.${String(nano % 1_000_000_000n).padStart(9, "0")}`;
+
+const sayOf =
+  (measure: Measure, { count }: Format) =>
+  (size: bigint) =>
+    measure === "cost" ? usd(decimalOf(size)) : count(Number(size));
+
+/** Where all lines are at whole dollars they need no cents, and thousands no zeros. */
+const axisOf = (measure: Measure, { compact }: Format, ticks: bigint[]) => {
+  if (measure === "requests") return (size: bigint) => compact(Number(size));
+  const isWhole = ticks.every((tick) => tick % 1_000_000_000n === 0n);
+  return (size: bigint) => (isWhole ? `$${compact(Number(size / 1_000_000_000n))}` : usd(decimalOf(size)));
+};

@@ -1,6 +1,7 @@
 /** What a page shows where it cannot be shown: not found, forbidden, no database, a bug. */
 import { isRouteErrorResponse, useLocation, useRouteError } from "@remix-run/react";
 import { useTexts } from "../i18n/use-texts";
+import { Brand } from "./shell";
 import { LinkButton } from "./ui/button";
 
 type Problem = { status: number; requestId: string | null };
@@ -28,23 +29,30 @@ export function ErrorPage({ isFramed = false }: { isFramed?: boolean }) {
           ? [t.errors.databaseTitle, t.errors.database]
           : [t.errors.bugTitle, t.errors.bug];
   return (
-    <Frame className="mx-auto flex min-h-[70vh] max-w-md flex-col justify-center px-4 text-center">
-      <p className="text-sm font-medium text-muted tabular-nums">{status}</p>
-      <h1 className="mt-2 text-2xl font-semibold tracking-tight">{title}</h1>
-      <p className="mt-2 text-muted">{lead}</p>
-      {requestId && (
-        <p className="mt-3 text-sm text-muted">
-          {t.errors.requestId}: <code className="font-mono select-all">{requestId}</code>
-        </p>
+    <div className={isFramed ? undefined : "flex min-h-screen flex-col"}>
+      {!isFramed && (
+        <header className="px-4 py-4 sm:px-6">
+          <Brand />
+        </header>
       )}
-      <div className="mt-6 flex justify-center gap-2">
-        {status >= 500 && (
-          <LinkButton look="quiet" to={pathname + search} reloadDocument>
-            {t.common.retry}
-          </LinkButton>
+      <Frame className="mx-auto flex min-h-[70vh] w-full max-w-md flex-1 flex-col justify-center px-4 pb-[10vh] text-center">
+        <p className="text-sm font-medium text-muted tabular-nums">{status}</p>
+        <h1 className="mt-2 text-2xl font-semibold tracking-tight">{title}</h1>
+        <p className="mt-2 text-muted">{lead}</p>
+        {requestId && (
+          <p className="mt-3 text-sm text-muted">
+            {t.errors.requestId}: <code className="font-mono select-all">{requestId}</code>
+          </p>
         )}
-        <LinkButton to="/">{t.errors.home}</LinkButton>
-      </div>
-    </Frame>
+        <div className="mt-6 flex justify-center gap-2">
+          {status >= 500 && (
+            <LinkButton look="quiet" to={pathname + search} reloadDocument>
+              {t.common.retry}
+            </LinkButton>
+          )}
+          <LinkButton to="/">{t.errors.home}</LinkButton>
+        </div>
+      </Frame>
+    </div>
   );
 }

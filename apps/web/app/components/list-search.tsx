@@ -8,8 +8,8 @@ type Props = { label: string; placeholder: string; search: string; submit: strin
 
 export function ListSearch({ label, placeholder, search, submit, children }: Props) {
   return (
-    <Form className="flex flex-wrap items-end gap-4" role="search">
-      <div className="w-72 max-w-full">
+    <Form className="grid grid-cols-[1fr_auto] items-end gap-3 sm:flex sm:gap-4" role="search">
+      <div className={children ? "col-span-2 sm:w-72" : "sm:w-72"}>
         <Field name="search" label={label} type="search" placeholder={placeholder} defaultValue={search} />
       </div>
       {children}

@@ -150,7 +150,7 @@ function Loading() {
   );
 }
 
-function Brand() {
+export function Brand() {
   return (
     <Link to="/" className="inline-flex items-center gap-2.5 rounded-lg px-1 font-semibold tracking-tight">
       <span className="flex size-7 items-center justify-center rounded-lg bg-accent text-on-accent">

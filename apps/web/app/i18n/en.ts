@@ -487,6 +487,7 @@ export const en: Texts = {
       model: "Model",
       models: "Models",
       baseUrl: "Base URL",
+      markupPpm: "Markup",
       weight: "Weight",
       isEnabled: "Enabled",
       isKeyChanged: "Key replaced",

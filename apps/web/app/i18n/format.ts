@@ -21,10 +21,10 @@ function placesOf(fraction: string): number {
   return first < 2 ? 4 : first < 6 ? 6 : 9;
 }
 
-/** All of an amount's digits, without the zeros behind the last one. */
+/** All of an amount's digits, at least two places, without the zeros behind the last one. */
 export function exactUsd(text: string): string {
-  const trimmed = text.replace(/(\.\d\d\d*?)0+$/, "$1");
-  return trimmed.startsWith("-") ? `−$${trimmed.slice(1)}` : `$${trimmed}`;
+  const [whole = "0", fraction = ""] = text.replace("-", "").split(".");
+  return `${text.startsWith("-") ? "−" : ""}$${whole}.${fraction.replace(/0+$/, "").padEnd(2, "0")}`;
 }
 
 /** An amount as one types it: `0`, `10`, `1.50`. */
@@ -35,6 +35,8 @@ export const lastDayOf = (end: Date | string): string => new Date(end).toISOStri
 
 export type Format = {
   count: (value: number) => string;
+  /** `1.2K`, in Chinese `1.2万`: where there is little room. */
+  compact: (value: number) => string;
   /** `2026-01-15`, in English `Jan 15, 2026`. */
   day: (date: Date | string) => string;
   /** `2026-01-15 10:30`, in English `Jan 15, 2026, 10:30`. */
@@ -50,7 +52,9 @@ export function useFormat(): Format {
 }
 
 export function formatOf(language: string, timeZone: string): Format {
-  const numbers = new Intl.NumberFormat(language === "en" ? "en-US" : "zh-CN");
+  const locale = language === "en" ? "en-US" : "zh-CN";
+  const numbers = new Intl.NumberFormat(locale);
+  const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
   const parts = (date: Date | string, locale = "en-GB") => {
     const format = new Intl.DateTimeFormat(locale, {
       timeZone,
@@ -79,6 +83,7 @@ export function formatOf(language: string, timeZone: string): Format {
   };
   return {
     count: (value) => numbers.format(value),
+    compact: (value) => compact.format(value),
     day,
     minute,
     second: (date) => `${minute(date)}:${parts(date).second}`,

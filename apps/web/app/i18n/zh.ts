@@ -478,6 +478,7 @@ export const zh = {
       model: "模型",
       models: "模型",
       baseUrl: "Base URL",
+      markupPpm: "加价",
       weight: "权重",
       isEnabled: "启用",
       isKeyChanged: "更换密钥",

@@ -59,7 +59,7 @@ export default function Logs() {
                   <th>{t.logs.columns.action}</th>
                   <th>{t.logs.columns.actor}</th>
                   <th>{t.logs.columns.target}</th>
-                  <th>{t.logs.columns.address}</th>
+                  <th className="md:max-xl:hidden">{t.logs.columns.address}</th>
                   <th>{t.logs.columns.details}</th>
                 </tr>
               </thead>
@@ -70,10 +70,18 @@ export default function Logs() {
                       {format.minute(line.createdAt)}
                     </td>
                     <td data-label={t.logs.columns.action}>
-                      <span className="font-medium">{nameOf(line.action)}</span>
-                      <code className="block font-mono text-xs text-muted">{line.action}</code>
+                      <span>
+                        <span className="font-medium">{nameOf(line.action)}</span>
+                        <code className="block font-mono text-xs text-muted">{line.action}</code>
+                      </span>
                     </td>
-                    <td data-label={t.logs.columns.actor}>{line.actorEmail ?? t.common.none}</td>
+                    <td data-label={t.logs.columns.actor}>
+                      <span>
+                        {line.actorEmail ?? t.common.none}
+                        {/* Where the address has no column of its own. */}
+                        <span className="hidden text-xs text-muted md:max-xl:block">{line.address}</span>
+                      </span>
+                    </td>
                     <td data-label={t.logs.columns.target}>
                       {line.targetEmail && line.targetId ? (
                         <Link to={`/admin/users/${line.targetId}`} className="hover:underline">
@@ -86,7 +94,7 @@ export default function Logs() {
                         </span>
                       )}
                     </td>
-                    <td data-label={t.logs.columns.address} className="text-muted">
+                    <td data-label={t.logs.columns.address} className="text-muted md:max-xl:hidden">
                       {line.address || t.common.none}
                     </td>
                     <td data-label={t.logs.columns.details} className="max-w-sm text-muted">

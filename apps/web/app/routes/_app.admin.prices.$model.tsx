@@ -6,7 +6,7 @@ import { Submit } from "../components/ui/button";
 import { FormFault, Note } from "../components/ui/field";
 import { Badge, PageHead, Section } from "../components/ui/page";
 import { attempt, orNotFound, requireAdmin } from "../guards";
-import { useFormat } from "../i18n/format";
+import { exactUsd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.prices.title);
@@ -30,6 +30,7 @@ export default function Price() {
   const { history } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   const [current] = history;
+  const dollars = (text: string | undefined) => (text === undefined ? t.common.none : exactUsd(text));
   if (!current) return null;
   return (
     <>
@@ -65,13 +66,13 @@ export default function Price() {
                 <tr key={version.id}>
                   <td data-label={t.prices.since}>{format.second(version.validFrom)}</td>
                   <td data-label={t.prices.columns.input} className="number">
-                    ${base.input}
+                    {dollars(base.input)}
                   </td>
                   <td data-label={t.prices.columns.cached} className="number text-muted">
-                    {base.cached_input === undefined ? t.common.none : `$${base.cached_input}`}
+                    {dollars(base.cached_input)}
                   </td>
                   <td data-label={t.prices.columns.output} className="number">
-                    {base.output === undefined ? t.common.none : `$${base.output}`}
+                    {dollars(base.output)}
                   </td>
                   <td data-label={t.prices.columns.markup} className="number text-muted">
                     {version.markupPpm / 10_000 - 100}%

@@ -9,6 +9,7 @@ import { FormFault } from "../components/ui/field";
 import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin } from "../guards";
+import { exactUsd } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.prices.title);
@@ -40,7 +41,7 @@ export default function Prices() {
   const { prices, total, page, search, proposals } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   const dialog = useFormDialog<"new">(answer);
-  const dollars = (text: string | undefined) => (text === undefined ? t.common.none : `$${text}`);
+  const dollars = (text: string | undefined) => (text === undefined ? t.common.none : exactUsd(text));
   return (
     <>
       <PageHead title={t.prices.title} lead={t.prices.lead}>

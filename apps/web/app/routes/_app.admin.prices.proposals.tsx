@@ -5,7 +5,7 @@ import { Submit } from "../components/ui/button";
 import { FormFault, Note } from "../components/ui/field";
 import { Empty, PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin } from "../guards";
-import { useFormat } from "../i18n/format";
+import { exactUsd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.prices.proposalsTitle);
@@ -24,13 +24,14 @@ export async function action({ request, context }: ActionFunctionArgs) {
 }
 
 type Band = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
+const dollars = (text: string | undefined) => (text === undefined ? "—" : exactUsd(text));
 const inShort = (bands: Band[], names: Readonly<Record<string, string>>) =>
   bands
     .map(({ usdPerMillion: of }) =>
       [
-        `$${of.input ?? "—"} / $${of.cached_input ?? "—"} / $${of.output ?? "—"}`,
+        [of.input, of.cached_input, of.output].map(dollars).join(" / "),
         ...Object.entries(of).flatMap(([unit, usd]) =>
-          unit.endsWith("_call") ? `${names[unit] ?? unit} $${usd}` : [],
+          unit.endsWith("_call") ? `${names[unit] ?? unit} ${exactUsd(usd)}` : [],
         ),
       ].join(" · "),
     )

@@ -78,7 +78,7 @@ export default function Upstreams() {
                   <td data-label={t.upstreams.columns.baseUrl} className="break-all">
                     {upstream.baseUrl}
                   </td>
-                  <td data-label={t.upstreams.columns.key} className="font-mono text-[0.8125rem]">
+                  <td data-label={t.upstreams.columns.key} className="font-mono text-[0.8125rem] whitespace-nowrap">
                     ••••{upstream.keyLastFour}
                   </td>
                   <td data-label={t.upstreams.columns.weight} className="number">

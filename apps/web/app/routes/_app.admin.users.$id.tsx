@@ -116,7 +116,7 @@ export default function User() {
             value: usd(user.balanceUsd),
             title: exactUsd(user.balanceUsd),
             action: (
-              <Button look="quiet" className="-my-1 !h-7 !px-2.5" onClick={() => adjusting.open("balance")}>
+              <Button look="quiet" className="!h-8 !px-2.5" onClick={() => adjusting.open("balance")}>
                 <Wallet aria-hidden className="size-3.5" />
                 {t.user.adjust}
               </Button>

@@ -69,7 +69,7 @@ export default function Usage() {
             </option>
           ))}
         </Select>
-        <Button type="submit" look="quiet">
+        <Button type="submit" look="quiet" className="col-span-2 md:col-span-1">
           {t.common.filter}
         </Button>
       </Form>
@@ -87,7 +87,7 @@ export default function Usage() {
                   <th className="number">{t.usage.columns.input}</th>
                   <th className="number">{t.usage.columns.cached}</th>
                   <th className="number">{t.usage.columns.output}</th>
-                  <th className="number">{t.usage.columns.latency}</th>
+                  <th className="number md:max-xl:hidden">{t.usage.columns.latency}</th>
                   <th className="number">{t.usage.columns.cost}</th>
                 </tr>
               </thead>
@@ -95,7 +95,7 @@ export default function Usage() {
                 {rows.map((row) => (
                   <tr key={row.requestId}>
                     <td data-label={t.usage.columns.time}>{format.second(row.createdAt)}</td>
-                    <td data-label={t.usage.columns.model} className="font-medium">
+                    <td data-label={t.usage.columns.model} className="font-medium whitespace-nowrap">
                       {row.model}
                     </td>
                     <td data-label={t.usage.columns.key} className="text-muted">
@@ -110,7 +110,7 @@ export default function Usage() {
                     <td data-label={t.usage.columns.output} className="number">
                       {format.count(row.outputTokens)}
                     </td>
-                    <td data-label={t.usage.columns.latency} className="number spare text-muted">
+                    <td data-label={t.usage.columns.latency} className="number spare text-muted md:max-xl:hidden">
                       {(row.latencyMs / 1_000).toFixed(2)} s
                     </td>
                     <td data-label={t.usage.columns.cost} className="number">

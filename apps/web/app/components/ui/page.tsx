@@ -57,13 +57,13 @@ export function Figures({ figures }: { figures: Figure[] }) {
   return (
     <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-2xl border border-line bg-line lg:grid-cols-4">
       {figures.map(({ label, value, note, title, action }) => (
-        <div key={label} className="bg-surface p-5">
-          <dt className="flex items-center justify-between text-sm text-muted">
-            {label}
+        <div key={label} className="bg-surface p-4 sm:p-5">
+          <dt className="text-sm text-muted">{label}</dt>
+          <dd className="mt-2 flex flex-wrap items-center justify-between gap-2">
+            <span className="text-xl font-semibold tracking-tight tabular-nums sm:text-2xl" title={title}>
+              {value}
+            </span>
             {action}
-          </dt>
-          <dd className="mt-2 text-2xl font-semibold tracking-tight tabular-nums" title={title}>
-            {value}
           </dd>
           {note && <dd className="mt-1 text-sm text-muted tabular-nums">{note}</dd>}
         </div>
