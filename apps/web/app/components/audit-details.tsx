@@ -10,7 +10,7 @@ export function AuditDetails({ action, details }: { action: string; details: Det
   const sentences = sentencesOf(action, details, t);
   if (sentences.length === 0) return t.common.none;
   return (
-    <ul className="space-y-0.5 break-words">
+    <ul className="space-y-0.5 wrap-anywhere">
       {sentences.map((sentence) => (
         <li key={sentence} className="line-clamp-2">
           {sentence}

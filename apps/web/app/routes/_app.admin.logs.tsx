@@ -66,7 +66,7 @@ export default function Logs() {
               <tbody>
                 {lines.map((line) => (
                   <tr key={line.id}>
-                    <td data-label={t.logs.columns.time} className="whitespace-nowrap">
+                    <td data-label={t.logs.columns.time} className="xl:whitespace-nowrap">
                       {format.minute(line.createdAt)}
                     </td>
                     <td data-label={t.logs.columns.action}>
@@ -97,7 +97,7 @@ export default function Logs() {
                     <td data-label={t.logs.columns.address} className="text-muted md:max-xl:hidden">
                       {line.address || t.common.none}
                     </td>
-                    <td data-label={t.logs.columns.details} className="max-w-sm text-muted">
+                    <td data-label={t.logs.columns.details} className="max-w-sm text-muted md:min-w-36">
                       <AuditDetails action={line.action} details={line.details} />
                     </td>
                   </tr>
