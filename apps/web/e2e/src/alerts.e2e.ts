@@ -11,6 +11,7 @@ import { SMTPServer } from "smtp-server";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "./browser.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 
 const webhookSecret = "a-secret-for-the-webhook";
 const mailPassword = "mail-password-of-the-test";
@@ -74,15 +75,12 @@ beforeAll(async () => {
   gateways = [];
   for (let n = 0; n < 2; n++) {
     gateways.push(
-      await startGatewayProcess({
-        PORT: "0",
-        API_PORT: "0",
-        HOST: "127.0.0.1",
-        DATA_FOLDER: path.join(folder, "gateway"),
-        DATABASE_URL: postgres.url,
-        PUBLIC_URL: "",
-        SECRET_KEY: "",
-      }),
+      await startGatewayProcess(
+        gatewayEnv({
+          DATA_FOLDER: path.join(folder, "gateway"),
+          DATABASE_URL: postgres.url,
+        }),
+      ),
     );
   }
   ownerSession = createPerson(gateways[0]!.web);

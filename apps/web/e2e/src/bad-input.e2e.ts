@@ -9,6 +9,7 @@ import { verifyLedger } from "@codex-gateway/domain";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { aFundedKey } from "./funded-key.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 import { startSteadyUpstream, type SteadyUpstream } from "./steady-upstream.ts";
 
 const owner = { email: "owner@example.com", password: "password-of-owner" };
@@ -24,16 +25,13 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-bad-input-"));
   postgres = await startEmbeddedPostgres(path.join(folder, "database"), { serverOptions: ["-c", "fsync=off"] });
   upstream = await startSteadyUpstream({ waitMs: 0, pieceMs: 0 });
-  gateway = await startGatewayProcess({
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
-    DATA_FOLDER: path.join(folder, "gateway"),
-    DATABASE_URL: postgres.url,
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-    TRUSTED_PROXIES: "127.0.0.1",
-  });
+  gateway = await startGatewayProcess(
+    gatewayEnv({
+      DATA_FOLDER: path.join(folder, "gateway"),
+      DATABASE_URL: postgres.url,
+      TRUSTED_PROXIES: "127.0.0.1",
+    }),
+  );
   key = await aFundedKey(gateway, upstream.url);
   db = openDatabase(postgres.url, { maxConnections: 2 });
 }, 60_000);

@@ -7,6 +7,7 @@ import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { aFundedKey } from "./funded-key.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 import { startSteadyUpstream, type SteadyUpstream } from "./steady-upstream.ts";
 
 let folder: string;
@@ -15,15 +16,12 @@ let gateway: GatewayProcess;
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-death-"));
   upstream = await startSteadyUpstream();
-  gateway = await startGatewayProcess({
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
-    DATA_FOLDER: folder,
-    DATABASE_URL: "",
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-  });
+  gateway = await startGatewayProcess(
+    gatewayEnv({
+      DATA_FOLDER: folder,
+      DATABASE_URL: "",
+    }),
+  );
 });
 afterAll(async () => {
   await gateway.stop();

@@ -10,6 +10,7 @@ import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { aFundedKey } from "./funded-key.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 import { startLeakyUpstream, type LeakyUpstream, type Manner } from "./leaky-upstream.ts";
 
 /** Loaded into the gateway's process: a signal collects its garbage. */
@@ -34,16 +35,13 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-disconnects-"));
   postgres = await startEmbeddedPostgres(path.join(folder, "database"), { serverOptions: ["-c", "fsync=off"] });
   upstream = await startLeakyUpstream();
-  gateway = await startGatewayProcess({
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
-    DATA_FOLDER: path.join(folder, "gateway"),
-    DATABASE_URL: postgres.url,
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(collectOnSignal)}`,
-  });
+  gateway = await startGatewayProcess(
+    gatewayEnv({
+      DATA_FOLDER: path.join(folder, "gateway"),
+      DATABASE_URL: postgres.url,
+      NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(collectOnSignal)}`,
+    }),
+  );
   key = await aFundedKey(gateway, upstream.url);
   db = openDatabase(postgres.url, { maxConnections: 2 });
 }, 60_000);

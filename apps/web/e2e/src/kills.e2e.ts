@@ -12,6 +12,7 @@ import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
 import { aFundedKey } from "./funded-key.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 import { startSteadyUpstream, steadyCostNanoUsd as costNanoUsd, type SteadyUpstream } from "./steady-upstream.ts";
 
 const gatewayKills = Number(process.env.GATEWAY_KILLS ?? 4);
@@ -27,15 +28,10 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-kills-"));
   postgres = await startEmbeddedPostgres(path.join(folder, "database"));
   upstream = await startSteadyUpstream();
-  env = {
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
+  env = gatewayEnv({
     DATA_FOLDER: path.join(folder, "gateway"),
     DATABASE_URL: postgres.url,
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-  };
+  });
   gateway = await startGatewayProcess(env);
 }, 60_000);
 afterAll(async () => {

@@ -10,6 +10,7 @@ import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { aFundedKey } from "./funded-key.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 
 let folder: string;
 let postgres: EmbeddedPostgres;
@@ -40,15 +41,10 @@ beforeAll(async () => {
     res.write(`data: ${JSON.stringify({ type: "response.created", response: inProgress })}\n\n`);
   });
   await new Promise<void>((resolve) => provider.listen(0, "127.0.0.1", resolve));
-  env = {
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
+  env = gatewayEnv({
     DATA_FOLDER: path.join(folder, "gateway"),
     DATABASE_URL: postgres.url,
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-  };
+  });
   gateway = await startGatewayProcess(env);
 }, 60_000);
 afterAll(async () => {

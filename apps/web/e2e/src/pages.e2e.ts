@@ -5,6 +5,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "./browser.ts";
 import { demoFolder } from "./demo-folder.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 
 let gateway: GatewayProcess;
 let fake: FakeOpenAi;
@@ -21,15 +22,12 @@ afterAll(async () => {
 });
 
 const startFreshGateway = () =>
-  startGatewayProcess({
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
-    DATA_FOLDER: `${demoFolder}/pages-${randomUUID()}`,
-    DATABASE_URL: "",
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-  });
+  startGatewayProcess(
+    gatewayEnv({
+      DATA_FOLDER: `${demoFolder}/pages-${randomUUID()}`,
+      DATABASE_URL: "",
+    }),
+  );
 
 /** A page of a browser of its own; an error that it logs, one of the content security policy too, fails the test. */
 async function aPage(options: BrowserContextOptions = {}): Promise<{ page: Page; errors: string[] }> {

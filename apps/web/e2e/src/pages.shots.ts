@@ -16,6 +16,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "./browser.ts";
 import { demoFolder } from "./demo-folder.ts";
 import { startFullHouse, type HouseLanguage } from "./full-house.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 
 const folder = fileURLToPath(new URL("../../../../screenshots", import.meta.url));
 
@@ -62,15 +63,12 @@ beforeAll(async () => {
   empty = await startDemo({ port: "0", apiPort: "0", folder: demoFolder });
   const shotsFolder = `${demoFolder}/shots-${randomUUID()}`;
   postgres = await startEmbeddedPostgres(path.join(shotsFolder, "postgres"));
-  fresh = await startGatewayProcess({
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
-    DATA_FOLDER: path.join(shotsFolder, "gateway"),
-    DATABASE_URL: postgres.url,
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-  });
+  fresh = await startGatewayProcess(
+    gatewayEnv({
+      DATA_FOLDER: path.join(shotsFolder, "gateway"),
+      DATABASE_URL: postgres.url,
+    }),
+  );
 }, 120_000);
 afterAll(async () => {
   await browser.close();

@@ -12,20 +12,19 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
 import { breachesOf, urlOf, withDatabase } from "./database-of.ts";
 import { anyPorts, demoFolder } from "./demo-folder.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 
 let demo: RunningDemo;
 let second: GatewayProcess;
 beforeAll(async () => {
   demo = await startDemo(anyPorts);
-  second = await startGatewayProcess({
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
-    DATA_FOLDER: `${demoFolder}/second-${randomUUID()}`,
-    DATABASE_URL: urlOf(demo),
-    SECRET_KEY: readFileSync(`${demo.dataFolder}/secret-key`, "utf8").trim(),
-    PUBLIC_URL: "",
-  });
+  second = await startGatewayProcess(
+    gatewayEnv({
+      DATA_FOLDER: `${demoFolder}/second-${randomUUID()}`,
+      DATABASE_URL: urlOf(demo),
+      SECRET_KEY: readFileSync(`${demo.dataFolder}/secret-key`, "utf8").trim(),
+    }),
+  );
 });
 afterAll(async () => {
   await second.stop();
@@ -110,15 +109,12 @@ test("a suspended user's keys and sessions end at once", async () => {
 });
 
 test("100 parallel set-ups make one owner, and without the token none", async () => {
-  const gateway = await startGatewayProcess({
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
-    DATA_FOLDER: `${demoFolder}/setup-${randomUUID()}`,
-    DATABASE_URL: "",
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-  });
+  const gateway = await startGatewayProcess(
+    gatewayEnv({
+      DATA_FOLDER: `${demoFolder}/setup-${randomUUID()}`,
+      DATABASE_URL: "",
+    }),
+  );
   const setUp = (token: string, n: number) =>
     createPerson(gateway.web).api.setup.complete.mutate({
       token,

@@ -9,6 +9,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { createPerson, startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { aFundedKey } from "./funded-key.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 import { startSteadyUpstream, type SteadyUpstream } from "./steady-upstream.ts";
 
 const dist = fileURLToPath(new URL("../../dist", import.meta.url));
@@ -28,16 +29,12 @@ afterAll(async () => {
 });
 
 const folderOf = (name: string) => path.join(root, name);
-const envOf = (name: string) => ({
-  PORT: "0",
-  API_PORT: "0",
-  HOST: "127.0.0.1",
-  DATA_FOLDER: folderOf(name),
-  DATABASE_URL: "",
-  PUBLIC_URL: "",
-  SECRET_KEY: "",
-  SECRET_KEY_PREVIOUS: "",
-});
+const envOf = (name: string) =>
+  gatewayEnv({
+    DATA_FOLDER: folderOf(name),
+    DATABASE_URL: "",
+    SECRET_KEY_PREVIOUS: "",
+  });
 
 async function start(name: string): Promise<GatewayProcess> {
   const gateway = await startGatewayProcess(envOf(name));

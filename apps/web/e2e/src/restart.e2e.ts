@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
 import { freePort } from "./free-port.ts";
 import { aFundedKey } from "./funded-key.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 import { startSteadyUpstream, steadyCostNanoUsd, type SteadyUpstream } from "./steady-upstream.ts";
 
 const requests = 2_000;
@@ -29,17 +30,16 @@ beforeAll(async () => {
   postgres = await startEmbeddedPostgres(path.join(folder, "database"));
   upstream = await startSteadyUpstream({ waitMs: 25 });
   for (let n = 0; n < 2; n++) {
-    envs.push({
-      PORT: String(await freePort()),
-      API_PORT: String(await freePort()),
-      HOST: "127.0.0.1",
-      // The spools of all processes may lie in one folder.
-      DATA_FOLDER: path.join(folder, "gateway"),
-      DATABASE_URL: postgres.url,
-      PUBLIC_URL: "",
-      SECRET_KEY: "",
-      DRAIN_SECONDS: "30",
-    });
+    envs.push(
+      gatewayEnv({
+        PORT: String(await freePort()),
+        API_PORT: String(await freePort()),
+        // The spools of all processes may lie in one folder.
+        DATA_FOLDER: path.join(folder, "gateway"),
+        DATABASE_URL: postgres.url,
+        DRAIN_SECONDS: "30",
+      }),
+    );
   }
   const first = await startGatewayProcess(envs[0]!);
   key = await aFundedKey(first, upstream.url);

@@ -9,6 +9,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser } from "./browser.ts";
 import { anyPorts } from "./demo-folder.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 import { openPageOf } from "./person-page.ts";
 
 let demo: RunningDemo;
@@ -34,15 +35,12 @@ async function aUser(): Promise<{ person: Person; email: string; userId: string 
 test("without a database a page says so, with the request's id that the log has, and works again afterwards", async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-states-"));
   let postgres: EmbeddedPostgres = await startEmbeddedPostgres(path.join(folder, "database"));
-  const gateway = await startGatewayProcess({
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
-    DATA_FOLDER: path.join(folder, "gateway"),
-    DATABASE_URL: postgres.url,
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-  });
+  const gateway = await startGatewayProcess(
+    gatewayEnv({
+      DATA_FOLDER: path.join(folder, "gateway"),
+      DATABASE_URL: postgres.url,
+    }),
+  );
   try {
     const page = await (await browser.newContext({ locale: "zh-CN" })).newPage();
     expect((await page.goto(`${gateway.web}/login`))?.status()).toBe(200);

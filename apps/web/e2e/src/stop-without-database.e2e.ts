@@ -7,6 +7,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { gatewayEnv } from "./gateway-env.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -17,15 +18,11 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const envOf = () => ({
-  PORT: "0",
-  API_PORT: "0",
-  HOST: "127.0.0.1",
-  DATA_FOLDER: folder,
-  DATABASE_URL: "",
-  PUBLIC_URL: "",
-  SECRET_KEY: "",
-});
+const envOf = () =>
+  gatewayEnv({
+    DATA_FOLDER: folder,
+    DATABASE_URL: "",
+  });
 const isHeard = (gateway: GatewayProcess, event: string) =>
   expect.poll(() => gateway.output().includes(event), { timeout: 45_000, interval: 10 }).toBe(true);
 const killServer = () =>

@@ -8,6 +8,7 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from "@codex-gateway/db"
 import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { aFundedKey } from "./funded-key.ts";
+import { gatewayEnv } from "./gateway-env.ts";
 import { parsePrometheusText, type Sample } from "./prometheus-text.ts";
 import { startSteadyUpstream, type SteadyUpstream } from "./steady-upstream.ts";
 
@@ -49,18 +50,15 @@ beforeAll(async () => {
     });
   });
   await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
-  gateway = await startGatewayProcess({
-    PORT: "0",
-    API_PORT: "0",
-    HOST: "127.0.0.1",
-    DATA_FOLDER: path.join(folder, "gateway"),
-    DATABASE_URL: postgres.url,
-    PUBLIC_URL: "",
-    SECRET_KEY: "",
-    LOG_LEVEL: "debug",
-    METRICS_TOKEN: metricsToken,
-    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
-  });
+  gateway = await startGatewayProcess(
+    gatewayEnv({
+      DATA_FOLDER: path.join(folder, "gateway"),
+      DATABASE_URL: postgres.url,
+      LOG_LEVEL: "debug",
+      METRICS_TOKEN: metricsToken,
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
+    }),
+  );
   key = await aFundedKey(gateway, upstream.url);
 });
 afterAll(async () => {

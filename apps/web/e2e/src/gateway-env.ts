@@ -1,0 +1,11 @@
+type Own = Record<string, string> & { DATA_FOLDER: string; DATABASE_URL: string };
+
+/** The environment of a gateway that a test starts for itself: on free ports, with nothing of the machine's own settings. */
+export const gatewayEnv = (own: Own): Record<string, string> => ({
+  PORT: "0",
+  API_PORT: "0",
+  HOST: "127.0.0.1",
+  PUBLIC_URL: "",
+  SECRET_KEY: "",
+  ...own,
+});
