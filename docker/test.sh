@@ -92,12 +92,12 @@ say "A fresh clone is deployed: interrupted in its build, interrupted in its sta
 git clone -q "$source_folder" "$work/clone"
 cd "$work/clone"
 interrupted_at 4
-secrets=$(grep -E '^(SECRET_KEY|POSTGRES_PASSWORD)=' .env | sha256sum)
+secrets=$(grep -E '^(SECRET_KEY|JWT_SECRET|POSTGRES_PASSWORD)=' .env | sha256sum)
 started=$SECONDS
 interrupted_at 5
 figures+=("image built, interrupted in its start: $((SECONDS - started)) s")
 timed "the run that finishes it" ./deploy-auto.sh
-[ "$(grep -E '^(SECRET_KEY|POSTGRES_PASSWORD)=' .env | sha256sum)" = "$secrets" ] || broken "a later run made other secrets"
+[ "$(grep -E '^(SECRET_KEY|JWT_SECRET|POSTGRES_PASSWORD)=' .env | sha256sum)" = "$secrets" ] || broken "a later run made other secrets"
 link=$(grep -o 'http://[^ ]*/setup?token=.*' "$work/out")
 [ "$(stat -c %a .env)" = 600 ] || broken ".env can be read by others"
 base_bytes=$(docker image inspect node:24-bookworm-slim --format '{{.Size}}')

@@ -100,13 +100,14 @@ write_configuration() {
     if [ -f "$made" ]; then set_env_value SECRET_KEY "$(cat "$made")"; else set_env_value SECRET_KEY "$(random_secret)"; fi
     [ ! -f "$made.previous" ] || set_env_value SECRET_KEY_PREVIOUS "$(cat "$made.previous")"
   fi
+  [ -n "$(env_value JWT_SECRET)" ] || set_env_value JWT_SECRET "$(random_secret)"
   [ -z "$given_port" ] || set_env_value PORT "$given_port"
   [ -z "$given_api_port" ] || set_env_value API_PORT "$given_api_port"
   chmod 600 "$env_file"
   if [ "$is_new" = true ]; then
     say "✓ 配置文件已生成
 注意: 数据库密码和JWT密钥已自动生成" "✓ Written to .env
-Note: the database password and the secret key, which JWTs are signed with, were generated"
+Note: the database password and the JWT secret were generated"
   else
     say "✓ 配置文件已存在，密码和密钥保持不变" "✓ .env is there already; its password and keys stay"
   fi

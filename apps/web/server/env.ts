@@ -20,6 +20,8 @@ export const envSchema = z.object({
   SECRET_KEY: z.string().min(32, "must have at least 32 characters").optional(),
   /** The secret key before this one, while it is being replaced. */
   SECRET_KEY_PREVIOUS: z.string().min(32, "must have at least 32 characters").optional(),
+  /** Signs access tokens; by default a key derived from SECRET_KEY does. */
+  JWT_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   /** The address browsers use, e.g. https://gateway.example.com; unset: http://localhost:PORT. */
   PUBLIC_URL: z.url("must be a URL such as https://gateway.example.com").optional(),
   /** The address that OpenAI clients use, ending in /v1; unset: API_PORT on the host of PUBLIC_URL. Only shown. */

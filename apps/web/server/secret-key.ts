@@ -5,7 +5,7 @@ import path from "node:path";
 import { deriveSecrets, type Secrets } from "@codex-gateway/domain";
 import type { Env } from "./env.ts";
 
-type From = Pick<Env, "SECRET_KEY" | "SECRET_KEY_PREVIOUS" | "DATA_FOLDER">;
+type From = Pick<Env, "SECRET_KEY" | "SECRET_KEY_PREVIOUS" | "JWT_SECRET" | "DATA_FOLDER">;
 
 const fileOf = (folder: string) => path.join(folder, "secret-key");
 const previousFileOf = (folder: string) => path.join(folder, "secret-key.previous");
@@ -24,10 +24,13 @@ export function secretsFrom(env: From): Secrets {
 }
 
 /** Null where none is given and none was made yet. */
-export function existingSecrets({ SECRET_KEY, SECRET_KEY_PREVIOUS, DATA_FOLDER }: From): Secrets | null {
-  const secretKey = SECRET_KEY ?? contentOf(fileOf(DATA_FOLDER));
+export function existingSecrets(env: From): Secrets | null {
+  const secretKey = env.SECRET_KEY ?? contentOf(fileOf(env.DATA_FOLDER));
   if (secretKey === null) return null;
-  return deriveSecrets(secretKey, SECRET_KEY_PREVIOUS ?? contentOf(previousFileOf(DATA_FOLDER)));
+  return deriveSecrets(secretKey, {
+    previousSecretKey: env.SECRET_KEY_PREVIOUS ?? contentOf(previousFileOf(env.DATA_FOLDER)),
+    tokenSecret: env.JWT_SECRET ?? null,
+  });
 }
 
 /** Puts a new secret key in the place of the generated one, which stays beside it. @throws Error where there is none */

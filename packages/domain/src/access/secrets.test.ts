@@ -26,3 +26,11 @@ test("the name that the provider sees of a user is stable and says nothing", () 
   expect(safetyIdentifierOf("user-1", secrets)).toBe(safetyIdentifierOf("user-1", secrets));
   expect(safetyIdentifierOf("user-1", secrets)).not.toContain("user-1");
 });
+
+test("access tokens may have a secret of their own, which changes nothing else", () => {
+  const own = deriveSecrets("a secret of thirty-two characters", {
+    tokenSecret: "a token secret of thirty-two characters",
+  });
+  expect(own.tokenKey).not.toEqual(secrets.tokenKey);
+  expect({ ...own, tokenKey: null }).toEqual({ ...secrets, tokenKey: null });
+});

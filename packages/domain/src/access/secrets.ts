@@ -19,13 +19,20 @@ export type Secrets = {
 const derive = (secretKey: string, purpose: string): Buffer =>
   Buffer.from(hkdfSync("sha256", secretKey, "codex-gateway", purpose, 32));
 
-export const deriveSecrets = (secretKey: string, previousSecretKey: string | null = null): Secrets => ({
+type Others = {
+  /** Of the secret key before this one. */
+  previousSecretKey?: string | null;
+  /** Where access tokens have a secret of their own, so that it can be replaced alone. */
+  tokenSecret?: string | null;
+};
+
+export const deriveSecrets = (secretKey: string, { previousSecretKey, tokenSecret }: Others = {}): Secrets => ({
   keyPepper: derive(secretKey, "api-key-pepper"),
   encryptionKey: derive(secretKey, "upstream-key-encryption-1"),
   identifierKey: derive(secretKey, "safety-identifier"),
-  tokenKey: derive(secretKey, "access-token"),
+  tokenKey: derive(tokenSecret ?? secretKey, "access-token"),
   id: derive(secretKey, "key-id").toString("hex").slice(0, 16),
-  previous: previousSecretKey === null ? null : deriveSecrets(previousSecretKey),
+  previous: previousSecretKey ? deriveSecrets(previousSecretKey) : null,
 });
 
 /** Under which a secret may have been hashed, the one in use first. */
