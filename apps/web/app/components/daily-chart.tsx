@@ -49,6 +49,7 @@ export function DailyChart({ data, today, label, measure = "cost" }: ChartProps)
                   onPointed={() => setPointedAt(at)}
                   isLast={at === dayCount - 1}
                   label={(dayCount - 1 - at) % daysBetweenLabels === 0 ? spelled(day.day, "short") : null}
+                  isLabelledOnPhones={(dayCount - 1 - at) % (2 * daysBetweenLabels) === 0}
                 />
               ))}
             </div>
@@ -129,10 +130,12 @@ type ColumnProps = {
   isPointedAt: boolean;
   onPointed: () => void;
   label: string | null;
+  /** On a narrow screen every second label has the room of two. */
+  isLabelledOnPhones: boolean;
   isLast: boolean;
 };
 
-function Column({ day, top, isPointedAt, onPointed, label, isLast }: ColumnProps) {
+function Column({ day, top, isPointedAt, onPointed, label, isLabelledOnPhones, isLast }: ColumnProps) {
   return (
     <div
       className={`relative flex flex-1 flex-col justify-end ${isPointedAt ? "bg-sunken" : ""}`}
@@ -149,7 +152,7 @@ function Column({ day, top, isPointedAt, onPointed, label, isLast }: ColumnProps
       </div>
       {label && (
         <span
-          className={`absolute top-full mt-2 leading-none whitespace-nowrap ${isLast ? "right-0" : "left-1/2 -translate-x-1/2"}`}
+          className={`absolute top-full mt-2 leading-none whitespace-nowrap ${isLast ? "right-0" : "left-1/2 -translate-x-1/2"} ${isLabelledOnPhones ? "" : "max-sm:hidden"}`}
         >
           {label}
         </span>

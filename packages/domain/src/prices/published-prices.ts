@@ -55,13 +55,17 @@ export function publishedTiers(model: string, now: Date): Record<string, string>
   return { ...usualTiers, ...own?.tiers };
 }
 
+/** Shut down years ago; their prices would only head the list. */
+const gone = /^(?:text-)?(?:ada|babbage|curie|davinci)(?:-|$)/;
+
 /** Every exactly named or prefixed OpenAI model with a token price on the day of `now`. Prefixes end in `*`. */
 export function publishedPrices(now: Date): PublishedPrice[] {
   const models = findProvider({ providerId: "openai" })?.models ?? [];
   return models.flatMap((model) => {
     const bands = toBands(priceOn(model, now));
     if (!bands) return [];
-    return namesOf(model.match).map((name) => ({
+    const names = namesOf(model.match).filter((name) => !gone.test(name));
+    return names.map((name) => ({
       model: name,
       prices: { bands, tiersPpm: publishedTiers(name, now) },
       contextTokens: model.context_window ?? null,
