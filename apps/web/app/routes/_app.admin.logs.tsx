@@ -66,7 +66,7 @@ export default function Logs() {
               <tbody>
                 {lines.map((line) => (
                   <tr key={line.id}>
-                    <td data-label={t.logs.columns.time} className="xl:whitespace-nowrap">
+                    <td data-label={t.logs.columns.time} className="md:max-xl:min-w-28 xl:whitespace-nowrap">
                       {format.minute(line.createdAt)}
                     </td>
                     <td data-label={t.logs.columns.action}>
