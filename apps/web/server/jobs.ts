@@ -44,8 +44,10 @@ export function startJobs(db: Database, parts: JobParts): { stop(): void } {
       log("error", "heartbeat_failed", { error: (error as Error).message });
     }
   };
+  let isReaping = false;
   const reap = async () => {
-    if (Date.now() < mayReapAtMs) return;
+    if (isReaping || Date.now() < mayReapAtMs) return;
+    isReaping = true;
     try {
       // What a dead process knew exactly comes before what can only be estimated.
       const adopted = await adoptSpools(db, spoolFolder, ledger);
@@ -54,6 +56,8 @@ export function startJobs(db: Database, parts: JobParts): { stop(): void } {
       if (reaped > 0) log("warn", "orphans_settled", { holds: reaped });
     } catch (error) {
       log("error", "reap_failed", { error: (error as Error).message });
+    } finally {
+      isReaping = false;
     }
   };
   const timers = [

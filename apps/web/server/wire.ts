@@ -205,7 +205,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   };
   const gateway = createGateway(ports, { upstreamPolicy: () => upstreamPolicyOf(known.settings) });
   const verifyJob = startVerifyJob(db, log);
-  const recall: RecallResponse = (response) => gateway.recallResponse(response);
+  const recall: RecallResponse = (id) => gateway.recallResponse(id);
   const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, recall, log });
   const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
   const sightings = () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now()));

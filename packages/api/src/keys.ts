@@ -78,6 +78,19 @@ const policyOf = ({ lastDay, dailyBudgetUsd, monthlyBudgetUsd, ...rest }: Policy
 });
 
 const keyId = z.uuid();
+/** Left empty it is refused: no secret ends because somebody said nothing. */
+const graceHours = z
+  .union(
+    [
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,3}$/)
+        .transform(Number),
+    ],
+    "Enter a number of hours.",
+  )
+  .pipe(z.int().min(0).max(168));
 
 export const keys = router({
   list: userProcedure.output(z.array(keySummary)).query(({ ctx }) => listKeys(ctx.db, ctx.user.id)),
@@ -110,7 +123,7 @@ export const keys = router({
 
   /** `masked`: the key as the list showed it. The secret before works for `graceHours` more. */
   rotate: userProcedure
-    .input(z.strictObject({ keyId, masked: z.string().max(50), graceHours: z.coerce.number().int().min(0).max(168) }))
+    .input(z.strictObject({ keyId, masked: z.string().max(50), graceHours }))
     .output(z.strictObject({ secret: z.string() }))
     .mutation(({ ctx, input }) => {
       const { keyPepper } = ctx.secrets;

@@ -1,5 +1,14 @@
+const codes =
+  /^(?:ECONN(?:REFUSED|RESET|ABORTED)|ENOTFOUND|ETIMEDOUT|EPIPE|08\w{3}|57P0[1-3]|P10(?:01|02|08|17)|P2024)$/;
+const messages = new RegExp(
+  [
+    "ECONNREFUSED|ECONNRESET|Connection terminated|terminating connection|closed the connection",
+    "timeout exceeded when trying to connect|timeout expired|Query read timeout|Can't reach database",
+    "the database system is (?:starting up|shutting down|not yet accepting|in recovery mode)",
+  ].join("|"),
+  "i",
+);
+
 /** A connection that is refused, lost or not there in time, or a database that starts, as `pg` and Prisma tell it. */
 export const isDatabaseDown = (error: unknown): boolean =>
-  /ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|P1001|P1017|terminat|Connection|timeout|starting up|shutting down|recovery mode/i.test(
-    `${(error as { code?: string }).code ?? ""} ${(error as Error).message}`,
-  );
+  codes.test(String((error as { code?: unknown }).code)) || messages.test((error as Error).message);

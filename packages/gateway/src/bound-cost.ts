@@ -3,7 +3,7 @@
  * the body's bytes bound its input; the client's cap times the choices bounds its output.
  */
 import type { Endpoint } from "./endpoints.ts";
-import { boundHostedTools, defaultMaxToolCalls, oneSearch } from "./hosted-tools.ts";
+import { boundHostedTools, defaultMaxToolCalls } from "./hosted-tools.ts";
 import type { CostBound } from "./ports.ts";
 import { BodyError, valueOf, type ScannedBody } from "./scan-body.ts";
 
@@ -34,6 +34,8 @@ export type CallFacts = {
   isStream: boolean;
   /** Whether the client itself asked for the usage chunk of a chat stream. */
   wantsUsageChunk: boolean;
+  /** A chat completion that searches the web, once; its answer names no calls. */
+  isSearch: boolean;
   previousResponseId: string | null;
   bound: CostBound;
   /** To be sent upstream as `max_tool_calls`; null: nothing needs to be. */
@@ -61,11 +63,12 @@ export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts 
   if (previous !== null && typeof previous !== "string") {
     throw new BodyError("previous_response_id must be a string.", "previous_response_id");
   }
-  const bound = readBound(endpoint, body, { text, previousResponseId: previous });
+  const isSearch = endpoint.name === "chat.completions" && doesSearch(body);
+  const bound = readBound(endpoint, body, { text, previousResponseId: previous, isSearch });
   const mustCapTools =
     endpoint.name === "responses" && Object.keys(bound.hosted).length > 0 && readCount(body, "max_tool_calls") === null;
   const toolCallCap = mustCapTools ? defaultMaxToolCalls : null;
-  return { model, isStream, wantsUsageChunk, previousResponseId: previous, bound, toolCallCap };
+  return { model, isStream, wantsUsageChunk, isSearch, previousResponseId: previous, bound, toolCallCap };
 }
 
 function refuseWhatCannotBeBilled(body: ScannedBody, text: string): void {
@@ -82,7 +85,7 @@ function refuseWhatCannotBeBilled(body: ScannedBody, text: string): void {
 function readBound(
   endpoint: Endpoint,
   body: ScannedBody,
-  { text, previousResponseId }: { text: string; previousResponseId: string | null },
+  { text, previousResponseId, isSearch }: { text: string; previousResponseId: string | null; isSearch: boolean },
 ): CostBound {
   const images = text.includes("image") ? (text.match(/"(?:image_url|input_image)"/g)?.length ?? 0) : 0;
   const tools = valueOf(body, "tools");
@@ -96,7 +99,6 @@ function readBound(
   const perPrompt = Math.max(readCount(body, "n") ?? 1, readCount(body, "best_of") ?? 1);
   if (perPrompt > maxChoices) throw new BodyError(`n must be at most ${maxChoices}.`, "n");
   const prediction = body.spans.prediction;
-  const isSearch = endpoint.name === "chat.completions" && doesSearch(body);
   return {
     inputTokens: body.bytes.length + images * maxTokensPerImage,
     isInputRemote:
@@ -112,7 +114,7 @@ function readBound(
       endpoint.name === "responses"
         ? boundHostedTools(tools, readCount(body, "max_tool_calls"))
         : isSearch
-          ? oneSearch
+          ? { web_search_call: 1 }
           : {},
     serviceTier: readServiceTier(body),
   };

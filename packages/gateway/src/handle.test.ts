@@ -54,6 +54,16 @@ test("a chat completion that searches the web pays for its search", async () => 
   expect(up.bodies[0]).not.toContain("max_tool_calls");
 });
 
+test("a client that leaves before its search has said anything does not pay for it", async () => {
+  const up = await start((res) => res.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders());
+  const controller = new AbortController();
+  await post(up, '{"model":"m","stream":true,"messages":[],"web_search_options":{}}', { signal: controller.signal });
+  controller.abort();
+  await expect.poll(() => up.settlements.length).toBe(1);
+  expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "observed" }]);
+  expect(up.settlements[0]).not.toHaveProperty("usage.web_search_call");
+});
+
 test("the upstream gets the client's bytes with the user's hash put in, and the operator's key", async () => {
   const up = await start((res) => sendJson(res, answer));
   await post(up, '{"model":"m",  "seed":12345678901234567890}');

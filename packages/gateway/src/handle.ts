@@ -44,7 +44,7 @@ export type Gateway = {
   vitals(upstream: Upstream): UpstreamVitals;
   probe: UpstreamClient["probe"];
   /** What an ended response used, as the upstream that gave it knows; null: none says so. */
-  recallResponse(response: { id: string; inputTokensBound: number }): Promise<RecalledResponse | null>;
+  recallResponse(id: string): Promise<RecalledResponse | null>;
   /** From now on calls are answered with 503. */
   drain(): void;
   close(): Promise<void>;
@@ -252,7 +252,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     health: (upstream) => upstreams.health(upstream),
     vitals: (upstream) => upstreams.vitals(upstream),
     probe: (upstream, probeOptions) => upstreams.probe(upstream, probeOptions),
-    recallResponse: (response) => recallResponse(upstreams, ports.listUpstreams(), response),
+    recallResponse: (id) => recallResponse(upstreams, ports.listUpstreams(), id),
     drain: () => {
       isDraining = true;
     },

@@ -58,11 +58,7 @@ export function countHostedCall(calls: HostedCalls, item: unknown): void {
   if (counted.has(item.type) && !isFree) calls.units[item.type] = (calls.units[item.type] ?? 0) + 1;
 }
 
-/** What a chat completion that searches the web comes to beside its tokens; its answer names no calls. */
-export const oneSearch: Usage = { web_search_call: 1 };
-
 /** What is charged for: the calls, and the containers that the request asked for where one was used. */
 export function hostedUnits(calls: HostedCalls, bound: Usage): Usage {
-  if (bound === oneSearch) return oneSearch;
   return { ...calls.units, ...(calls.hasContainer && bound.container_gb ? { container_gb: bound.container_gb } : {}) };
 }

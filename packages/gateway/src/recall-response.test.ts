@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, expect, test } from "vitest";
 import type { Ports } from "./ports.ts";
+import { recallResponse } from "./recall-response.ts";
 import { sendJson, startScripted, type Scripted } from "./testing/scripted.ts";
 
 let running: Scripted | null = null;
@@ -24,13 +25,14 @@ async function recall(answer: (res: ServerResponse) => void, id = "resp_1") {
     asked.push(`${req.method} ${req.url} ${req.headers.authorization}`);
     answer(res);
   });
-  return { found: await running.gateway.recallResponse({ id, inputTokensBound: 100 }), asked };
+  return { found: await running.gateway.recallResponse(id), asked };
 }
 
 test("an ended response's usage is what its upstream keeps of it, asked for with the operator's key", async () => {
   const { found, asked } = await recall((res) => sendJson(res, stored));
   expect(asked).toEqual(["GET /v1/responses/resp_1 Bearer sk-operator"]);
   expect(found).toEqual({
+    outcome: "used",
     upstreamId: "upstream",
     usage: { input: 5, cached_input: 4, cache_write: 0, output: 2, web_search_call: 1 },
     serviceTier: "flex",
@@ -43,15 +45,34 @@ test.each<[string, (res: ServerResponse) => void]>([
   ["has not ended", (res) => sendJson(res, { ...stored, status: "in_progress" })],
   ["is another one", (res) => sendJson(res, { ...stored, id: "resp_2" })],
   ["says nothing of its usage", (res) => sendJson(res, { ...stored, usage: null })],
-  [
-    "cannot have been asked with so little",
-    (res) => sendJson(res, { ...stored, usage: { input_tokens: 900, output_tokens: 1 } }),
-  ],
   ["used a container whose size nobody knows", (res) => sendJson(res, { ...stored, output: [{ type: "shell_call" }] })],
   ["is no JSON", (res) => void res.end("<html>")],
   ["does not come", (res) => res.writeHead(200).flushHeaders()],
 ])("a response that %s is not recalled", async (_what, answer) => {
   expect((await recall(answer)).found).toBeNull();
+});
+
+test("a response that failed with nothing to show cost nothing", async () => {
+  const { found } = await recall((res) => sendJson(res, { ...stored, status: "failed", usage: null, output: [] }));
+  expect(found).toEqual({ outcome: "nothing" });
+});
+
+test("the upstream that has it answers, however long another one takes, and one that is kept out is not asked", async () => {
+  const upstream = (id: string) => ({ id, baseUrl: "", apiKey: "", organization: null, project: null, weight: 1 });
+  const asked: string[] = [];
+  const client = {
+    vitals: ({ id }: { id: string }) => ({
+      fault: id === "out" ? { reason: "failing" as const, status: null, failedAtMs: 0 } : null,
+      answeredAtMs: null,
+    }),
+    read: ({ id }: { id: string }) => {
+      asked.push(id);
+      const answer = { status: 200, body: Buffer.from(JSON.stringify(stored)) };
+      return id === "has it" ? Promise.resolve(answer) : new Promise<never>(() => undefined);
+    },
+  };
+  const found = await recallResponse(client, ["silent", "out", "has it"].map(upstream), "resp_1");
+  expect([found, asked]).toMatchObject([{ upstreamId: "has it" }, ["silent", "has it"]]);
 });
 
 test("an id that would lead elsewhere is not asked for", async () => {

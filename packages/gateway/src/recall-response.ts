@@ -7,12 +7,10 @@ import type { Upstream, Usage } from "./ports.ts";
 import type { UpstreamClient } from "./upstream-client.ts";
 import { readUsage } from "./usage.ts";
 
-export type RecalledResponse = {
-  upstreamId: string;
-  usage: Usage;
-  serviceTier: string | null;
-  servedModel: string | null;
-};
+export type RecalledResponse =
+  | { outcome: "used"; upstreamId: string; usage: Usage; serviceTier: string | null; servedModel: string | null }
+  /** It failed before anything came out of it. */
+  | { outcome: "nothing" };
 
 type Stored = {
   id?: unknown;
@@ -28,29 +26,41 @@ const recallMs = 1_000;
 const responseId = /^resp_[\w-]{1,200}$/;
 const ended = new Set<unknown>(["completed", "incomplete", "failed", "cancelled"]);
 
-/** What the response used, exactly; null where no upstream knows it, or it has not ended, or its usage cannot be true. */
+/**
+ * What the response used, exactly; null where no upstream knows it, or it has not ended, or its usage cannot be read. The
+ * first upstream that has it answers: one that is slow, or down, keeps nobody waiting.
+ */
 export async function recallResponse(
-  client: Pick<UpstreamClient, "read">,
+  client: Pick<UpstreamClient, "read" | "vitals">,
   upstreams: readonly Upstream[],
-  { id, inputTokensBound }: { id: string; inputTokensBound: number },
+  id: string,
 ): Promise<RecalledResponse | null> {
   if (!responseId.test(id)) return null;
-  const answers = await Promise.all(
-    upstreams.map(async (upstream) => {
-      const answer = await client.read(upstream, `/responses/${id}`, recallMs).catch(() => null);
-      return answer?.status === 200 ? { upstream, stored: parse(answer.body) } : null;
-    }),
-  );
-  const found = answers.find((answer) => answer?.stored.id === id && ended.has(answer.stored.status));
-  if (!found) return null;
-  const { upstream, stored } = found;
-  const read = readUsage(stored.usage, { inputTokens: inputTokensBound, outputTokens: Infinity });
+  const asked = upstreams
+    .filter((upstream) => client.vitals(upstream).fault === null)
+    .map(async (upstream) => {
+      const { status, body } = await client.read(upstream, `/responses/${id}`, recallMs);
+      const stored = parse(body);
+      if (status !== 200 || stored.id !== id || !ended.has(stored.status)) throw new Error("Not known here.");
+      return { upstream, stored };
+    });
+  const found = await Promise.any(asked).catch(() => null);
+  return found && readStored(found.upstream.id, found.stored);
+}
+
+function readStored(upstreamId: string, stored: Stored): RecalledResponse | null {
+  const output = Array.isArray(stored.output) ? stored.output : [];
+  if (stored.status === "failed" && (stored.usage ?? null) === null && output.length === 0)
+    return { outcome: "nothing" };
+  // How much was held for is known to those who held it: what costs more than that is not charged as exact.
+  const read = readUsage(stored.usage, { inputTokens: Infinity, outputTokens: Infinity });
   const hosted = noHostedCalls();
-  for (const item of Array.isArray(stored.output) ? stored.output : []) countHostedCall(hosted, item);
+  for (const item of output) countHostedCall(hosted, item);
   // How large its container was has died with the process.
   if (!read || hosted.hasContainer) return null;
   return {
-    upstreamId: upstream.id,
+    outcome: "used",
+    upstreamId,
     usage: { ...read.usage, ...hosted.units },
     serviceTier: textOrNull(stored.service_tier),
     servedModel: textOrNull(stored.model),

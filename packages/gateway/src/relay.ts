@@ -96,7 +96,9 @@ export async function captureOf(
     const output = Math.min(await metered.outputTokens(), exchange.hold.outputTokens);
     usage = { input, cached_input: 0, cache_write: 0, output };
   }
-  usage = { ...usage, ...hostedUnits(facts.hosted, exchange.facts.bound.hosted) };
+  const { isSearch, bound } = exchange.facts;
+  if (!isSearch) usage = { ...usage, ...hostedUnits(facts.hosted, bound.hosted) };
+  else if (stated || usage.output) usage = { ...usage, ...bound.hosted };
   const upstreamRequestId = answer.headers["x-request-id"];
   return {
     hold: exchange.hold,

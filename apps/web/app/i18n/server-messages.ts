@@ -42,6 +42,7 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "Enter at least 1.": "至少为 1。",
   "Enter at most 1000.": "最多 1000。",
   "Enter a percentage.": "请输入百分比。",
+  "Enter a number of hours.": "请输入小时数。",
   "Enter addresses or networks such as 10.0.0.0/8.": "请输入 IP 或网段，例如 10.0.0.0/8。",
   "Enter a date.": "请选择日期。",
   "Enter the name of the model.": "请输入模型名称。",

@@ -37,9 +37,12 @@ async function act({ keys }: UserApi["caller"], form: FormData): Promise<string 
     case "delete":
       await keys.delete({ keyId });
       return null;
-    default:
+    case "suspend":
+    case "activate":
       await keys.setStatus({ keyId, status: intent === "suspend" ? "disabled" : "active" });
       return null;
+    default:
+      throw new Response("Bad request", { status: 400 });
   }
 }
 
@@ -118,6 +121,7 @@ function KeyDialog({ opened, fault, onClose }: { opened: Opened | null; fault: F
   if (act === "rotate") {
     return (
       <Dialog title={t.keys.rotateTitle} lead={t.keys.rotateLead(key.name)} isOpen onOpenChange={onClose}>
+        {key.previousSecretUntil && <p className="mb-4 text-sm text-danger">{t.keys.rotateEndsOld}</p>}
         <Confirm of={key} fault={fault} intent="rotate" label={t.keys.rotate}>
           <input type="hidden" name="masked" value={key.masked} />
           <Select name="graceHours" label={t.keys.grace}>

@@ -59,13 +59,16 @@ function opens(sealed: Uint8Array, { encryptionKey }: Secrets, rowId: string): b
   }
 }
 
-/** What has not been used since the secret key was replaced: without the one before it, it stops working. */
+/**
+ * What has not been used since the secret key was replaced, and keys that have two secrets: without the secret key before
+ * it, they stop working.
+ */
 export async function countOnPreviousSecret({
   pool,
 }: Pick<Database, "pool">): Promise<{ keys: number; codes: number } | null> {
   const { rows } = await pool.query<{ keys: number; codes: number }>(
     `SELECT (SELECT count(*)::int FROM api_key k WHERE k.status <> 'deleted' AND k.created_at < r.created_at
-         AND coalesce(k.last_used_at, k.created_at) < r.created_at) AS keys,
+         AND (coalesce(k.last_used_at, k.created_at) < r.created_at OR k.previous_secret_expires > now())) AS keys,
        (SELECT count(*)::int FROM redeem_code c JOIN redeem_batch b ON b.id = c.batch_id
          WHERE c.redeemed_at IS NULL AND b.created_at < r.created_at) AS codes
      FROM audit_log r WHERE r.action = 'rotate_secret_key' ORDER BY r.id DESC LIMIT 1`,

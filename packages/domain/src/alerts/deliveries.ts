@@ -62,7 +62,7 @@ export async function readLastFailures({
   const { rows } = await pool.query<DeliveryFailure & { channel: AlertChannel }>(
     `SELECT DISTINCT ON (channel) channel, failed_at AS "failedAt", fault,
        EXISTS (SELECT 1 FROM alert_delivery later WHERE later.channel = d.channel AND later.delivered_at > d.failed_at) AS "isOver"
-     FROM alert_delivery d WHERE failed_at IS NOT NULL ORDER BY channel, failed_at DESC`,
+     FROM alert_delivery d WHERE failed_at IS NOT NULL AND fault IS NOT NULL ORDER BY channel, failed_at DESC`,
   );
   const of = (wanted: AlertChannel) => {
     const row = rows.find(({ channel }) => channel === wanted);

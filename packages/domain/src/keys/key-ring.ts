@@ -74,10 +74,12 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
     if (!row) return unknown;
     // A key that is used while the secret key is being replaced goes over to the new one.
     if (secrets.previous) {
-      await db.pool.query("UPDATE api_key SET secret_hash = $2 WHERE id = $1 AND secret_hash = $3", [
-        row.id,
-        ...hashes,
-      ]);
+      await db.pool.query(
+        `UPDATE api_key SET secret_hash = CASE WHEN secret_hash = $3 THEN $2 ELSE secret_hash END,
+           previous_secret_hash = CASE WHEN previous_secret_hash = $3 THEN $2 ELSE previous_secret_hash END
+         WHERE id = $1 AND $3 IN (secret_hash, previous_secret_hash)`,
+        [row.id, ...hashes],
+      );
     }
     const answer = answerFor(row, secrets, now());
     if (cache.size >= maxCached) cache = new Map();

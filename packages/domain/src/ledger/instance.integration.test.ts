@@ -52,18 +52,19 @@ async function anOrphanWithACheckpoint() {
 test("what the provider says of the whole response is charged, exactly", async () => {
   const { id, living } = await anOrphanWithACheckpoint();
   const asked: unknown[] = [];
-  await reapOrphans(db, living, (response) => {
-    asked.push(response);
+  await reapOrphans(db, living, (asks) => {
+    asked.push(asks);
     return Promise.resolve({
+      outcome: "used",
       upstreamId: randomUUID(),
-      usage: { input: 21, output: 900 },
+      usage: { input: 40_000, output: 900 },
       serviceTier: null,
       servedModel: "m",
     });
   });
-  expect(asked).toEqual([{ id: "resp_1", inputTokensBound: 100 }]);
+  expect(asked).toEqual(["resp_1"]);
   const charge = await db.prisma.charge.findUniqueOrThrow({ where: { holdId: id } });
-  expect(charge).toMatchObject({ basis: "exact", flags: ["process_died"], costNanoUsd: 21_000n + 1_800_000n });
+  expect(charge).toMatchObject({ basis: "exact", flags: ["process_died"], costNanoUsd: 40_000_000n + 1_800_000n });
 });
 
 test.each<[string, RecallResponse]>([
@@ -72,13 +73,25 @@ test.each<[string, RecallResponse]>([
   [
     "an answer above the hold",
     () =>
-      Promise.resolve({ upstreamId: randomUUID(), usage: { output: 10 ** 9 }, serviceTier: null, servedModel: null }),
+      Promise.resolve({
+        outcome: "used",
+        upstreamId: randomUUID(),
+        usage: { output: 10 ** 9 },
+        serviceTier: null,
+        servedModel: null,
+      }),
   ],
 ])("%s leaves what was seen", async (_what, recall) => {
   const { id, living } = await anOrphanWithACheckpoint();
   await reapOrphans(db, living, recall);
   const charge = await db.prisma.charge.findUniqueOrThrow({ where: { holdId: id } });
   expect(charge).toMatchObject({ basis: "orphan", costNanoUsd: 20_000n + 14_000n });
+});
+
+test("a response that failed before anything came is given back", async () => {
+  const { id, living } = await anOrphanWithACheckpoint();
+  expect(await reapOrphans(db, living, () => Promise.resolve({ outcome: "nothing" }))).toBe(1);
+  expect((await db.prisma.hold.findUniqueOrThrow({ where: { id } })).state).toBe("released");
 });
 
 test("a provider that takes its time holds nobody up: after a second the rest is settled by what was seen", async () => {

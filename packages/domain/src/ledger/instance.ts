@@ -71,12 +71,11 @@ type Orphan = {
 };
 
 /** What a provider says that an ended response used; null: it does not know it, or does not say. */
-export type RecallResponse = (response: { id: string; inputTokensBound: number }) => Promise<{
-  upstreamId: string;
-  usage: UsageUnits;
-  serviceTier: string | null;
-  servedModel: string | null;
-} | null>;
+export type RecallResponse = (id: string) => Promise<Recalled | null>;
+
+type Recalled =
+  | { outcome: "used"; upstreamId: string; usage: UsageUnits; serviceTier: string | null; servedModel: string | null }
+  | { outcome: "nothing" };
 
 /** So many responses are asked for at once, */
 const recalledAtOnce = 16;
@@ -110,11 +109,13 @@ export async function reapOrphans(
   const untilMs = Date.now() + recallingMs;
   let settled = 0;
   for (let at = 0; at < rows.length; at += recalledAtOnce) {
-    const captures = rows.slice(at, at + recalledAtOnce).map(async (orphan) => {
+    const part = rows.slice(at, at + recalledAtOnce).map(async (orphan) => {
       const recalled = Date.now() < untilMs ? await recallOrphan(recall, orphan) : null;
-      return ledger.capture({ ...orphanCapture(orphan), ...(recalled ?? seenOf(orphan)) });
+      return recalled === "nothing"
+        ? ledger.release(orphan.id)
+        : ledger.capture({ ...orphanCapture(orphan), ...(recalled ?? seenOf(orphan)) });
     });
-    settled += (await Promise.all(captures)).filter(({ didSettle }) => didSettle).length;
+    settled += (await Promise.all(part)).filter(({ didSettle }) => didSettle).length;
   }
   return settled;
 }
@@ -125,14 +126,15 @@ const markReaped = `UPDATE instance SET reaped_at = now() WHERE reaped_at IS NUL
 type Evidence = Pick<Capture, "usage" | "costNanoUsd" | "basis"> & Partial<Capture>;
 
 /** Exact, where the provider has the whole response and it costs no more than was held for it. */
-async function recallOrphan(recall: RecallResponse, orphan: Orphan): Promise<Evidence | null> {
-  const { upstream_response_id: id, input_tokens_bound } = orphan;
-  if (id === null) return null;
-  const recalled = await recall({ id, inputTokensBound: Number(input_tokens_bound) }).catch(() => null);
+async function recallOrphan(recall: RecallResponse, orphan: Orphan): Promise<Evidence | "nothing" | null> {
+  if (orphan.upstream_response_id === null) return null;
+  const recalled = await recall(orphan.upstream_response_id).catch(() => null);
   if (!recalled) return null;
-  const prices = pricesFromJson(orphan.prices, orphan.markup_ppm);
-  const cost = costNanoUsd(prices, recalled.usage, recalled.serviceTier);
-  return cost <= orphan.amount_nano_usd ? { ...recalled, costNanoUsd: cost, basis: "exact" } : null;
+  if (recalled.outcome === "nothing") return "nothing";
+  const { upstreamId, usage, serviceTier, servedModel } = recalled;
+  const cost = costNanoUsd(pricesFromJson(orphan.prices, orphan.markup_ppm), usage, serviceTier);
+  if (cost > orphan.amount_nano_usd) return null;
+  return { upstreamId, usage, serviceTier, servedModel, costNanoUsd: cost, basis: "exact" };
 }
 
 function seenOf(orphan: Orphan): Evidence {

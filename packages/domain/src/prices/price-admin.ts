@@ -113,12 +113,19 @@ export async function changePrice(db: Database, change: PriceChange & { actor: A
       targetKind: "price",
       targetId: model,
       details: {
-        before: before ? { bands: before.bands, markupPpm: before.markupPpm } : null,
-        after: { bands, markupPpm },
+        before: before && limitedPriceOf(before),
+        after: { bands, markupPpm, contextTokens, maxOutputTokens },
       },
     });
   });
 }
+
+const limitedPriceOf = ({ bands, markupPpm, contextTokens, maxOutputTokens }: PriceRow) => ({
+  bands,
+  markupPpm,
+  contextTokens,
+  maxOutputTokens,
+});
 
 async function tiersOf({ pool }: Pick<Database, "pool">, id: string): Promise<Record<string, string>> {
   const { rows } = await pool.query<{ prices: PricesJson }>("SELECT prices FROM price_version WHERE id = $1", [id]);

@@ -34,6 +34,7 @@ test("long requests pay the long price for all of their tokens", () => {
 test("searches cost what the provider asks per thousand", () => {
   expect(usd("gpt-6-sol", { web_search_call: 1_000 })).toBe(10);
   expect(usd("gpt-6-sol", { file_search_call: 1_000 })).toBe(2.5);
+  expect(usd("gpt-4o-search-preview", { web_search_call: 1_000 })).toBe(25);
 });
 
 test("a model's own tiers count before the usual ones, and on the day they are valid", () => {

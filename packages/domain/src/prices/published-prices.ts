@@ -56,7 +56,11 @@ export function publishedTiers(model: string, now: Date): Record<string, string>
 }
 
 /** Shut down years ago; their prices would only head the list. */
-const gone = /^(?:text-)?(?:ada|babbage|curie|davinci)(?:-|$)/;
+const gone = /^(?:ada|babbage|curie|davinci)$|^text-(?:ada|babbage|curie|davinci)-/;
+
+/** A search by a model that does not reason costs USD 25 per 1 000, and what it finds is no input. */
+const searchModel = /-search-preview/;
+const picoUsdPerPlainSearch = "25000000000";
 
 /** Every exactly named or prefixed OpenAI model with a token price on the day of `now`. Prefixes end in `*`. */
 export function publishedPrices(now: Date): PublishedPrice[] {
@@ -67,7 +71,7 @@ export function publishedPrices(now: Date): PublishedPrice[] {
     const names = namesOf(model.match).filter((name) => !gone.test(name));
     return names.map((name) => ({
       model: name,
-      prices: { bands, tiersPpm: publishedTiers(name, now) },
+      prices: { bands: searchModel.test(name) ? withPlainSearch(bands) : bands, tiersPpm: publishedTiers(name, now) },
       contextTokens: model.context_window ?? null,
       maxOutputTokens: publishedMaxOutputTokens(name),
     }));
@@ -111,6 +115,12 @@ function toBands(price: ModelPrice | null): PricesJson["bands"] | null {
     ]) as Record<string, string>,
   }));
 }
+
+const withPlainSearch = (bands: PricesJson["bands"]): PricesJson["bands"] =>
+  bands.map(({ aboveInputTokens, picoUsdPerUnit }) => ({
+    aboveInputTokens,
+    picoUsdPerUnit: { web_search_call: picoUsdPerPlainSearch, ...picoUsdPerUnit },
+  }));
 
 function rateAt(rate: Rate, aboveInputTokens: number): number {
   if (typeof rate === "number") return rate;
