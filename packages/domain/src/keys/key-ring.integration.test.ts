@@ -108,3 +108,19 @@ test("while a secret is replaced both hold, and then the new one alone", async (
     { apiKeyId: keyId },
   ]);
 });
+
+test("with a new secret key, a key's older secret goes over to it as well when it is used", async () => {
+  const { keyId, secret } = await aKey();
+  const { secretHash } = await db.prisma.apiKey.findUniqueOrThrow({ where: { id: keyId } });
+  const data = { secretHash: Buffer.from(randomUUID()), previousSecretHash: secretHash };
+  const previousSecretExpires = new Date(Date.now() + 60_000);
+  await db.prisma.apiKey.update({ where: { id: keyId }, data: { ...data, previousSecretExpires } });
+  const replaced = deriveSecrets("another secret of thirty-two characters", {
+    previousSecretKey: "a secret of thirty-two characters",
+  });
+  const use = { endpoint: null, remoteAddress: "127.0.0.1" };
+  expect(await createKeyRing(db, replaced).authenticate(secret, use)).toMatchObject({ apiKeyId: keyId });
+  // From now on the secret key before is of no use to it.
+  const alone = createKeyRing(db, { ...replaced, previous: null });
+  expect(await alone.authenticate(secret, use)).toMatchObject({ apiKeyId: keyId });
+});
