@@ -34,7 +34,14 @@ export default tseslint.config(
   {
     files: ["**/*.{js,mjs}"],
     languageOptions: {
-      globals: { fetch: "readonly", process: "readonly", console: "readonly", URL: "readonly", setTimeout: "readonly" },
+      globals: {
+        fetch: "readonly",
+        process: "readonly",
+        console: "readonly",
+        URL: "readonly",
+        setTimeout: "readonly",
+        setInterval: "readonly",
+      },
     },
   },
 );

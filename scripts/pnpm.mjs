@@ -1,6 +1,7 @@
 // The one place that knows how pnpm is reached: the version pinned in package.json, through npx, so that Node and npm suffice.
 import { spawn, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const rootFolder = fileURLToPath(new URL("..", import.meta.url));
@@ -23,6 +24,9 @@ export function runForeground(command, args, env = process.env) {
   const child = spawn(command, args, { cwd: rootFolder, stdio: "inherit", env });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+  // npm ends on a signal without handing it on to what its shell has started: nobody is left who could stop us.
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || child.kill("SIGTERM"), 500).unref();
 }
 
 /** One sentence and a non-zero exit where Node is too old to run the rest. */
@@ -33,10 +37,13 @@ export function requireNode() {
   process.exit(1);
 }
 
-/** Installs what the gateway needs, builds what changed, and runs one of its programs with our arguments. */
-export function runBuilt(program) {
+/**
+ * Installs what the gateway needs, builds what changed, and runs one of its programs with our arguments. A program beside
+ * the gateway is run as it was built: the gateway that runs is of the same build.
+ */
+export function runBuilt(program, { isBeside = false } = {}) {
   requireNode();
-  buildGateway();
+  if (!isBeside || !existsSync(path.join(rootFolder, program))) buildGateway();
   runForeground(process.execPath, ["--enable-source-maps", program, ...process.argv.slice(2)]);
 }
 

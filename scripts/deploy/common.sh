@@ -107,7 +107,7 @@ write_configuration() {
   if [ "$is_new" = true ]; then
     say "✓ 配置文件已生成
 注意: 数据库密码和JWT密钥已自动生成" "✓ Written to .env
-Note: the database password and the JWT secret were generated"
+Note: the database password, the secret key and the JWT secret were generated; keep a copy of .env elsewhere"
   else
     say "✓ 配置文件已存在，密码和密钥保持不变" "✓ .env is there already; its password and keys stay"
   fi

@@ -13,10 +13,11 @@ import {
   reencrypt,
   resetPassword,
   setFirstUpstream,
+  writeSecretKeyId,
 } from "@codex-gateway/domain";
 import { runCommand, type CommandParts } from "./command.ts";
 import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
-import { existingSecrets, forgetPreviousSecretKeyFile, replaceSecretKeyFile, secretsFrom } from "./secret-key.ts";
+import { existingSecrets, forgetPreviousSecretKeyFile, replaceSecretKeyFile, secretsOf } from "./secret-key.ts";
 import { issueSetupLink } from "./setup-link.ts";
 
 const usage = `npm run admin -- COMMAND
@@ -59,7 +60,7 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
       if (!options.stdin) throw new Error("Give the upstream's key on standard input, with --stdin.");
       const apiKey = await readStdin("key");
       const { isPrivateAllowed } = options;
-      await setFirstUpstream(database, secretsFrom(env), { baseUrl: argument, apiKey, isPrivateAllowed });
+      await setFirstUpstream(database, await secretsOf(database, env), { baseUrl: argument, apiKey, isPrivateAllowed });
       return `Calls go to ${argument}, with the key that ends in ${apiKey.slice(-4)}.`;
     },
   },
@@ -81,8 +82,10 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
       }
       await requireNobodyRuns(database.pool);
       if (!env.SECRET_KEY) replaceSecretKeyFile(env.DATA_FOLDER);
-      const count = await reencrypt(database, secretsFrom(env));
-      return `The secret key is replaced; ${count} secrets are encrypted anew. Keys follow as they are used.`;
+      const secrets = await secretsOf(database, env);
+      const count = await reencrypt(database, secrets);
+      await writeSecretKeyId(database, secrets.id);
+      return `The secret key is replaced; values encrypted anew: ${count}. Keys follow as they are used.`;
     },
   },
   "secret-key-status": {

@@ -1,8 +1,8 @@
 /** npm run backup [-- FILE]: the whole database in one file, while the gateway runs on. `-` writes to standard output. */
-import { createWriteStream, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { writeBackup } from "@codex-gateway/db";
-import { runCommand } from "./command.ts";
+import { fileArgument, runCommand } from "./command.ts";
 import { findDatabaseOf } from "./database-of.ts";
 import { existingSecrets } from "./secret-key.ts";
 
@@ -11,13 +11,14 @@ await runCommand(async ({ env, undo }) => {
   const { database } = await findDatabaseOf(env, undo);
   const secretKeyId = existingSecrets(env)?.id;
   if (!secretKeyId) throw new Error("There is no secret key; set SECRET_KEY to the gateway's.");
-  const given = process.argv[2];
+  const given = fileArgument();
   if (given === "-") {
     await writeBackup(database, process.stdout, { secretKeyId });
     return 0;
   }
   const file = path.resolve(given ?? defaultFile(env.DATA_FOLDER));
-  mkdirSync(path.dirname(file), { recursive: true });
+  if (given === undefined) mkdirSync(path.dirname(file), { recursive: true });
+  else if (!existsSync(path.dirname(file))) throw new Error(`There is no folder ${path.dirname(file)}.`);
   // Only a whole backup gets the name.
   const unfinished = `${file}.unfinished`;
   try {

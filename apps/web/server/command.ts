@@ -27,3 +27,12 @@ export async function runCommand(command: (parts: CommandParts) => Promise<numbe
     process.exit(1);
   }
 }
+
+/** The file that the command was given; undefined: none. @throws Error where it is given an option: it takes none */
+export function fileArgument(): string | undefined {
+  const [given, ...more] = process.argv.slice(2);
+  if (more.length > 0 || (given?.startsWith("-") && given !== "-")) {
+    throw new Error("This command takes the name of one file, or - for standard input or output, and no options.");
+  }
+  return given;
+}

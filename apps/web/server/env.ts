@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 
-const port = z.coerce.number().int().min(0).max(65_535);
+const port = z.coerce.number("must be a number").int().min(0).max(65_535);
 /** What docker compose hands on of a variable that nobody set is the empty word. */
 const list = z
   .string()
@@ -37,7 +37,7 @@ export const envSchema = z.object({
   /** Addresses or networks (CIDR) of proxies in front; only their word counts for whom a request comes from. */
   TRUSTED_PROXIES: list,
   /** How long a stop waits for the calls under way, in seconds. */
-  DRAIN_SECONDS: z.coerce.number().min(0).max(3_600).default(120),
+  DRAIN_SECONDS: z.coerce.number("must be a number").min(0).max(3_600).default(120),
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error"], "must be debug, info, warn or error").default("info"),
   /** text: sentences for a person at the start, then JSON lines; json: nothing but JSON lines. */
   LOG_FORMAT: z.enum(["text", "json"], "must be text or json").default("text"),

@@ -9,12 +9,12 @@ import {
   reapOrphans,
   verifyLedger,
 } from "@codex-gateway/domain";
-import { runCommand } from "./command.ts";
+import { fileArgument, runCommand } from "./command.ts";
 import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
 import { existingSecrets } from "./secret-key.ts";
 
 await runCommand(async ({ env, rootFolder, undo }) => {
-  const file = process.argv[2];
+  const file = fileArgument();
   if (!file) throw new Error("Name the backup: npm run restore -- FILE (or - for standard input).");
   if (file !== "-" && !existsSync(file)) throw new Error(`There is no file ${file}.`);
   const secrets = existingSecrets(env);

@@ -2,7 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { deriveSecrets, type Secrets } from "@codex-gateway/domain";
+import type { Database } from "@codex-gateway/db";
+import { deriveSecrets, readSecretKeyId, type Secrets } from "@codex-gateway/domain";
 import type { Env } from "./env.ts";
 
 type From = Pick<Env, "SECRET_KEY" | "SECRET_KEY_PREVIOUS" | "JWT_SECRET" | "DATA_FOLDER">;
@@ -14,7 +15,7 @@ const contentOf = (file: string) => (existsSync(file) ? readFileSync(file, "utf8
 const newSecretKey = () => randomBytes(32).toString("base64url");
 
 /** Makes a secret key where none is given and none was made yet. */
-export function secretsFrom(env: From): Secrets {
+function secretsFrom(env: From): Secrets {
   const { DATA_FOLDER: folder } = env;
   if (!env.SECRET_KEY && !existsSync(fileOf(folder))) {
     mkdirSync(folder, { recursive: true });
@@ -31,6 +32,18 @@ export function existingSecrets(env: From): Secrets | null {
     previousSecretKey: env.SECRET_KEY_PREVIOUS ?? contentOf(previousFileOf(env.DATA_FOLDER)),
     tokenSecret: env.JWT_SECRET ?? null,
   });
+}
+
+/** The secrets that a database was made under. @throws Error with one sentence where the secret key here is another one */
+export async function secretsOf(database: Pick<Database, "pool">, env: From): Promise<Secrets> {
+  const needed = await readSecretKeyId(database);
+  // A key that is made now could open nothing of what is there.
+  const secrets = needed === null ? secretsFrom(env) : existingSecrets(env);
+  if (secrets && (needed === null || [secrets.id, secrets.previous?.id].includes(needed))) return secrets;
+  throw new Error(
+    `The database needs the secret key ${needed}, and ${secrets ? `here is ${secrets.id}` : "here is none"}: ` +
+      "set SECRET_KEY, or data/secret-key, to the one it was made under.",
+  );
 }
 
 /** Puts a new secret key in the place of the generated one, which stays beside it. @throws Error where there is none */

@@ -3,7 +3,7 @@ import type { Server } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Database } from "@codex-gateway/db";
-import { createSessions, createThrottles, hasOwner, reencrypt } from "@codex-gateway/domain";
+import { createSessions, createThrottles, hasOwner, reencrypt, writeSecretKeyId } from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import type { ServerBuild } from "@remix-run/node";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
@@ -12,7 +12,7 @@ import { createApiListener, createPagesListener, listen, portOf, type Probes } f
 import { createDrain } from "./drain.ts";
 import type { Env } from "./env.ts";
 import { createPageHandler } from "./remix-handler.ts";
-import { secretsFrom } from "./secret-key.ts";
+import { secretsOf } from "./secret-key.ts";
 import { aTestAlert } from "./send-alert.ts";
 import { issueSetupLink } from "./setup-link.ts";
 import { testUpstream } from "./test-upstream.ts";
@@ -40,7 +40,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
   try {
     const clients = createClientAddress(env.TRUSTED_PROXIES);
     const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo, log);
-    const secrets = secretsFrom(env);
+    const secrets = await secretsOf(database, env);
     const renewed = await reencrypt(database, secrets);
     if (renewed > 0) log("warn", "secret_key_replaced", { values: renewed });
     const wired = await wire(database, {
@@ -50,6 +50,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
       log,
       clients,
     });
+    await writeSecretKeyId(database, secrets.id);
     undo.push(async () => {
       unsettled = await wired.stop();
     });

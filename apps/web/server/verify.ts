@@ -7,10 +7,11 @@ await runCommand(async ({ env, undo }) => {
   const { database } = await findDatabaseOf(env, undo);
   const findings = await verifyLedger(database);
   for (const { invariant, says, checked, breaches } of findings) {
-    const word = breaches === 0 ? "holds " : "BROKEN";
-    console.log(
-      `${invariant.padEnd(4)}${word}  ${String(breaches).padStart(6)} of ${String(checked).padEnd(9)} ${says}`,
-    );
+    const word = breaches === 0 ? "ok    " : "BROKEN";
+    const figures = `${String(breaches).padStart(6)} breaches in ${String(checked).padEnd(9)}`;
+    console.log(`${invariant.padEnd(4)}${word}${figures} ${says}`);
   }
-  return findings.every(({ breaches }) => breaches === 0) ? 0 : 1;
+  const isSound = findings.every(({ breaches }) => breaches === 0);
+  console.log(isSound ? "The books are sound." : "The books are NOT sound.");
+  return isSound ? 0 : 1;
 });

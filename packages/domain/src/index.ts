@@ -1,4 +1,5 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
+export { readSecretKeyId, writeSecretKeyId } from "./access/secret-key-id.ts";
 export { isDatabaseDown } from "./database-down.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";

@@ -1,6 +1,7 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { ChartNoAxesColumn, KeyRound, Megaphone, UserRound } from "lucide-react";
 import { DailyChart } from "../components/daily-chart";
 import { LinkButton, Submit } from "../components/ui/button";
@@ -40,12 +41,16 @@ export default function Dashboard() {
   const answer = useActionData<typeof action>();
   const trpc = useTRPC();
   // The figures keep themselves fresh while calls go through.
-  const { data: overview } = useQuery(
-    trpc.dashboard.overview.queryOptions(
-      { timeZone },
-      { initialData: loaded.overview, refetchInterval: 15_000, staleTime: 0 },
-    ),
+  const query = trpc.dashboard.overview.queryOptions(
+    { timeZone },
+    { initialData: loaded.overview, refetchInterval: 15_000, staleTime: 0 },
   );
+  const { data: overview } = useQuery(query);
+  // What a form has changed, a redeemed code, is in what was loaded after it.
+  const queries = useQueryClient();
+  useEffect(() => {
+    queries.setQueryData(query.queryKey, loaded.overview);
+  }, [loaded.overview]);
   const isHeld = overview.heldUsd !== "0.000000000";
   return (
     <>

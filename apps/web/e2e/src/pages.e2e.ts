@@ -168,6 +168,8 @@ test("a batch of codes is made once, and one of them is worth its amount once", 
   await person.page.getByLabel("输入管理员发放的兑换码").fill(codes[0]!.toLowerCase());
   await person.page.getByRole("button", { name: "兑换", exact: true }).click();
   await person.page.getByText("已到账 $12.00").waitFor();
+  // The balance above it is told at once, not when the figures are next asked for.
+  await person.page.getByText(/^\$1[67]\.\d+$/).waitFor({ timeout: 5_000 });
   await person.page.getByLabel("输入管理员发放的兑换码").fill(codes[0]!);
   await person.page.getByRole("button", { name: "兑换", exact: true }).click();
   await person.page.getByText("兑换码无效").waitFor();

@@ -154,7 +154,7 @@ test("the secret key is replaced: nothing stops working that is used before the 
   // A process that was stopped gives its lease back, so there is nothing to wait for.
   expect(await run("first", "admin", ["rotate-secret-key"])).toEqual({
     code: 0,
-    said: expect.stringContaining("1 secrets are encrypted anew") as string,
+    said: expect.stringContaining("values encrypted anew: 1") as string,
   });
   expect((await run("first", "admin", ["rotate-secret-key"])).said).toContain("is being replaced already");
   expect((await run("first", "admin", ["secret-key-status"])).said).toContain("1 API keys");

@@ -52,8 +52,18 @@ export function encrypt(text: string, key: Uint8Array, rowId: string): Buffer {
   return Buffer.concat([iv, cipher.getAuthTag(), sealed]);
 }
 
-/** @throws Error where the key, the row or the ciphertext is another one */
+/** @throws Error with one sentence where the key, the row or the ciphertext is another one */
 export function decrypt(sealed: Uint8Array, key: Uint8Array, rowId: string): string {
+  try {
+    return open(sealed, key, rowId);
+  } catch {
+    throw new Error(
+      "What lies encrypted here needs another secret key: set SECRET_KEY, or data/secret-key, to the one it was made under.",
+    );
+  }
+}
+
+function open(sealed: Uint8Array, key: Uint8Array, rowId: string): string {
   const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, ivBytes))
     .setAAD(Buffer.from(rowId))
     .setAuthTag(sealed.subarray(ivBytes, ivBytes + tagBytes));

@@ -162,12 +162,18 @@ export async function listKeys(db: Database, userId: string): Promise<KeySummary
 /** Every process refuses the key within a second. @throws AppError `not_found` where the user has no such key */
 export async function deleteKey(db: Database, input: { userId: string; keyId: string; actor: Actor }): Promise<void> {
   await inTransaction(db, async (client) => {
-    const deleted = await client.query(
+    const deleted = await client.query<{ name: string }>(
       `UPDATE api_key SET status = 'deleted', deleted_at = now()
-       WHERE id = $1 AND user_id = $2 AND status <> 'deleted'`,
+       WHERE id = $1 AND user_id = $2 AND status <> 'deleted' RETURNING name`,
       [input.keyId, input.userId],
     );
-    if (deleted.rowCount === 0) throw new AppError("not_found", "The API key does not exist.");
-    await appendAudit(client, input.actor, { action: "delete_key", targetKind: "api_key", targetId: input.keyId });
+    const [key] = deleted.rows;
+    if (!key) throw new AppError("not_found", "The API key does not exist.");
+    await appendAudit(client, input.actor, {
+      action: "delete_key",
+      targetKind: "api_key",
+      targetId: input.keyId,
+      details: { name: key.name },
+    });
   });
 }

@@ -66,5 +66,6 @@ export async function loadPrices(db: Pick<Database, "pool">): Promise<LoadedPric
   const models = rows.flatMap(({ model, valid_from }) =>
     model.endsWith("*") ? [] : [{ id: model, createdAt: valid_from }],
   );
+  models.sort((a, b) => (a.id < b.id ? -1 : 1));
   return { book: createPriceBook(versions), models };
 }

@@ -58,6 +58,9 @@ export function publishedTiers(model: string, now: Date): Record<string, string>
 /** Shut down years ago; their prices would only head the list. */
 const gone = /^(?:ada|babbage|curie|davinci)$|^text-(?:ada|babbage|curie|davinci)-/;
 
+/** Asked at addresses that are not offered here, or the same model as others spell its name. */
+const elsewhere = /(?:^|-)(?:image|realtime|tts|transcribe)(?:[-*]|$)|^gpt-35-|^gpt-\d-\d(?:-|$)/;
+
 /** A search by a model that does not reason costs USD 25 per 1 000, and what it finds is no input. */
 const searchModel = /-search-preview/;
 const picoUsdPerPlainSearch = "25000000000";
@@ -68,7 +71,7 @@ export function publishedPrices(now: Date): PublishedPrice[] {
   return models.flatMap((model) => {
     const bands = toBands(priceOn(model, now));
     if (!bands) return [];
-    const names = namesOf(model.match).filter((name) => !gone.test(name));
+    const names = namesOf(model.match).filter((name) => !gone.test(name) && !elsewhere.test(name));
     return names.map((name) => ({
       model: name,
       prices: { bands: searchModel.test(name) ? withPlainSearch(bands) : bands, tiersPpm: publishedTiers(name, now) },
