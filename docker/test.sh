@@ -13,7 +13,17 @@ figures=()
 say() { printf '\n── %s\n' "$*"; }
 broken() {
   echo "BROKEN: $*" >&2
+  print_complaints >&2
   exit 1
+}
+# What the gateways had to complain of: the first lines of each kind, and how many there are.
+print_complaints() {
+  local id
+  for id in $(docker ps -aq --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter name=gateway); do
+    docker logs "$id" 2>/dev/null | grep -E '"level":"(warn|error)"' >"$work/complaints" || continue
+    echo "-- $(docker inspect "$id" --format '{{.Name}}'): $(wc -l <"$work/complaints") warnings and errors"
+    head -n 20 "$work/complaints"
+  done
 }
 # timed NAME COMMAND…: runs it with its output in a file of its own, and notes how long it took.
 timed() {

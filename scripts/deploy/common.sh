@@ -34,6 +34,9 @@ interrupted() {
 }
 
 failed_unforeseen() {
+  # Of a Ctrl-C that ends a command this shell may hear a moment later than the command: then `interrupted` has the word.
+  [ "$?" != 130 ] || interrupted
+  sleep 0.2
   fail "第 $current_step 步失败，原因见上面的输出；解决后再次运行 ./deploy-auto.sh 即可继续完成。" \
     "Step $current_step failed, as the lines above say; put it right and run ./deploy-auto.sh again to finish."
 }
