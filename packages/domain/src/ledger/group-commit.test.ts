@@ -44,3 +44,29 @@ test("a full queue refuses at once", async () => {
   void group.add(2);
   await expect(group.add(3)).rejects.toThrow(QueueFullError);
 });
+
+test("what no flush has begun with can be taken back", async () => {
+  const { batches, flush, release } = aSlowFlush();
+  const group = createGroupCommit(flush);
+  const first = group.add(1);
+  await turn();
+  void group.add(2);
+  const third = group.add(3);
+  expect(group.takeBack(new Set([1, 2]))).toEqual(new Set([2]));
+  expect(group.queued()).toBe(1);
+  release();
+  await turn();
+  release();
+  expect(await Promise.all([first, third])).toEqual([10, 30]);
+  expect(batches).toEqual([[1], [3]]);
+});
+
+test("what arrives before anything is in flight is one batch", async () => {
+  const { batches, flush } = aSlowFlush();
+  const group = createGroupCommit(flush);
+  void group.add(1);
+  await Promise.resolve();
+  void group.add(2);
+  await turn();
+  expect(batches).toEqual([[1, 2]]);
+});

@@ -1,11 +1,14 @@
 /**
  * Natural group commit: one flush in flight; what arrives meanwhile is the next batch. There is no timer, so a lone
- * request waits for nobody, and a busy process commits as many requests at once as arrive during one round trip.
+ * request waits for nobody, and a busy process commits as many requests at once as arrive during one round trip. Where
+ * nothing is in flight the flush begins when all that has arrived by now is read: the first of many is no batch of its own.
  */
 
 export type GroupCommit<Item, Result> = {
   /** Resolves with the item's result once its batch is committed. @throws QueueFullError, or what `flush` threw */
   add(item: Item): Promise<Result>;
+  /** Takes back those of the items that no flush has begun with; their promises stay open. Answers which they were. */
+  takeBack(items: ReadonlySet<Item>): Set<Item>;
   /** How many items wait for the next flush. */
   queued(): number;
   /** Resolves when nothing is waiting or in flight. */
@@ -56,8 +59,13 @@ export function createGroupCommit<Item, Result>(
           return;
         }
         queue.push({ item, resolve, reject });
-        running ??= Promise.resolve().then(flushAll);
+        running ??= new Promise<void>((begin) => setImmediate(begin)).then(flushAll);
       }),
+    takeBack: (items) => {
+      const taken = queue.filter(({ item }) => items.has(item));
+      queue = queue.filter(({ item }) => !items.has(item));
+      return new Set(taken.map(({ item }) => item));
+    },
     queued: () => queue.length,
     idle: async () => {
       while (running) await running;

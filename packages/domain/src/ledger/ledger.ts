@@ -7,6 +7,7 @@ import type { Database } from "@codex-gateway/db";
 import type pg from "pg";
 import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
 import { createGroupCommit, QueueFullError } from "./group-commit.ts";
+import { createPatience, type Late } from "./patience.ts";
 
 export type HoldOrder = {
   id: string;
@@ -81,8 +82,6 @@ export class LedgerSlowError extends Error {
   }
 }
 
-/** How long a batch may take before those who wait for a hold are refused. */
-const holdWaitMs = 1_000;
 /** How long a batch may take before its connection is given up and the same batch is sent on another one. */
 const batchMs = 5_000;
 
@@ -90,7 +89,7 @@ type SettleOrder = { capture: Capture } | { release: string };
 type Order = { hold: HoldOrder } | SettleOrder;
 type Row = {
   hold_id: string;
-  outcome: HoldOutcome["outcome"] | "settled_now";
+  outcome: HoldOutcome["outcome"] | "settled_now" | "settled_before";
   amount_nano_usd: bigint;
   details: {
     retry_after_ms?: number;
@@ -114,47 +113,51 @@ export function createLedger(
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
   const connection = createBatchConnection(pool);
-  // Who waits for a hold is not kept waiting by a database that does not answer; settlements have the time.
-  const waiting = new Set<(error: Error) => void>();
-  let isSlow = false;
-  const refuseHolds = () => {
-    isSlow = true;
-    for (const reject of waiting) reject(new LedgerSlowError());
-    waiting.clear();
+  /** The accounts of the holds that are not known to be settled. */
+  const open = new Map<string, string>();
+  const patience = createPatience<{ hold: HoldOrder }>();
+  const refuse = (late: Late<{ hold: HoldOrder }>[]) => {
+    const unsent = orders.takeBack(new Set(late.map(({ order }) => order)));
+    for (const { order, reject } of late) {
+      reject(unsent.has(order) ? new QueueFullError("The ledger's database does not answer.") : new LedgerSlowError());
+    }
   };
   const flushBatch = async (batch: Order[]) => {
     const startedAtMs = performance.now();
-    const timer = setTimeout(refuseHolds, holdWaitMs);
+    const stopWatching = patience.watch(refuse);
     try {
-      const results = await flush(connection, instance, defaultLimits(), batch);
+      const results = await flush(connection, instance, defaultLimits(), batch, open);
       onBatch?.(batch.length, performance.now() - startedAtMs);
       return results;
     } finally {
-      clearTimeout(timer);
-      isSlow = false;
+      stopWatching();
     }
   };
   const orders = createGroupCommit(flushBatch, { rest: () => connection.giveBack() });
-  const open = new Set<string>();
   const settle = async (order: SettleOrder): Promise<SettleOutcome> => {
-    const row = await orders.add(order);
+    const outcome = await orders.add(order);
     open.delete(settledIdOf(order));
-    return { didSettle: row !== null, paidNanoUsd: row?.amount_nano_usd ?? 0n };
+    return outcome as SettleOutcome;
   };
   return {
-    hold: async (order) => {
-      if (isSlow) throw new QueueFullError("The ledger's database does not answer.");
-      open.add(order.id);
-      const row = await orUntilSlow(orders.add({ hold: order }), waiting);
-      if (!row || row.outcome === "settled_now") throw new Error(`The ledger did not answer hold ${order.id}.`);
-      if (row.outcome !== "held") open.delete(order.id);
-      return holdOutcomeOf(row.outcome, row);
+    hold: async (hold) => {
+      const order = { hold };
+      open.set(hold.id, hold.accountId);
+      try {
+        const outcome = (await patience.orTooLate(order, orders.add(order))) as HoldOutcome;
+        if (outcome.outcome !== "held") open.delete(hold.id);
+        return outcome;
+      } catch (error) {
+        // It was never sent.
+        if (error instanceof QueueFullError) open.delete(hold.id);
+        throw error;
+      }
     },
     capture: (capture) => settle({ capture }),
     release: (id) => settle({ release: id }),
     oldestOpenHold: () => {
       let oldest: string | null = null;
-      for (const id of open) if (oldest === null || id < oldest) oldest = id;
+      for (const id of open.keys()) if (oldest === null || id < oldest) oldest = id;
       return oldest;
     },
     load: () => ({ holdsOpen: open.size, queued: orders.queued() }),
@@ -162,15 +165,9 @@ export function createLedger(
   };
 }
 
-/** Rejects with the promise, or when `waiting` is told to give up. */
-function orUntilSlow<Result>(promise: Promise<Result>, waiting: Set<(error: Error) => void>): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    waiting.add(reject);
-    promise.finally(() => waiting.delete(reject)).then(resolve, reject);
-  });
-}
-
-function holdOutcomeOf(outcome: HoldOutcome["outcome"], { amount_nano_usd, details }: Row): HoldOutcome {
+function holdOutcomeOf(order: HoldOrder, other: Row | undefined): HoldOutcome {
+  if (!other) return { outcome: "held", amountNanoUsd: order.amountNanoUsd, allowance: null };
+  const { outcome, amount_nano_usd, details } = other;
   switch (outcome) {
     case "held":
       return { outcome, amountNanoUsd: amount_nano_usd, allowance: details && allowanceOf(details) };
@@ -178,6 +175,9 @@ function holdOutcomeOf(outcome: HoldOutcome["outcome"], { amount_nano_usd, detai
     case "tokens_per_minute":
     case "concurrent_requests":
       return { outcome, retryAfterMs: details?.retry_after_ms ?? 1_000 };
+    case "settled_now":
+    case "settled_before":
+      throw new Error(`The ledger did not answer hold ${order.id}.`);
     default:
       return { outcome };
   }
@@ -190,13 +190,14 @@ const allowanceOf = (details: NonNullable<Row["details"]>): Allowance => ({
   tokens: details.limit_tokens ? { limit: details.limit_tokens, remaining: details.remaining_tokens ?? 0 } : null,
 });
 
-/** What became of each order; null for one that had nothing to settle. */
+/** What became of each order. */
 async function flush(
   connection: BatchConnection,
   instance: { id: string; epoch: bigint },
   limits: DefaultLimits,
   orders: Order[],
-): Promise<(Row | null)[]> {
+  accounts: ReadonlyMap<string, string>,
+): Promise<(HoldOutcome | SettleOutcome)[]> {
   const holds: HoldOrder[] = [];
   const settles = new Map<string, SettleOrder>();
   for (const order of orders) {
@@ -205,32 +206,40 @@ async function flush(
     else if (!settles.has(settledIdOf(order))) settles.set(settledIdOf(order), order);
   }
   const rows = await callTwiceIfLost(connection, [
-    ...settleColumns([...settles.values()]),
+    ...settleColumns([...settles.values()], accounts),
     ...holdColumns(holds),
     instance.id,
     String(instance.epoch),
     plainArray([limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests], (limit) => limit),
   ]);
-  const settled = new Map<string, Row>();
-  const held = new Map<string, Row>();
-  for (const row of rows) (row.outcome === "settled_now" ? settled : held).set(row.hold_id, row);
+  // Only what came to something else than it was asked for is answered.
+  const others = new Map(rows.map((row) => [row.hold_id, row]));
   return orders.map((order) => {
-    if ("hold" in order) return held.get(order.hold.id) ?? null;
+    if ("hold" in order) return holdOutcomeOf(order.hold, others.get(order.hold.id));
     const id = settledIdOf(order);
-    return settles.get(id) === order ? (settled.get(id) ?? null) : null;
+    return settles.get(id) === order ? settleOutcomeOf(order, others.get(id)) : nothingSettled;
   });
+}
+
+const nothingSettled: SettleOutcome = { didSettle: false, paidNanoUsd: 0n };
+
+function settleOutcomeOf(order: SettleOrder, other: Row | undefined): SettleOutcome {
+  if (!other) return { didSettle: true, paidNanoUsd: "capture" in order ? order.capture.costNanoUsd : 0n };
+  return other.outcome === "settled_now" ? { didSettle: true, paidNanoUsd: other.amount_nano_usd } : nothingSettled;
 }
 
 const settledIdOf = (order: SettleOrder) => ("capture" in order ? order.capture.id : order.release);
 
 /** One array per column, in the order of `ledger_batch`'s parameters. */
-function settleColumns(orders: SettleOrder[]): string[] {
+function settleColumns(orders: SettleOrder[], accounts: ReadonlyMap<string, string>): string[] {
   const plain = (pick: (capture: Capture) => Plain) =>
     plainArray(orders, (order) => ("capture" in order ? pick(order.capture) : null));
   const text = (pick: (capture: Capture) => string | null) =>
     textArray(orders, (order) => ("capture" in order ? pick(order.capture) : null));
   return [
     plainArray(orders, settledIdOf),
+    // Those of another process are looked up.
+    plainArray(orders, (order) => accounts.get(settledIdOf(order)) ?? null),
     plainArray(orders, (order) => "capture" in order),
     plain((capture) => capture.costNanoUsd),
     plain((capture) => capture.basis),
@@ -290,7 +299,7 @@ const quoted = (text: string): string =>
   needsEscape.test(text) ? `"${text.replaceAll("\0", "").replace(/["\\]/g, "\\$&")}"` : `"${text}"`;
 const needsEscape = /["\\\0]/;
 
-const parameters = Array.from({ length: 29 }, (_, at) => `$${at + 1}`).join(", ");
+const parameters = Array.from({ length: 30 }, (_, at) => `$${at + 1}`).join(", ");
 
 type BatchConnection = { query(values: string[]): Promise<{ rows: Row[] }>; giveBack(): void };
 

@@ -26,25 +26,63 @@ afterEach(async () => {
 
 const walletOf = () => db.prisma.account.findUniqueOrThrow({ where: { id: payer.accountId } });
 
-test("while the wallet is locked by somebody else, a hold is refused after a second and the next ones at once", async () => {
+async function lockWallet() {
   const other = await db.pool.connect();
   await other.query("BEGIN");
   await other.query("SELECT 1 FROM account FOR UPDATE");
-  const [first, second] = [aHold(payer), aHold(payer)];
+  return async () => {
+    await other.query("COMMIT");
+    other.release();
+  };
+}
+
+/** How long it took until the hold was refused, and as what. */
+async function refusalOf(hold: Promise<unknown>) {
   const startedAtMs = Date.now();
-  await expect(ledger.hold(first)).rejects.toThrow(LedgerSlowError);
-  const firstAfterMs = Date.now() - startedAtMs;
-  await expect(ledger.hold(second)).rejects.toThrow(QueueFullError);
-  expect(firstAfterMs).toBeGreaterThan(900);
-  expect(Date.now() - startedAtMs - firstAfterMs).toBeLessThan(200);
-  // The batch itself gives the lock up after two seconds; nothing of it stands.
+  const error: unknown = await hold.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  return { error, afterMs: Date.now() - startedAtMs };
+}
+
+test("while the wallet is locked by somebody else, each hold is refused after a second, and nothing of it stands", async () => {
+  const unlock = await lockWallet();
+  const first = aHold(payer);
+  const refusals = [refusalOf(ledger.hold(first))];
+  await sleep(300);
+  refusals.push(refusalOf(ledger.hold(aHold(payer))));
+  const [sent, unsent] = await Promise.all(refusals);
+  expect(sent?.error).toBeInstanceOf(LedgerSlowError);
+  expect(unsent?.error).toBeInstanceOf(QueueFullError);
+  for (const afterMs of [sent?.afterMs, unsent?.afterMs]) {
+    expect(afterMs).toBeGreaterThan(900);
+    expect(afterMs).toBeLessThan(1_250);
+  }
+  expect(ledger.load()).toEqual({ holdsOpen: 1, queued: 0 });
+  // The batch itself gives the lock up after two seconds.
   await ledger.idle();
-  await other.query("COMMIT");
-  other.release();
+  await unlock();
   await ledger.release(first.id);
   expect(ledger.load().holdsOpen).toBe(0);
+  expect(await db.prisma.hold.count()).toBe(0);
   expect(await ledger.hold(aHold(payer, { amountNanoUsd: dollar }))).toMatchObject({ outcome: "held" });
   expect((await walletOf()).heldNanoUsd).toBe(dollar);
+});
+
+test("of those who wait while the database stalls, only who has waited a second is refused", async () => {
+  const unlock = await lockWallet();
+  const first = aHold(payer, { amountNanoUsd: 1n });
+  const refused = refusalOf(ledger.hold(first));
+  await sleep(700);
+  const second = ledger.hold(aHold(payer, { amountNanoUsd: 2n }));
+  await sleep(600);
+  await unlock();
+  expect((await refused).error).toBeInstanceOf(LedgerSlowError);
+  expect(await second).toMatchObject({ outcome: "held" });
+  // What was refused may stand, and is given back.
+  await ledger.release(first.id);
+  expect((await walletOf()).heldNanoUsd).toBe(2n);
 });
 
 test("a settlement whose connection freezes is sent again on another one and charges once", async () => {
