@@ -154,3 +154,37 @@ test("many users, many requests at once: everything is charged once and the roll
     expect(rolls.reduce((sum, roll) => sum + roll.costNanoUsd, 0n)).toBe(40n * 2_000_000n);
   }
 });
+
+test("whatever shares a batch (dear answers, releases, repeats, limited keys), each comes to its own and the books are sound", async () => {
+  const payers = await Promise.all(Array.from({ length: 4 }, () => aPayer(db, { balanceNanoUsd: dollar / 10n })));
+  await db.prisma.apiKey.update({ where: { id: payers[0]!.apiKeyId }, data: { concurrentRequests: 5 } });
+  const paid = new Map(payers.map(({ accountId }) => [accountId, 0n]));
+  const call = async (payer: Payer, n: number) => {
+    const order = aHold(payer, { amountNanoUsd: 3_000_000n, minAmountNanoUsd: n % 3 === 0 ? 1n : null });
+    if ((await ledger.hold(order)).outcome !== "held") return;
+    // Every seventh answer costs ten times what was held for it, every fifth call is given back.
+    const input = n % 7 === 0 ? 30_000 : n;
+    const capture = aCapture(order.id, { costNanoUsd: BigInt(input) * 1_000n, usage: { input, output: 0 } });
+    const outcomes = await Promise.all([
+      n % 5 === 0 ? ledger.release(order.id) : ledger.capture(capture),
+      ...(n % 4 === 0 ? [ledger.capture(capture)] : []),
+    ]);
+    expect(outcomes.map(({ didSettle }) => didSettle)).toEqual([true, false].slice(0, outcomes.length));
+    paid.set(payer.accountId, paid.get(payer.accountId)! + outcomes[0]!.paidNanoUsd);
+  };
+  await Promise.all(Array.from({ length: 160 }, (_, n) => call(payers[n % 4]!, n)));
+  for (const payer of payers) {
+    const { balanceNanoUsd, heldNanoUsd } = await accountOf(payer);
+    expect({ balanceNanoUsd, heldNanoUsd }).toEqual({
+      balanceNanoUsd: dollar / 10n - paid.get(payer.accountId)!,
+      heldNanoUsd: 0n,
+    });
+    expect(paid.get(payer.accountId)).toBeGreaterThan(0n);
+  }
+  const left = await db.prisma.allowance.findMany({
+    where: { subjectId: { in: payers.map((each) => each.apiKeyId) } },
+  });
+  expect(left.map(({ inFlight, heldNanoUsd }) => ({ inFlight, heldNanoUsd }))).toEqual([
+    { inFlight: 0, heldNanoUsd: 0n },
+  ]);
+});
