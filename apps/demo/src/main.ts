@@ -27,7 +27,7 @@ Try it:
     -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}]}'
 
 Codex CLI, in ~/.codex/config.toml, with CODEX_GATEWAY_KEY=${apiKey} in the environment:
-  model = "gpt-5"
+  model = "gpt-4o-mini"
   model_provider = "gateway"
 
   [model_providers.gateway]

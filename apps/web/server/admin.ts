@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { migrate, requireNobodyRuns, type Database } from "@codex-gateway/db";
 import {
+  AppError,
   countOnPreviousSecret,
   createOwner,
   credentialsSchema,
@@ -60,7 +61,8 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
       if (!options.stdin) throw new Error("Give the upstream's key on standard input, with --stdin.");
       const apiKey = await readStdin("key");
       const { isPrivateAllowed } = options;
-      await setFirstUpstream(database, await secretsOf(database, env), { baseUrl: argument, apiKey, isPrivateAllowed });
+      const upstream = { baseUrl: argument, apiKey, isPrivateAllowed };
+      await setFirstUpstream(database, await secretsOf(database, env), upstream).catch(inOptions);
       return `Calls go to ${argument}, with the key that ends in ${apiKey.slice(-4)}.`;
     },
   },
@@ -112,10 +114,11 @@ await runCommand(async (parts) => {
   });
   const [name = "", argument = ""] = positionals;
   const command = commands[name];
-  if (values.help || !command) {
+  if (values.help || name === "") {
     console.log(usage);
     return values.help ? 0 : 1;
   }
+  if (!command) throw new Error(`Unknown command ${name}; there are ${Object.keys(commands).join(", ")}.`);
   if (command.takes !== null && argument === "") throw new Error(`${name} needs ${command.takes}.`);
   const { database } = await findDatabaseOf(parts.env, parts.undo, { mayCreate: true });
   await migrate(database.pool, migrationsFolderOf(parts.rootFolder));
@@ -123,6 +126,12 @@ await runCommand(async (parts) => {
   console.log(await command.run({ ...parts, database, argument, options }));
   return 0;
 });
+
+/** What a setting allows in the pages, an option allows here. */
+function inOptions(error: unknown): never {
+  if (!(error instanceof AppError)) throw error;
+  throw new Error(error.message.replace("a setting allows", "--allow-private allows"), { cause: error });
+}
 
 async function readStdin(what: string): Promise<string> {
   const given = (await text(process.stdin)).trim();
