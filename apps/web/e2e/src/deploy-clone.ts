@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 
 export type Run = { said: string; complaint: string; exitCode: number | null };
 export type RunOptions = Pick<SpawnOptions, "uid"> & {
+  /** Another one than deploy-auto.sh. */
+  script?: string;
   env?: Record<string, string>;
   /** Ctrl-C, a second after this was said. */
   interruptAt?: string;
@@ -35,13 +37,13 @@ function git(...args: string[]): string {
 export function runDeployment(
   clone: string,
   args: string[],
-  { env = {}, uid, interruptAt, endAt }: RunOptions = {},
+  { script = "deploy-auto.sh", env = {}, uid, interruptAt, endAt }: RunOptions = {},
 ): Promise<Run> {
   const ours = ["PORT", "API_PORT", "DATABASE_URL", "DATA_FOLDER", "SECRET_KEY", "PUBLIC_URL", "NODE_ENV", "LANG"];
   const inherited = Object.entries(process.env).filter(
     ([name]) => !ours.includes(name) && !/^(COMPOSE|VITE)/.test(name),
   );
-  const child = spawn("/bin/bash", [path.join(clone, "deploy-auto.sh"), ...args], {
+  const child = spawn("/bin/bash", [path.join(clone, script), ...args], {
     cwd: "/",
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
