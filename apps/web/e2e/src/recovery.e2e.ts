@@ -201,6 +201,10 @@ test("who is locked out gets in by the command line: an owner, an upstream, a ne
     "Nobody is registered",
   );
   expect((await run("fourth", "admin", ["reset-password"])).said).toContain("needs EMAIL");
+  expect(await run("fourth", "admin", ["--dance"])).toEqual({
+    code: 1,
+    said: "Codex Gateway: Unknown option '--dance'; npm run admin -- --help lists what there is.\n",
+  });
   expect(await run("fourth", "admin", ["dance"])).toEqual({
     code: 1,
     said: expect.stringMatching(/^Codex Gateway: Unknown command dance; there are create-owner, [^\n]+\.\n$/) as string,
