@@ -40,6 +40,15 @@ test("a taken port is one sentence", async () => {
   expect(exitCode).toBe(1);
 });
 
+test("one port for both the pages and the API is one sentence", async () => {
+  const port = String(ports.web);
+  const { complaint, exitCode } = await deploy(["--port", port, "--api-port", port, "--lang", "en"]);
+  expect(complaint).toBe(
+    `✗ The pages and the API need two ports, not ${port} for both; choose another one by --port or --api-port.\n`,
+  );
+  expect(exitCode).toBe(1);
+});
+
 test("an old Node is one sentence", async () => {
   const bin = path.join(folder, "old-node");
   mkdirSync(bin);
