@@ -133,7 +133,7 @@ say_where() {
   后端API:     http://localhost:$(port_of API_PORT)" "Addresses:
   Pages:          $web
   Administration: $web/admin
-  API:            http://localhost:$(port_of API_PORT)"
+  API:            http://localhost:$(port_of API_PORT)/v1"
   [ -n "$1" ] || return 0
   echo
   say "首次安装（此链接只能使用一次）：" "Set it up (the link works once):"

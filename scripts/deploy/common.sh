@@ -144,20 +144,23 @@ refuse_port() {
 
 require_two_ports() {
   [ "$(port_of PORT)" != "$(port_of API_PORT)" ] ||
-    fail "网页端口和API端口不能相同（$(port_of PORT)）。" "The pages and the API need two ports, not $(port_of PORT) for both."
+    fail "网页端口和API端口不能相同（$(port_of PORT)）；请用 --port 或 --api-port 换一个端口。" \
+      "The pages and the API need two ports, not $(port_of PORT) for both; choose another one by --port or --api-port."
 }
 
-# wait_for SECONDS COMMAND…: prints a dot per second; non-zero where the time ran out. COMMAND answers 2 for "it will never be".
+# wait_for SECONDS COMMAND…: prints a dot per second, and a space behind them; non-zero where the time ran out. COMMAND
+# answers 2 for "it will never be".
 wait_for() {
-  local until=$((SECONDS + $1)) status
+  local until=$((SECONDS + $1)) status=1 space=""
   shift
   while [ "$SECONDS" -lt "$until" ]; do
     status=0
     "$@" || status=$?
-    [ "$status" != 0 ] || return 0
-    [ "$status" != 2 ] || return 1
+    case "$status" in 0 | 2) break ;; esac
     printf .
+    space=" "
     sleep 1
   done
-  return 1
+  printf %s "$space"
+  [ "$status" = 0 ]
 }

@@ -25,12 +25,16 @@ within_seconds() {
   if command -v timeout >/dev/null; then timeout "$@"; else shift && "$@"; fi
 }
 
+# Sets `composer` to the words that every call of compose begins with.
+find_composer() {
+  composer=(docker compose)
+  docker compose version >/dev/null 2>&1 || composer=(docker-compose)
+  composer+=(--env-file "$env_file")
+}
+
 compose() {
-  if docker compose version >/dev/null 2>&1; then
-    docker compose --env-file "$env_file" "$@"
-  else
-    docker-compose --env-file "$env_file" "$@"
-  fi
+  find_composer
+  "${composer[@]}" "$@"
 }
 
 docker_check() {
@@ -168,5 +172,7 @@ docker_status() {
 
 docker_logs() {
   is_docker_installation || fail "这里还没有部署。" "Nothing is deployed here."
-  compose logs -f --tail 100
+  find_composer
+  # In place of this shell, so that whoever ends it ends the following.
+  exec "${composer[@]}" logs -f --tail 100
 }

@@ -96,10 +96,10 @@ native_start() {
 native_wait() {
   say_progress "等待网关启动" "Waiting for the gateway"
   if wait_for 120 native_is_ready; then
-    echo " ✓"
+    echo "✓"
     return
   fi
-  echo " ✗"
+  echo "✗"
   local reason
   reason=$(tail -c +"$log_start" "$(native_log)" | grep -E '^Codex Gateway: ' | tail -n 1 | sed 's/^Codex Gateway: //')
   fail "网关没有启动：${reason:-日志 $(native_log) 中有原因。}" "The gateway did not start: ${reason:-$(native_log) says why.}"
@@ -144,5 +144,6 @@ native_status() {
 
 native_logs() {
   [ -f "$(native_log)" ] || fail "这里还没有部署。" "Nothing is deployed here."
-  tail -n 100 -F "$(native_log)"
+  # In place of this shell, so that whoever ends it ends the following.
+  exec tail -n 100 -F "$(native_log)"
 }

@@ -1,6 +1,6 @@
 /**
  * A stand-in for OpenAI: answers chat, responses and embeddings. In front of it stands a relay that adds the cached tokens
- * which the stand-in leaves out of its usage, and that keeps what passed.
+ * which the stand-in leaves out of its usage, gives embeddings in base64 where they are asked for so, and keeps what passed.
  */
 import { createServer, request as send, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -72,12 +72,19 @@ function relayCall(to: URL, req: IncomingMessage, res: ServerResponse, served: S
     const { "content-length": _length, ...rest } = answer.headers;
     res.writeHead(answer.statusCode ?? 502, rest);
     answer.setEncoding("utf8");
+    const pass = (text: string) => {
+      call.responseBody += text;
+      res.write(text);
+    };
+    let embeddings = "";
     answer.on("data", (text: string) => {
-      const full = details.reduce((each, [plain, withDetails]) => each.replace(plain, withDetails), text);
-      call.responseBody += full;
-      res.write(full);
+      if (wantsBase64(call)) embeddings += text;
+      else pass(details.reduce((each, [plain, withDetails]) => each.replace(plain, withDetails), text));
     });
-    answer.on("end", () => res.end());
+    answer.on("end", () => {
+      if (embeddings !== "") pass(inBase64(embeddings));
+      res.end();
+    });
   });
   onward.on("error", () => res.destroy());
   res.on("close", () => {
@@ -90,4 +97,16 @@ function relayCall(to: URL, req: IncomingMessage, res: ServerResponse, served: S
     onward.write(text);
   });
   req.on("end", () => onward.end());
+}
+
+/** As the SDKs do unless they are told otherwise. */
+const wantsBase64 = ({ path, requestBody }: Served): boolean =>
+  path.endsWith("/embeddings") && /"encoding_format"\s*:\s*"base64"/.test(requestBody);
+
+/** An error comes through as it is. */
+function inBase64(answer: string): string {
+  const { data, ...rest } = JSON.parse(answer) as { data?: { embedding: number[] }[] };
+  if (!data) return answer;
+  const encode = (numbers: number[]) => Buffer.from(Float32Array.from(numbers).buffer).toString("base64");
+  return JSON.stringify({ ...rest, data: data.map((each) => ({ ...each, embedding: encode(each.embedding) })) });
 }

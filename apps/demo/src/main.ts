@@ -23,11 +23,13 @@ try {
 Pages: ${web} (owner ${owner.email} / ${owner.password}, user ${user.email} / ${user.password})
 
 Try it:
-  curl ${api}/chat/completions -H "Authorization: Bearer ${apiKey}" -H "Content-Type: application/json" \\
+  export CODEX_GATEWAY_KEY=${apiKey}
+  curl ${api}/chat/completions \\
+    -H "Authorization: Bearer $CODEX_GATEWAY_KEY" -H "Content-Type: application/json" \\
     -d '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}]}'
 
-Codex CLI, in ~/.codex/config.toml, with CODEX_GATEWAY_KEY=${apiKey} in the environment:
-  model = "gpt-5"
+Codex CLI, in ~/.codex/config.toml, with the same CODEX_GATEWAY_KEY in the environment:
+  model = "gpt-4o-mini"
   model_provider = "gateway"
 
   [model_providers.gateway]

@@ -1,11 +1,10 @@
 /** npm run admin -- COMMAND: for whoever runs the gateway and cannot get in by its pages. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import path from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { migrate, requireNobodyRuns, type Database } from "@codex-gateway/db";
 import {
+  AppError,
   countOnPreviousSecret,
   createOwner,
   credentialsSchema,
@@ -18,7 +17,7 @@ import {
 import { runCommand, type CommandParts } from "./command.ts";
 import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
 import { existingSecrets, forgetPreviousSecretKeyFile, replaceSecretKeyFile, secretsOf } from "./secret-key.ts";
-import { issueSetupLink } from "./setup-link.ts";
+import { issuedSetupLink, issueSetupLink } from "./setup-link.ts";
 
 const usage = `npm run admin -- COMMAND
 
@@ -60,7 +59,8 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
       if (!options.stdin) throw new Error("Give the upstream's key on standard input, with --stdin.");
       const apiKey = await readStdin("key");
       const { isPrivateAllowed } = options;
-      await setFirstUpstream(database, await secretsOf(database, env), { baseUrl: argument, apiKey, isPrivateAllowed });
+      const upstream = { baseUrl: argument, apiKey, isPrivateAllowed };
+      await setFirstUpstream(database, await secretsOf(database, env), upstream).catch(inOptions);
       return `Calls go to ${argument}, with the key that ends in ${apiKey.slice(-4)}.`;
     },
   },
@@ -69,9 +69,7 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
     run: async ({ env, database }) => {
       if (await hasOwner(database)) throw new Error("There is an owner already, so that there is nothing to set up.");
       const publicUrl = env.PUBLIC_URL ?? `http://localhost:${env.PORT}`;
-      const file = path.join(env.DATA_FOLDER, "setup-token");
-      if (existsSync(file)) return `${publicUrl}/setup?token=${readFileSync(file, "utf8").trim()}`;
-      return (await issueSetupLink(database, env.DATA_FOLDER, publicUrl)) ?? "";
+      return issuedSetupLink(env.DATA_FOLDER) ?? (await issueSetupLink(database, env.DATA_FOLDER, publicUrl)) ?? "";
     },
   },
   "rotate-secret-key": {
@@ -106,16 +104,14 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
 };
 
 await runCommand(async (parts) => {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { stdin: { type: "boolean" }, "allow-private": { type: "boolean" }, help: { type: "boolean" } },
-  });
+  const { values, positionals } = readArguments();
   const [name = "", argument = ""] = positionals;
   const command = commands[name];
-  if (values.help || !command) {
+  if (values.help || name === "") {
     console.log(usage);
     return values.help ? 0 : 1;
   }
+  if (!command) throw new Error(`Unknown command ${name}; there are ${Object.keys(commands).join(", ")}.`);
   if (command.takes !== null && argument === "") throw new Error(`${name} needs ${command.takes}.`);
   const { database } = await findDatabaseOf(parts.env, parts.undo, { mayCreate: true });
   await migrate(database.pool, migrationsFolderOf(parts.rootFolder));
@@ -123,6 +119,24 @@ await runCommand(async (parts) => {
   console.log(await command.run({ ...parts, database, argument, options }));
   return 0;
 });
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { stdin: { type: "boolean" }, "allow-private": { type: "boolean" }, help: { type: "boolean" } },
+    });
+  } catch (error) {
+    const [fault] = (error as Error).message.split(". ");
+    throw new Error(`${fault}; npm run admin -- --help lists what there is.`, { cause: error });
+  }
+}
+
+/** What a setting allows in the pages, an option allows here. */
+function inOptions(error: unknown): never {
+  if (!(error instanceof AppError)) throw error;
+  throw new Error(error.message.replace("a setting allows", "--allow-private allows"), { cause: error });
+}
 
 async function readStdin(what: string): Promise<string> {
   const given = (await text(process.stdin)).trim();

@@ -27,9 +27,8 @@ await runCommand(async ({ env, undo }) => {
     const seconds = ((Date.now() - startedAtMs) / 1_000).toFixed(1);
     const megabytes = (statSync(file).size / 1e6).toFixed(1);
     console.log(`${file}: ${counts.user ?? 0} users, ${counts.charge ?? 0} charges, ${megabytes} MB, in ${seconds} s.`);
-    console.log(
-      `It can be read only with the secret key ${secretKeyId}: keep SECRET_KEY, or data/secret-key, elsewhere.`,
-    );
+    const secretKey = env.SECRET_KEY ? "SECRET_KEY" : path.join(env.DATA_FOLDER, "secret-key");
+    console.log(`It can be read only with the secret key ${secretKeyId}: keep ${secretKey} elsewhere.`);
   } finally {
     rmSync(unfinished, { force: true });
   }

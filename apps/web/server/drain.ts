@@ -1,6 +1,7 @@
 /**
  * Ends servers so that no client loses a call. First nobody new is let in; whoever is connected is still answered, and
- * told with `Connection: close` to come no more; then idle connections are closed; calls that outlast the deadline are cut.
+ * told with `Connection: close` to come no more; then idle connections are closed; calls that outlast the deadline, or
+ * whoever hurries it, are cut.
  */
 import type { RequestListener, Server } from "node:http";
 import { Server as NetServer } from "node:net";
@@ -11,6 +12,8 @@ export type Drain = {
   isDraining(): boolean;
   /** Resolves when every connection is closed. `cutOff` is called at the deadline, to end what still runs in an orderly way. */
   end(servers: readonly Server[], options: { deadlineMs: number; cutOff: () => Promise<void> }): Promise<void>;
+  /** The deadline is now. */
+  hurry(): void;
 };
 
 /** A busy client sends its next request within this time and reads `Connection: close`; an idle one has no call to lose. */
@@ -21,27 +24,30 @@ const farewellMs = 2_000;
 
 export function createDrain(): Drain {
   let isDraining = false;
+  let isHurried = false;
   return {
     watch: (listener) => (req, res) => {
       if (isDraining) res.shouldKeepAlive = false;
       listener(req, res);
     },
     isDraining: () => isDraining,
+    hurry: () => void (isHurried = true),
     end: async (servers, { deadlineMs, cutOff }) => {
       isDraining = true;
       const startedAtMs = Date.now();
       const open = new Set(servers);
       const closed = Promise.all(servers.map((server) => stopAccepting(server).then(() => open.delete(server))));
-      const waitUntil = async (untilMs: number) => {
-        while (open.size > 0 && Date.now() < untilMs) {
+      const waitWhile = async (mayWait: () => boolean) => {
+        while (open.size > 0 && mayWait()) {
           if (Date.now() - startedAtMs >= idleGraceMs) for (const server of servers) server.closeIdleConnections();
           await new Promise((resolve) => setTimeout(resolve, pollMs));
         }
       };
-      await waitUntil(startedAtMs + deadlineMs);
+      await waitWhile(() => !isHurried && Date.now() < startedAtMs + deadlineMs);
       if (open.size === 0) return;
       await cutOff();
-      await waitUntil(Date.now() + farewellMs);
+      const farewellAtMs = Date.now();
+      await waitWhile(() => Date.now() < farewellAtMs + farewellMs);
       for (const server of servers) server.closeAllConnections();
       await closed;
     },

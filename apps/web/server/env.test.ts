@@ -23,6 +23,17 @@ test("every wrong variable is named in one sentence", () => {
   );
 });
 
+test("one port for both the pages and the API is refused, unless the process serves one of them or any port does", () => {
+  const same = { PORT: "4000", API_PORT: "4000" };
+  expect(() => readEnv(same, "/")).toThrow("PORT and API_PORT are both 4000; the pages and the API need a port each.");
+  for (const source of [
+    { ...same, ROLE: "web" },
+    { PORT: "0", API_PORT: "0" },
+  ]) {
+    expect(() => readEnv(source, "/")).not.toThrow();
+  }
+});
+
 const readRoot = (file: string) => readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8");
 const composeFiles = ["service.yaml", "compose.yaml", "compose.scale.yaml", "compose.demo.yaml"];
 const readByEnv = Object.keys(envSchema.shape);

@@ -68,5 +68,9 @@ export function readEnv(source: Readonly<Record<string, string | undefined>>, ba
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
     throw new Error(`The environment is not usable: ${faults.join("; ")}.`);
   }
+  const { ROLE, PORT, API_PORT } = parsed.data;
+  if (ROLE === "all" && PORT === API_PORT && PORT !== 0) {
+    throw new Error(`PORT and API_PORT are both ${PORT}; the pages and the API need a port each.`);
+  }
   return { ...parsed.data, DATA_FOLDER: path.resolve(baseFolder, parsed.data.DATA_FOLDER) };
 }

@@ -1,12 +1,14 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createServer, type AddressInfo } from "node:net";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+const admin = fileURLToPath(new URL("../dist/admin.js", import.meta.url));
 let dataFolder: string;
 beforeEach(() => void (dataFolder = mkdtempSync(path.join(tmpdir(), "codex-gateway-start-"))));
 afterEach(() => rmSync(dataFolder, { recursive: true, force: true }));
@@ -57,6 +59,24 @@ test("it starts on nothing, answers, and a signal stops all that it started", as
   expect({ statuses, exitCode }).toEqual({ statuses: [200, 200, 404], exitCode: 0 });
   expect(output).toContain("Stopping");
   expect(existsSync(path.join(dataFolder, "postgres/postmaster.pid"))).toBe(false);
+});
+
+test("the link to the wizard is told once more by the command line, with the port that the gateway has", async () => {
+  let once = "";
+  let again = "";
+  await run(
+    {},
+    {
+      then: async (said) => {
+        once = /http\S+setup\?token=\S+/.exec(said)![0];
+        const { stdout } = await promisify(execFile)(process.execPath, [admin, "setup-link"], {
+          env: { NODE_ENV: "production", PATH: process.env.PATH, DATA_FOLDER: dataFolder },
+        });
+        again = stdout.trim();
+      },
+    },
+  );
+  expect(again).toBe(once);
 });
 
 const refusals: [why: string, env: Record<string, string>, sentence: RegExp][] = [

@@ -9,7 +9,7 @@ import type { ServerBuild } from "@remix-run/node";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
 import { createApiListener, createPagesListener, listen, portOf, type Probes } from "./doors.ts";
-import { createDrain } from "./drain.ts";
+import { createDrain, type Drain } from "./drain.ts";
 import type { Env } from "./env.ts";
 import { createPageHandler } from "./remix-handler.ts";
 import { secretsOf } from "./secret-key.ts";
@@ -25,6 +25,9 @@ export type Running = {
   /** Where the first owner is made; null where there is one, or where another process has the pages. */
   setupLink: string | null;
   isOwned: boolean;
+  callsUnderWay(): number;
+  /** Lets a stop wait for no call any more: they are cut off in order, and settled. */
+  hurry(): void;
   /** Ends everything that was started; resolves with the number of requests that could not be settled. */
   stop(): Promise<number>;
 };
@@ -37,6 +40,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
     for (const step of undo.splice(0).reverse()) await step();
     return unsettled;
   };
+  const drain = createDrain();
   try {
     const clients = createClientAddress(env.TRUSTED_PROXIES);
     const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo, log);
@@ -54,13 +58,15 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
     undo.push(async () => {
       unsettled = await wired.stop();
     });
-    const { web, api } = await openDoors({ env, rootFolder, log, database, wired, clients }, undo);
+    const { web, api } = await openDoors({ env, rootFolder, log, database, wired, clients, drain }, undo);
     const setupLink = web && (await issueSetupLink(database, env.DATA_FOLDER, env.PUBLIC_URL ?? web));
     return {
       webUrl: web && (env.PUBLIC_URL ?? web),
       apiUrl: api && `${api}/v1`,
       setupLink,
       isOwned: await hasOwner(database),
+      callsUnderWay: () => wired.gateway.inFlight(),
+      hurry: () => drain.hurry(),
       stop,
     };
   } catch (error) {
@@ -76,12 +82,12 @@ type Parts = {
   database: Database;
   wired: Wired;
   clients: ClientAddress;
+  drain: Drain;
 };
 
 /** Listens on the ports of the role; answers with their addresses on this machine. */
 async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
-  const { env, database, wired, clients } = parts;
-  const drain = createDrain();
+  const { env, database, wired, clients, drain } = parts;
   const nodeDoor = createNodeDoor(wired.gateway, { addressOf: (req) => clients.of(req) });
   const probes: Probes = {
     isReady: async () => !drain.isDraining() && (await database.pool.query("SELECT 1")).rowCount === 1,

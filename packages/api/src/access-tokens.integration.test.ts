@@ -1,25 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
-import { createSessions, createThrottles, deriveSecrets } from "@codex-gateway/domain";
 import { TimeSpan } from "oslo";
 import { createJWT, parseJWT } from "oslo/jwt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createContext, type Services } from "./context.ts";
 import { createCaller } from "./root.ts";
+import { servicesOn } from "./testing/services.ts";
 
 let db: TestDatabase;
 let services: Services;
 beforeAll(async () => {
   db = await createTestDatabase();
-  services = {
-    db,
-    secrets: deriveSecrets("a secret of thirty-two characters"),
-    sessions: createSessions(db, false),
-    throttles: createThrottles(db),
-    testUpstream: () => Promise.resolve(null),
-    healthOfUpstream: () => "unused",
-    sendTestAlert: () => Promise.resolve(null),
-  };
+  services = servicesOn(db);
 });
 afterAll(() => db.drop());
 

@@ -1,24 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
-import { createSessions, createThrottles, deriveSecrets, type SessionUser } from "@codex-gateway/domain";
+import type { SessionUser } from "@codex-gateway/domain";
 import { TRPCError } from "@trpc/server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createContext, type Context, type Services } from "./context.ts";
 import { appRouter, createCaller } from "./root.ts";
+import { servicesOn } from "./testing/services.ts";
 
 let db: TestDatabase;
 let services: Services;
 beforeAll(async () => {
   db = await createTestDatabase();
-  services = {
-    db,
-    secrets: deriveSecrets("a secret of thirty-two characters"),
-    sessions: createSessions(db, false),
-    throttles: createThrottles(db),
-    testUpstream: () => Promise.resolve(null),
-    healthOfUpstream: () => "unused",
-    sendTestAlert: () => Promise.resolve(null),
-  };
+  services = servicesOn(db);
 });
 afterAll(() => db.drop());
 

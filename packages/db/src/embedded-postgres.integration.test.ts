@@ -1,9 +1,10 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, expect, test } from "vitest";
 import pg from "pg";
+import { afterEach, expect, test } from "vitest";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded-postgres.ts";
+import { serverPidOf } from "./testing/server-of-folder.ts";
 
 const folders: string[] = [];
 const servers: EmbeddedPostgres[] = [];
@@ -53,8 +54,8 @@ test("a server that outlived its killed gateway is replaced, with its data", asy
   const folder = aFolder();
   const orphan = await start(folder);
   await query(orphan.url, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)");
-  const orphanPid = readFileSync(path.join(folder, "postgres", "postmaster.pid"), "utf8").split("\n")[0];
+  const orphanPid = serverPidOf(folder);
   const next = await start(folder);
   expect(await query(next.url, "SELECT n FROM kept")).toEqual([{ n: 7 }]);
-  expect(readFileSync(path.join(folder, "postgres", "postmaster.pid"), "utf8").split("\n")[0]).not.toBe(orphanPid);
+  expect(serverPidOf(folder)).not.toBe(orphanPid);
 });

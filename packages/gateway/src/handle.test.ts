@@ -182,18 +182,24 @@ test("a stream that ends whole without usage is estimated", async () => {
   expect(up.settlements).toMatchObject([{ basis: "estimate", usage: { input: 6, output: 3 }, flags: ["no_usage"] }]);
 });
 
-test("a client that leaves a stream stops the upstream within 250 ms and is charged once", async () => {
-  let stoppedAtMs = 0;
-  const up = await start((res) => {
-    res.once("close", () => (stoppedAtMs = Date.now()));
-    sendEvents(res, chatEvents(Array<string>(500).fill("x ")), { everyMs: 20 });
-  });
+/** A client that reads the beginning of a stream and leaves; resolves with the time it left once that is settled. */
+async function leaveAStream(up: Scripted): Promise<number> {
   const leave = new AbortController();
   const response = await post(up, '{"model":"m","stream":true}', { signal: leave.signal });
   await response.body!.getReader().read();
   const leftAtMs = Date.now();
   leave.abort();
   await expect.poll(() => up.settlements.length).toBe(1);
+  return leftAtMs;
+}
+
+test("a client that leaves a stream stops the upstream within 250 ms and is charged once", async () => {
+  let stoppedAtMs = 0;
+  const up = await start((res) => {
+    res.once("close", () => (stoppedAtMs = Date.now()));
+    sendEvents(res, chatEvents(Array<string>(500).fill("x ")), { everyMs: 20 });
+  });
+  const leftAtMs = await leaveAStream(up);
   expect(stoppedAtMs - leftAtMs).toBeLessThan(250);
   expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "observed" }]);
   await sleep(50);
@@ -206,11 +212,7 @@ test("where the setting says so, a stream whose client has left is read to its e
   const up = await start((res) => sendEvents(res, chatEvents(words), { everyMs: 10 }), {
     drainsOnDisconnect: () => true,
   });
-  const leave = new AbortController();
-  const response = await post(up, '{"model":"m","stream":true}', { signal: leave.signal });
-  await response.body!.getReader().read();
-  leave.abort();
-  await expect.poll(() => up.settlements.length).toBe(1);
+  await leaveAStream(up);
   expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "exact", usage: { input: 12, output: 20 } }]);
   await expect.poll(() => up.gateway.inFlight()).toBe(0);
 });
@@ -219,11 +221,7 @@ test("what came in one piece with the event at which the client left is metered 
   const up = await start((res) => sendEvents(res, [chatEvents(Array<string>(3_000).fill("word ")).join("")]), {
     drainsOnDisconnect: () => true,
   });
-  const leave = new AbortController();
-  const response = await post(up, '{"model":"m","stream":true}', { signal: leave.signal });
-  await response.body!.getReader().read();
-  leave.abort();
-  await expect.poll(() => up.settlements.length).toBe(1);
+  await leaveAStream(up);
   expect(up.settlements).toMatchObject([{ basis: "exact", usage: { input: 12, output: 3_000 } }]);
 });
 
@@ -232,11 +230,7 @@ test("a stream that breaks off while it is read to its end for nobody is charged
   const up = await start((res) => sendEvents(res, chatEvents(words).slice(0, 20), { everyMs: 10, thenDestroy: true }), {
     drainsOnDisconnect: () => true,
   });
-  const leave = new AbortController();
-  const response = await post(up, '{"model":"m","stream":true}', { signal: leave.signal });
-  await response.body!.getReader().read();
-  leave.abort();
-  await expect.poll(() => up.settlements.length).toBe(1);
+  await leaveAStream(up);
   expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "observed", flags: ["broke_off"] }]);
 });
 

@@ -1,46 +1,32 @@
 /** Whatever a client sends, at both doors: it is refused or answered, it is charged rightly, and the process lives. */
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { openDatabase, startEmbeddedPostgres, type Database, type EmbeddedPostgres } from "@codex-gateway/db";
-import { createPerson, startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
-import { verifyLedger } from "@codex-gateway/domain";
+import type { Database } from "@codex-gateway/db";
+import { createPerson, type GatewayProcess } from "@codex-gateway/demo";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { breachesIn } from "./database-of.ts";
 import { aFundedKey } from "./funded-key.ts";
-import { gatewayEnv } from "./gateway-env.ts";
+import { startInstallation, type Installation } from "./installation.ts";
 import { startSteadyUpstream, type SteadyUpstream } from "./steady-upstream.ts";
 
 const owner = { email: "owner@example.com", password: "password-of-owner" };
 
-let folder: string;
-let postgres: EmbeddedPostgres;
+let house: Installation;
 let upstream: SteadyUpstream;
 let gateway: GatewayProcess;
 let db: Database;
 let key: string;
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-bad-input-"));
-  postgres = await startEmbeddedPostgres(path.join(folder, "database"), { serverOptions: ["-c", "fsync=off"] });
   upstream = await startSteadyUpstream({ waitMs: 0, pieceMs: 0 });
-  gateway = await startGatewayProcess(
-    gatewayEnv({
-      DATA_FOLDER: path.join(folder, "gateway"),
-      DATABASE_URL: postgres.url,
-      TRUSTED_PROXIES: "127.0.0.1",
-    }),
-  );
+  house = await startInstallation("bad-input", { own: { TRUSTED_PROXIES: "127.0.0.1" } });
+  ({ gateway, db } = house);
   key = await aFundedKey(gateway, upstream.url);
-  db = openDatabase(postgres.url, { maxConnections: 2 });
 }, 60_000);
 afterAll(async () => {
-  await db.close().catch(() => undefined);
-  gateway.child.kill("SIGKILL");
-  await postgres.stop();
+  // Its database is gone by then: it would wait for it.
+  await house.stop("SIGKILL");
   upstream.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const baseOf = (door: string) => (door === "the Remix route" ? `${gateway.web}/v1` : gateway.api);
@@ -147,7 +133,7 @@ async function expectSoundBooks(): Promise<void> {
   // Where the client's own cap makes the upstream's figures impossible, they are not believed.
   const inexact = await db.prisma.charge.findMany({ where: { basis: { not: "exact" } } });
   expect(inexact.filter(({ flags }) => !flags.includes("absurd_usage"))).toEqual([]);
-  expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  expect(await breachesIn(db)).toEqual([]);
 }
 
 const right: Record<string, object> = {
@@ -223,7 +209,7 @@ test("who logs in is written down with the address that the proxy saw", async ()
 
 test("without its database it says so within a second", async () => {
   await db.close();
-  await postgres.stop();
+  await house.postgres.stop();
   for (const door of ["the API's port", "the Remix route"]) {
     const startedAtMs = Date.now();
     const response = await post(door);

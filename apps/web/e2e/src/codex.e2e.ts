@@ -26,13 +26,13 @@ afterAll(async () => {
 const writeConfig = (more = "") =>
   writeFileSync(
     path.join(home, "config.toml"),
-    `model = "gpt-5"
+    `model = "gpt-4o-mini"
 model_provider = "gateway"
 
 [model_providers.gateway]
 name = "Codex Gateway"
 base_url = "${demo.api}"
-env_key = "GATEWAY_KEY"
+env_key = "CODEX_GATEWAY_KEY"
 wire_api = "responses"
 ${more}`,
   );
@@ -42,7 +42,13 @@ const codex = createRequire(import.meta.url).resolve("@openai/codex/bin/codex.js
 function runCodex(prompt: string): Promise<{ output: string; errors: string; exitCode: number | null }> {
   const child = spawn(process.execPath, [codex, "exec", "--skip-git-repo-check", prompt], {
     cwd: home,
-    env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, GATEWAY_KEY: demo.apiKey, NODE_ENV: "production" },
+    env: {
+      PATH: process.env.PATH,
+      HOME: home,
+      CODEX_HOME: home,
+      CODEX_GATEWAY_KEY: demo.apiKey,
+      NODE_ENV: "production",
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [output, errors] = ["", ""];
@@ -62,8 +68,8 @@ test("codex exec prints the model's answer, and its cached tokens are charged as
   expect(charges[0]).toMatchObject({
     basis: "exact",
     usage: { input: 8, cached_input: 4, output: 5 },
-    // 8 × 1.25 + 4 × 0.125 + 5 × 10 USD per million
-    costNanoUsd: 60_500n,
+    // 8 × 0.15 + 4 × 0.075 + 5 × 0.60 USD per million
+    costNanoUsd: 4_500n,
   });
   expect(await breachesOf(demo)).toEqual([]);
 }, 120_000);
@@ -71,7 +77,7 @@ test("codex exec prints the model's answer, and its cached tokens are charged as
 const response = (status: string, rest = {}) => ({
   id: "resp_quiet",
   object: "response",
-  model: "gpt-5",
+  model: "gpt-4o-mini",
   status,
   output: [],
   ...rest,

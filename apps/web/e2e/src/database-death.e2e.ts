@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { openDatabase } from "@codex-gateway/db";
+import { killServerOf, serverPidOf } from "@codex-gateway/db/testing";
 import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
-import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { breachesIn } from "./database-of.ts";
 import { aFundedKey } from "./funded-key.ts";
 import { gatewayEnv } from "./gateway-env.ts";
 import { startSteadyUpstream, type SteadyUpstream } from "./steady-upstream.ts";
@@ -29,7 +30,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const pidOfPostgres = () => Number(readFileSync(path.join(folder, "postgres/postmaster.pid"), "utf8").split("\n")[0]);
+const pidOfPostgres = () => serverPidOf(folder);
 
 test("a killed database is started again, calls get 503 meanwhile, and no charge is lost", async () => {
   const key = await aFundedKey(gateway, upstream.url);
@@ -60,7 +61,7 @@ test("a killed database is started again, calls get 503 meanwhile, and no charge
   for (let turn = 0; turn < 2; turn++) {
     const seen: [Set<unknown>, Set<unknown>, Set<unknown>] = [new Set(), new Set(), new Set()];
     killed.push(pidOfPostgres());
-    process.kill(pidOfPostgres(), "SIGKILL");
+    killServerOf(folder);
     const isWell = async () => {
       const looked = await look();
       looked.forEach((each, at) => seen[at]?.add(each));
@@ -76,7 +77,7 @@ test("a killed database is started again, calls get 503 meanwhile, and no charge
   try {
     await expect.poll(() => db.prisma.hold.count({ where: { state: "open" } }), { timeout: 45_000 }).toBe(0);
     expect(await db.prisma.charge.count({ where: { basis: "exact" } })).toBe(answered);
-    expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+    expect(await breachesIn(db)).toEqual([]);
   } finally {
     await db.close();
   }

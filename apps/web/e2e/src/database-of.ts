@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { openDatabase, type Database } from "@codex-gateway/db";
 import type { RunningDemo } from "@codex-gateway/demo";
-import { verifyLedger } from "@codex-gateway/domain";
+import { verifyLedger, type Finding } from "@codex-gateway/domain";
 
 export const urlOf = ({ dataFolder }: RunningDemo): string =>
   readFileSync(path.join(dataFolder, "database-url"), "utf8").trim();
@@ -16,8 +16,8 @@ export async function withDatabase<Result>(
   return work(db).finally(() => db.close());
 }
 
-/** The invariants that do not hold; empty where the books are sound. */
-export const breachesOf = (demo: RunningDemo): Promise<string[]> =>
-  withDatabase(demo, async (db) =>
-    (await verifyLedger(db)).filter(({ breaches }) => breaches > 0).map(({ invariant }) => invariant),
-  );
+/** What is wrong in the books; empty where they are sound. */
+export const breachesIn = async (db: Database): Promise<Finding[]> =>
+  (await verifyLedger(db)).filter(({ breaches }) => breaches > 0);
+
+export const breachesOf = (demo: RunningDemo): Promise<Finding[]> => withDatabase(demo, breachesIn);

@@ -7,9 +7,13 @@ import { fileURLToPath } from "node:url";
 
 export type Run = { said: string; complaint: string; exitCode: number | null };
 export type RunOptions = Pick<SpawnOptions, "uid"> & {
+  /** Another one than deploy-auto.sh. */
+  script?: string;
   env?: Record<string, string>;
   /** Ctrl-C, a second after this was said. */
   interruptAt?: string;
+  /** SIGTERM to the script's own process alone, likewise. */
+  endAt?: string;
 };
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
@@ -33,13 +37,13 @@ function git(...args: string[]): string {
 export function runDeployment(
   clone: string,
   args: string[],
-  { env = {}, uid, interruptAt }: RunOptions = {},
+  { script = "deploy-auto.sh", env = {}, uid, interruptAt, endAt }: RunOptions = {},
 ): Promise<Run> {
   const ours = ["PORT", "API_PORT", "DATABASE_URL", "DATA_FOLDER", "SECRET_KEY", "PUBLIC_URL", "NODE_ENV", "LANG"];
   const inherited = Object.entries(process.env).filter(
     ([name]) => !ours.includes(name) && !/^(COMPOSE|VITE)/.test(name),
   );
-  const child = spawn("/bin/bash", [path.join(clone, "deploy-auto.sh"), ...args], {
+  const child = spawn("/bin/bash", [path.join(clone, script), ...args], {
     cwd: "/",
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
@@ -53,12 +57,13 @@ export function runDeployment(
     ...(uid === undefined ? {} : { uid }),
   });
   const run: Run = { said: "", complaint: "", exitCode: null };
-  let isInterrupted = false;
+  const endWord = interruptAt ?? endAt;
+  let isEnding = false;
   child.stdout.on("data", (text: Buffer) => {
     run.said += text.toString();
-    if (isInterrupted || !interruptAt || !run.said.includes(interruptAt)) return;
-    isInterrupted = true;
-    setTimeout(() => child.pid && process.kill(-child.pid, "SIGINT"), 1_000);
+    if (isEnding || !endWord || !run.said.includes(endWord)) return;
+    isEnding = true;
+    setTimeout(() => (interruptAt && child.pid ? process.kill(-child.pid, "SIGINT") : child.kill()), 1_000);
   });
   child.stderr.on("data", (text: Buffer) => (run.complaint += text.toString()));
   return new Promise((resolve) => child.on("close", (exitCode) => resolve({ ...run, exitCode })));

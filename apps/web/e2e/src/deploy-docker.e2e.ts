@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { cloneForDeployment, runDeployment } from "./deploy-clone.ts";
+import { cloneForDeployment, runDeployment, type RunOptions } from "./deploy-clone.ts";
 import { freePort } from "./free-port.ts";
 
 let folder: string;
@@ -41,8 +41,8 @@ echo "docker-compose $*" >>"$ASKED"
 case "$*" in *' config --services') ${services} ;; esac
 `;
 
-/** Runs the script with these programs alone on its PATH, beside the usual small tools. */
-async function deployWith(programs: Record<string, string>, args: string[], language = "en_US.UTF-8") {
+/** Runs deploy-auto.sh with these programs alone on its PATH, beside the usual small tools. */
+async function deployWith(programs: Record<string, string>, args: string[], options: RunOptions = {}) {
   const bin = path.join(folder, "bin");
   rmSync(bin, { recursive: true, force: true });
   mkdirSync(bin);
@@ -55,7 +55,8 @@ async function deployWith(programs: Record<string, string>, args: string[], lang
   const asked = path.join(folder, "asked");
   writeFileSync(asked, "");
   chmodSync(asked, 0o666);
-  const run = await runDeployment(clone, args, { env: { PATH: bin, ASKED: asked, LANG: language } });
+  const env = { PATH: bin, ASKED: asked, LANG: "en_US.UTF-8", ...options.env };
+  const run = await runDeployment(clone, args, { ...options, env });
   return { ...run, asked: readFileSync(asked, "utf8").trim().split("\n") };
 }
 
@@ -64,10 +65,16 @@ const composeCalls = (asked: string[]) =>
     .filter((line) => /^docker[- ]compose /.test(line) && !line.includes("version"))
     .map((line) => line.replace(`${clone}/`, ""));
 
+/** In their order: built, the services asked for, all of them started, and asked for again to be waited for. */
+const deploymentBy = (composer: string) =>
+  ["build", "config --services", "up -d --remove-orphans", "config --services"].map(
+    (words) => `${composer} --env-file .env ${words}`,
+  );
+
 test("a first deployment says in Chinese, line by line, what was promised", async () => {
   const link = "http://localhost/setup?token=of-the-test";
   const unowned = docker("echo v2").replace(/exec\*setup-link\).*/, `exec*setup-link) echo '${link}' ;;`);
-  const { said } = await deployWith({ docker: unowned }, ports, "zh_CN.UTF-8");
+  const { said } = await deployWith({ docker: unowned }, ports, { env: { LANG: "zh_CN.UTF-8" } });
   const [, web, , api] = ports;
   const rule = "================================";
   expect(said.split("\n")).toEqual([
@@ -116,26 +123,14 @@ test("docker compose v2 is preferred to docker-compose", async () => {
   const { said, complaint, exitCode, asked } = await deployWith(programs, ports);
   expect({ exitCode, complaint }).toEqual({ exitCode: 0, complaint: "" });
   expect(said).toContain("✓ There is one");
-  expect(new Set(composeCalls(asked))).toEqual(
-    new Set([
-      "docker compose --env-file .env build",
-      "docker compose --env-file .env config --services",
-      "docker compose --env-file .env up -d --remove-orphans",
-    ]),
-  );
+  expect(composeCalls(asked)).toEqual(deploymentBy("docker compose"));
 });
 
 test("docker-compose 1.29 does where docker has no compose", async () => {
   const programs = { docker: docker("exit 1"), "docker-compose": dockerCompose };
   const { complaint, exitCode, asked } = await deployWith(programs, ports);
   expect({ exitCode, complaint }).toEqual({ exitCode: 0, complaint: "" });
-  expect(new Set(composeCalls(asked))).toEqual(
-    new Set([
-      "docker-compose --env-file .env build",
-      "docker-compose --env-file .env config --services",
-      "docker-compose --env-file .env up -d --remove-orphans",
-    ]),
-  );
+  expect(composeCalls(asked)).toEqual(deploymentBy("docker-compose"));
 });
 
 test("neither of them is one sentence that says what to install", async () => {
@@ -183,4 +178,50 @@ test("--down and --logs ask for just that", async () => {
   expect(composeCalls((await deployWith(programs, ["--down"])).asked)).toEqual([
     "docker compose --env-file .env down --remove-orphans",
   ]);
+});
+
+const pin = (programs: Record<string, string>) => deployWith(programs, [], { script: "docker/pin-images.sh" });
+/** A registry whose digests are this letter over and over. */
+const registry = (letter: string, said = `Digest: sha256:${letter.repeat(64)}`) => `#!/bin/sh
+echo "docker $*" >>"$ASKED"
+echo "24: Pulling from library/node"
+echo "${said}"
+`;
+const imagesIn = (configuration: string) => configuration.split("\n").filter((line) => line.includes("_IMAGE="));
+
+test("pinned images keep their names, a registry's port included, and a second run takes newer digests", async () => {
+  const env = path.join(clone, ".env");
+  writeFileSync(env, "JWT_SECRET=kept\nNODE_IMAGE='registry.example.com:5000/node'\n");
+  const pinned = (letter: string) => [
+    `NODE_IMAGE=registry.example.com:5000/node@sha256:${letter.repeat(64)}`,
+    `POSTGRES_IMAGE=postgres:17-bookworm@sha256:${letter.repeat(64)}`,
+    `HAPROXY_IMAGE=haproxy:3.2@sha256:${letter.repeat(64)}`,
+  ];
+  const pulls = ["registry.example.com:5000/node", "postgres:17-bookworm", "haproxy:3.2"];
+  for (const letter of ["a", "b"]) {
+    const { said, exitCode, asked } = await pin({ docker: registry(letter) });
+    expect({ exitCode, said }).toEqual({ exitCode: 0, said: `${pinned(letter).join("\n")}\n` });
+    expect(asked).toEqual(pulls.map((name) => `docker pull ${name}`));
+    expect(imagesIn(readFileSync(env, "utf8"))).toEqual(pinned(letter));
+  }
+  expect(readFileSync(env, "utf8")).toContain("JWT_SECRET=kept\n");
+});
+
+test("what cannot be pinned is one sentence, and leaves .env as it was", async () => {
+  expect((await pin({ docker: registry("a") })).complaint).toBe(
+    "✗ There is no .env yet; run ./deploy-auto.sh first.\n",
+  );
+  const env = path.join(clone, ".env");
+  const before = "NODE_IMAGE=node:24-mine@sha256:old\n";
+  writeFileSync(env, before);
+  expect(await pin({})).toMatchObject({ exitCode: 1, complaint: "✗ There is no docker here.\n" });
+  expect(await pin({ docker: registry("a", "Status: local") })).toMatchObject({
+    exitCode: 1,
+    complaint: "docker pull node:24-mine …\n✗ node:24-mine has no digest: it did not come from a registry.\n",
+  });
+  expect(await pin({ docker: "#!/bin/sh\necho 'no route to host' >&2\nexit 1\n" })).toMatchObject({
+    exitCode: 1,
+    complaint: "docker pull node:24-mine …\nno route to host\n✗ node:24-mine cannot be pulled; what is pinned stays.\n",
+  });
+  expect(readFileSync(env, "utf8")).toBe(before);
 });

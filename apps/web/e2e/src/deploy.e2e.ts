@@ -40,6 +40,15 @@ test("a taken port is one sentence", async () => {
   expect(exitCode).toBe(1);
 });
 
+test("one port for both the pages and the API is one sentence", async () => {
+  const port = String(ports.web);
+  const { complaint, exitCode } = await deploy(["--port", port, "--api-port", port, "--lang", "en"]);
+  expect(complaint).toBe(
+    `✗ The pages and the API need two ports, not ${port} for both; choose another one by --port or --api-port.\n`,
+  );
+  expect(exitCode).toBe(1);
+});
+
 test("an old Node is one sentence", async () => {
   const bin = path.join(folder, "old-node");
   mkdirSync(bin);
@@ -149,6 +158,9 @@ test("run again it is an update: another process, the same data, keys and ports"
   const { said, exitCode } = await deploy([], { env: { LANG: "en_US.UTF-8" } });
   expect(exitCode).toBe(0);
   expect(said).toContain("[7/7] Looking for an administrator …\n✓ There is one\n");
+  expect(said).toContain(`API:            http://localhost:${ports.api}/v1\n`);
+  // The dots of a wait, where there are any, and the ✓ stand apart.
+  expect(said).toMatch(/^Waiting for the gateway (?:\.+ )?✓$/m);
   expect(said).not.toContain("setup?token");
   expect(readFileSync(path.join(clone, ".env"), "utf8")).toBe(configuration);
   expect([isRunning(before), isRunning(gatewayPid())]).toEqual([false, true]);
@@ -161,6 +173,17 @@ test("--logs shows the log until Ctrl-C, which is no interrupted deployment", as
   const { said, complaint } = await deploy(["--logs"], { interruptAt: "Codex Gateway is running." });
   expect(said).toContain("Codex Gateway is running.");
   expect(complaint).toBe("");
+});
+
+test("--logs that is ended by its process id leaves no follower behind", async () => {
+  const log = inData("gateway.log");
+  const followers = () =>
+    spawnSync("ps", ["-eo", "args="], { encoding: "utf8" })
+      .stdout.split("\n")
+      .filter((args) => args.startsWith("tail ") && args.includes(log));
+  const { said } = await deploy(["--logs"], { endAt: "Codex Gateway is running." });
+  expect(said).toContain("Codex Gateway is running.");
+  expect(followers()).toEqual([]);
 });
 
 test("--status says that it runs, --down ends it", async () => {

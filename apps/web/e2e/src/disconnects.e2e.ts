@@ -1,16 +1,14 @@
 /** Clients that leave, and clients that do not read, at both doors: what it costs them, and what it costs the machine. */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { request, type ClientRequest, type IncomingMessage } from "node:http";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openDatabase, startEmbeddedPostgres, type Database, type EmbeddedPostgres } from "@codex-gateway/db";
-import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
-import { verifyLedger } from "@codex-gateway/domain";
+import type { Database } from "@codex-gateway/db";
+import type { GatewayProcess } from "@codex-gateway/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { breachesIn } from "./database-of.ts";
 import { aFundedKey } from "./funded-key.ts";
-import { gatewayEnv } from "./gateway-env.ts";
+import { startInstallation, type Installation } from "./installation.ts";
 import { startLeakyUpstream, type LeakyUpstream, type Manner } from "./leaky-upstream.ts";
 
 /** Loaded into the gateway's process: a signal collects its garbage. */
@@ -24,33 +22,23 @@ const collectOnSignal = `
 const stopWithinMs = 250;
 const maxUnreadBytes = 16 * 1024 * 1024;
 
-let folder: string;
-let postgres: EmbeddedPostgres;
+let house: Installation;
 let upstream: LeakyUpstream;
 let gateway: GatewayProcess;
 let db: Database;
 let key: string;
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-disconnects-"));
-  postgres = await startEmbeddedPostgres(path.join(folder, "database"), { serverOptions: ["-c", "fsync=off"] });
   upstream = await startLeakyUpstream();
-  gateway = await startGatewayProcess(
-    gatewayEnv({
-      DATA_FOLDER: path.join(folder, "gateway"),
-      DATABASE_URL: postgres.url,
-      NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(collectOnSignal)}`,
-    }),
-  );
+  house = await startInstallation("disconnects", {
+    own: { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(collectOnSignal)}` },
+  });
+  ({ gateway, db } = house);
   key = await aFundedKey(gateway, upstream.url);
-  db = openDatabase(postgres.url, { maxConnections: 2 });
 }, 60_000);
 afterAll(async () => {
-  await db.close();
-  await gateway.stop();
-  await postgres.stop();
+  await house.stop();
   upstream.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 async function collectGarbage(): Promise<void> {
@@ -169,5 +157,5 @@ test.each(doors)("a client that never reads costs no more than 16 MiB at %s", as
 });
 
 test("and the books are sound", async () => {
-  expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  expect(await breachesIn(db)).toEqual([]);
 });

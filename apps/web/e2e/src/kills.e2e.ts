@@ -2,43 +2,28 @@
  * Kills the gateway and PostgreSQL under load. What a client has seen finished must be charged exactly once, to the nano;
  * what it has not may be charged at most once. GATEWAY_KILLS and POSTGRES_KILLS make it longer.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "@codex-gateway/db";
-import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
-import { verifyLedger } from "@codex-gateway/domain";
+import { killServerOf } from "@codex-gateway/db/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
+import { breachesIn } from "./database-of.ts";
 import { aFundedKey } from "./funded-key.ts";
-import { gatewayEnv } from "./gateway-env.ts";
+import { startInstallation, type Installation } from "./installation.ts";
 import { startSteadyUpstream, steadyCostNanoUsd as costNanoUsd, type SteadyUpstream } from "./steady-upstream.ts";
 
 const gatewayKills = Number(process.env.GATEWAY_KILLS ?? 4);
 const postgresKills = Number(process.env.POSTGRES_KILLS ?? 1);
 const clients = 12;
-let folder: string;
-let postgres: EmbeddedPostgres;
+let house: Installation;
 let upstream: SteadyUpstream;
-let gateway: GatewayProcess;
-let env: Record<string, string>;
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-kills-"));
-  postgres = await startEmbeddedPostgres(path.join(folder, "database"));
   upstream = await startSteadyUpstream();
-  env = gatewayEnv({
-    DATA_FOLDER: path.join(folder, "gateway"),
-    DATABASE_URL: postgres.url,
-  });
-  gateway = await startGatewayProcess(env);
+  house = await startInstallation("kills", { isDurable: true });
 }, 60_000);
 afterAll(async () => {
-  await gateway.stop();
-  await postgres.stop();
+  await house.stop();
   upstream.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 type Load = { finished: string[]; failed: number; stop(): Promise<void> };
@@ -52,7 +37,7 @@ function startLoad(key: string): Load {
       const isStream = (n + turn) % 2 === 0;
       const body = JSON.stringify({ model: "gpt-4o-mini", max_tokens: 50, stream: isStream, messages: [] });
       try {
-        const response = await fetch(`${gateway.api}/chat/completions`, {
+        const response = await fetch(`${house.gateway.api}/chat/completions`, {
           method: "POST",
           headers: { authorization: `Bearer ${key}` },
           body,
@@ -80,15 +65,13 @@ function startLoad(key: string): Load {
 }
 
 async function killPostgres(): Promise<void> {
-  const pidFile = path.join(folder, "database/postgres/postmaster.pid");
-  process.kill(Number(readFileSync(pidFile, "utf8").split("\n")[0]), "SIGKILL");
+  killServerOf(house.databaseFolder);
   await sleep(500);
-  const { port } = new URL(postgres.url);
-  postgres = await startEmbeddedPostgres(path.join(folder, "database"), { port: Number(port) });
+  await house.startPostgres();
 }
 
 test("whatever is killed, a finished request is charged once and to the nano, and the books stay sound", async () => {
-  const load = startLoad(await aFundedKey(gateway, upstream.url));
+  const load = startLoad(await aFundedKey(house.gateway, upstream.url));
   const kills = [
     ...Array.from({ length: gatewayKills }, () => "gateway" as const),
     ...Array.from({ length: postgresKills }, () => "postgres" as const),
@@ -101,45 +84,39 @@ test("whatever is killed, a finished request is charged once and to the nano, an
   for (const { what } of order.sort((a, b) => a.at - b.at)) {
     await sleep(300 + Math.random() * 900);
     if (what === "gateway") {
-      await gateway.stop("SIGKILL");
-      gateway = await startGatewayProcess(env);
+      await house.gateway.stop("SIGKILL");
+      await house.startGateway();
     } else await killPostgres();
   }
   const lastDeathAtMs = Date.now();
   await sleep(1_000);
   await load.stop();
 
-  const db = openDatabase(postgres.url, { maxConnections: 2 });
-  try {
-    const openHolds = () => db.prisma.hold.count({ where: { state: "open" } });
-    while ((await openHolds()) > 0 && Date.now() - lastDeathAtMs < 35_000) await sleep(250);
-    expect(await openHolds()).toBe(0);
-    const charges = await db.prisma.charge.findMany({ select: { holdId: true, costNanoUsd: true, basis: true } });
-    const byId = new Map(charges.map((charge) => [charge.holdId, charge]));
-    const finished = load.finished.map((id) => byId.get(id));
-    const uncharged = finished.filter((charge) => !charge).length;
-    const wrong = finished.filter(
-      (charge) => charge && (charge.costNanoUsd !== costNanoUsd || charge.basis !== "exact"),
-    );
-    const settledAfterMs = Date.now() - lastDeathAtMs;
-    console.log(
-      JSON.stringify({
-        gatewayKills,
-        postgresKills,
-        finished: finished.length,
-        failed: load.failed,
-        uncharged,
-        wrong: wrong.length,
-        charges: charges.length,
-        settledAfterMs,
-      }),
-    );
-    expect({ uncharged, wrong }).toEqual({ uncharged: 0, wrong: [] });
-    expect(finished.length).toBeGreaterThan(20);
-    expect(new Set(load.finished).size).toBe(load.finished.length);
-    expect(await findWrongCharges(db, { served: upstream.served, finished: load.finished })).toEqual(noWrongCharges);
-    expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
-  } finally {
-    await db.close();
-  }
+  const { db } = house;
+  const openHolds = () => db.prisma.hold.count({ where: { state: "open" } });
+  while ((await openHolds()) > 0 && Date.now() - lastDeathAtMs < 35_000) await sleep(250);
+  expect(await openHolds()).toBe(0);
+  const charges = await db.prisma.charge.findMany({ select: { holdId: true, costNanoUsd: true, basis: true } });
+  const byId = new Map(charges.map((charge) => [charge.holdId, charge]));
+  const finished = load.finished.map((id) => byId.get(id));
+  const uncharged = finished.filter((charge) => !charge).length;
+  const wrong = finished.filter((charge) => charge && (charge.costNanoUsd !== costNanoUsd || charge.basis !== "exact"));
+  const settledAfterMs = Date.now() - lastDeathAtMs;
+  console.log(
+    JSON.stringify({
+      gatewayKills,
+      postgresKills,
+      finished: finished.length,
+      failed: load.failed,
+      uncharged,
+      wrong: wrong.length,
+      charges: charges.length,
+      settledAfterMs,
+    }),
+  );
+  expect({ uncharged, wrong }).toEqual({ uncharged: 0, wrong: [] });
+  expect(finished.length).toBeGreaterThan(20);
+  expect(new Set(load.finished).size).toBe(load.finished.length);
+  expect(await findWrongCharges(db, { served: upstream.served, finished: load.finished })).toEqual(noWrongCharges);
+  expect(await breachesIn(db)).toEqual([]);
 }, 600_000);

@@ -172,12 +172,13 @@ test("who is locked out gets in by the command line: an owner, an upstream, a ne
   const made = await run("fourth", "admin", ["create-owner", owner.email]);
   const [, password = ""] = /Password: (\S+)/.exec(made.said) ?? [];
   expect(made.code).toBe(0);
-  const set = await run(
-    "fourth",
-    "admin",
-    ["set-upstream", upstream.url, "--stdin", "--allow-private"],
-    "sk-new-key-1234",
-  );
+  const setUpstream = (...options: string[]) =>
+    run("fourth", "admin", ["set-upstream", upstream.url, "--stdin", ...options], "sk-new-key-1234");
+  expect(await setUpstream()).toEqual({
+    code: 1,
+    said: "Codex Gateway: The address must be public and start with https; --allow-private allows private ones.\n",
+  });
+  const set = await setUpstream("--allow-private");
   expect(set).toEqual({ code: 0, said: expect.stringContaining("ends in 1234") as string });
 
   const gateway = await start("fourth");
@@ -200,8 +201,12 @@ test("who is locked out gets in by the command line: an owner, an upstream, a ne
     "Nobody is registered",
   );
   expect((await run("fourth", "admin", ["reset-password"])).said).toContain("needs EMAIL");
-  expect(await run("fourth", "admin", ["dance"])).toMatchObject({
+  expect(await run("fourth", "admin", ["--dance"])).toEqual({
     code: 1,
-    said: expect.stringContaining("create-owner") as string,
+    said: "Codex Gateway: Unknown option '--dance'; npm run admin -- --help lists what there is.\n",
+  });
+  expect(await run("fourth", "admin", ["dance"])).toEqual({
+    code: 1,
+    said: expect.stringMatching(/^Codex Gateway: Unknown command dance; there are create-owner, [^\n]+\.\n$/) as string,
   });
 }, 60_000);

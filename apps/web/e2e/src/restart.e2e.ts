@@ -5,14 +5,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { openDatabase, startEmbeddedPostgres, type EmbeddedPostgres } from "@codex-gateway/db";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openDatabase, startEmbeddedPostgres, type Database, type EmbeddedPostgres } from "@codex-gateway/db";
 import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
-import { verifyLedger } from "@codex-gateway/domain";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
+import { breachesIn } from "./database-of.ts";
 import { freePort } from "./free-port.ts";
 import { aFundedKey } from "./funded-key.ts";
 import { gatewayEnv } from "./gateway-env.ts";
+import { startInstallation } from "./installation.ts";
 import { startSteadyUpstream, steadyCostNanoUsd, type SteadyUpstream } from "./steady-upstream.ts";
 
 const requests = 2_000;
@@ -88,7 +90,7 @@ test("a rolling restart under load fails no request and leaves nothing unsettled
   const stopMs: number[] = [];
   const sentAt: number[] = [];
   for (const n of [0, 1]) {
-    while (sent < requests * (0.15 + 0.4 * n)) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (sent < requests * (0.15 + 0.4 * n)) await sleep(5);
     sentAt.push(sent);
     const startedAtMs = Date.now();
     exitCodes.push(await gateways[n]!.stop("SIGTERM"));
@@ -106,7 +108,7 @@ test("a rolling restart under load fails no request and leaves nothing unsettled
     expect({ exitCodes, open, answered: ids.size }).toEqual({ exitCodes: [0, 0], open: 0, answered: requests });
     expect(new Set(exact.map(({ holdId }) => holdId))).toEqual(ids);
     expect(await findWrongCharges(db, { served: upstream.served, finished: [...ids] })).toEqual(noWrongCharges);
-    expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+    expect(await breachesIn(db)).toEqual([]);
   } finally {
     await db.close();
   }
@@ -114,40 +116,71 @@ test("a rolling restart under load fails no request and leaves nothing unsettled
 
 const decode = ({ value }: { value?: Uint8Array }) => new TextDecoder().decode(value);
 
-test("a stream that outlasts the drain ends with an error that its client can read, and is settled", async () => {
-  const slow = await startSteadyUpstream({ waitMs: 5, pieceMs: 5_000 });
-  const env = { ...envs[0]!, DATA_FOLDER: path.join(folder, "slow"), DRAIN_SECONDS: "1" };
-  const database = await startEmbeddedPostgres(path.join(folder, "slow-database"), {
-    serverOptions: ["-c", "fsync=off"],
+/** A stream that would take longer than any test, on a gateway of its own, whose first piece has come. */
+async function aLongStream(name: string, drainSeconds: string) {
+  const slow = await startSteadyUpstream({ waitMs: 5, pieceMs: 60_000 });
+  const house = await startInstallation(name, { own: { DRAIN_SECONDS: drainSeconds } });
+  const { gateway, db } = house;
+  const secret = await aFundedKey(gateway, slow.url);
+  const response = await fetch(`${gateway.api}/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${secret}` },
+    body: JSON.stringify({ model: "gpt-4o-mini", max_tokens: 50, stream: true, messages: [] }),
   });
-  const gateway = await startGatewayProcess({ ...env, PORT: "0", API_PORT: "0", DATABASE_URL: database.url });
-  const db = openDatabase(database.url, { maxConnections: 2 });
-  try {
-    const secret = await aFundedKey(gateway, slow.url);
-    const response = await fetch(`${gateway.api}/chat/completions`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${secret}` },
-      body: JSON.stringify({ model: "gpt-4o-mini", max_tokens: 50, stream: true, messages: [] }),
-    });
-    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-    let text = decode(await reader.read());
-    const ended = gateway.stop("SIGTERM");
-    let isBroken = false;
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  let text = decode(await reader.read());
+  /** What its client has read by its end, which the gateway has cut. */
+  const readOn = async () => {
     for (;;) {
       const read = await reader.read().catch(() => null);
-      isBroken = read === null;
-      if (!read || read.done) break;
+      if (!read) return text;
+      if (read.done) throw new Error("The stream ended as if it were whole.");
       text += decode(read);
     }
-    expect(await ended).toBe(0);
-    expect(text).toMatch(/data: \{"error":\{[^\n]*"type":"server_error"[^\n]*\}\}\n\n$/);
-    expect(isBroken).toBe(true);
-    const [charge] = await db.prisma.charge.findMany({ select: { basis: true } });
-    expect([charge?.basis, await db.prisma.hold.count({ where: { state: "open" } })]).toEqual(["observed", 0]);
-  } finally {
-    await db.close();
-    await gateway.stop();
-    await database.stop();
+  };
+  const end = async () => {
+    await house.stop("SIGKILL");
     slow.stop();
+  };
+  return { gateway, db, readOn, end };
+}
+
+const cutOff = /data: \{"error":\{[^\n]*"type":"server_error"[^\n]*\}\}\n\n$/;
+
+async function expectSettled(db: Database): Promise<void> {
+  const [charge] = await db.prisma.charge.findMany({ select: { basis: true } });
+  expect([charge?.basis, await db.prisma.hold.count({ where: { state: "open" } })]).toEqual(["observed", 0]);
+}
+
+test("a stream that outlasts the drain ends with an error that its client can read, and is settled", async () => {
+  const { gateway, db, readOn, end } = await aLongStream("slow", "1");
+  try {
+    const ended = gateway.stop("SIGTERM");
+    expect(await readOn()).toMatch(cutOff);
+    expect(await ended).toBe(0);
+    expect(gateway.output()).toContain("\nStopping: waiting for 1 call, at most 1 s.\n");
+    await expectSettled(db);
+  } finally {
+    await end();
+  }
+});
+
+test("Ctrl-C says what it waits for, once, and a second Ctrl-C cuts that off in the same way", async () => {
+  const { gateway, db, readOn, end } = await aLongStream("hurried", "300");
+  try {
+    const ended = gateway.stop("SIGINT");
+    // As npm and the terminal give it together.
+    gateway.child.kill("SIGINT");
+    const said = "\nStopping: waiting for 1 call, at most 300 s; press Ctrl-C again to cut it short.\n";
+    await expect.poll(() => gateway.output()).toContain(said);
+    await sleep(1_000);
+    expect(gateway.output().endsWith(said)).toBe(true);
+    gateway.child.kill("SIGINT");
+    expect(await readOn()).toMatch(cutOff);
+    expect(await ended).toBe(0);
+    expect(gateway.output().split(said)[1]).toMatch(/^Cutting off 1 call …\n[^]*\nStopped; 0 calls unsettled\.\n$/);
+    await expectSettled(db);
+  } finally {
+    await end();
   }
 });

@@ -1,10 +1,10 @@
 /** The gateway is told to stop while its embedded PostgreSQL is not up: it ends in order, and leaves no server behind. */
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { hasServer, killServerOf, serversOf, silentOn } from "@codex-gateway/db/testing";
 import { startGatewayProcess, type GatewayProcess } from "@codex-gateway/demo";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { gatewayEnv } from "./gateway-env.ts";
@@ -14,7 +14,7 @@ beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-stop-"));
 });
 afterEach(() => {
-  for (const pid of serversOfFolder()) process.kill(pid, "SIGKILL");
+  for (const pid of serversOf(folder)) process.kill(pid, "SIGKILL");
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -25,55 +25,36 @@ const envOf = () =>
   });
 const isHeard = (gateway: GatewayProcess, event: string) =>
   expect.poll(() => gateway.output().includes(event), { timeout: 45_000, interval: 10 }).toBe(true);
-const killServer = () =>
-  process.kill(Number(readFileSync(path.join(folder, "postgres/postmaster.pid"), "utf8").split("\n")[0]), "SIGKILL");
-
-function serversOfFolder(): number[] {
-  const lines = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" }).split("\n");
-  return lines.filter((line) => line.includes(`-D ${folder}/`)).map((line) => Number.parseInt(line, 10));
-}
-
-/** Takes a port as soon as it is free, and answers nobody. */
-async function silentOn(port: number): Promise<Server> {
-  for (;;) {
-    const server = createServer((socket) => socket.unref());
-    const isUp = await new Promise((resolve) => {
-      server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
-    });
-    if (isUp) return server;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   test(`${signal} while the database is started again`, async () => {
     const gateway = await startGatewayProcess(envOf());
-    expect(serversOfFolder()).toHaveLength(1);
-    killServer();
+    expect(serversOf(folder)).toHaveLength(1);
+    killServerOf(folder);
     await isHeard(gateway, "database_died");
     expect(await gateway.stop(signal)).toBe(0);
     expect(gateway.output()).toContain("Stopped; 0 calls unsettled.");
-    expect(serversOfFolder()).toEqual([]);
+    expect(serversOf(folder)).toEqual([]);
   }, 90_000);
 }
 
 test("SIGTERM while the database cannot be started again", async () => {
   const gateway = await startGatewayProcess(envOf());
   const { port } = new URL(readFileSync(path.join(folder, "database-url"), "utf8"));
-  killServer();
+  killServerOf(folder);
   const silent = await silentOn(Number(port));
   await isHeard(gateway, "database_restart_failed");
   expect(await gateway.stop()).toBe(0);
   silent.close();
-  expect(serversOfFolder()).toEqual([]);
+  expect(serversOf(folder)).toEqual([]);
 }, 90_000);
 
 test("SIGTERM while the gateway starts for the first time", async () => {
   const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
   const child = spawn(process.execPath, [main], { env: { ...process.env, ...envOf() }, stdio: "ignore" });
   const ended = new Promise((resolve) => child.once("close", resolve));
-  await expect.poll(() => existsSync(path.join(folder, "postgres/postmaster.pid")), { timeout: 30_000 }).toBe(true);
+  await expect.poll(() => hasServer(folder), { timeout: 30_000 }).toBe(true);
   child.kill("SIGTERM");
   expect(await ended).toBe(0);
-  expect(serversOfFolder()).toEqual([]);
+  expect(serversOf(folder)).toEqual([]);
 }, 90_000);

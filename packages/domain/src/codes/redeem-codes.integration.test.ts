@@ -1,9 +1,8 @@
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { deriveSecrets } from "../access/secrets.ts";
-import { verifyLedger } from "../ledger/verify.ts";
 import { createThrottles, type Throttles } from "../people/login.ts";
-import { aPayer, dollar } from "../testing/money.ts";
+import { aPayer, breachesIn, dollar } from "../testing/money.ts";
 import { createRedeemBatch, listRedeemBatches, redeemCode } from "./redeem-codes.ts";
 
 const secrets = deriveSecrets("a secret of thirty-two characters");
@@ -16,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => db.drop());
 afterEach(async () => {
-  expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  expect(await breachesIn(db)).toEqual([]);
 });
 
 const actorOf = ({ userId }: { userId: string }) => ({ userId, email: "x@example.com", address: "127.0.0.1" });

@@ -1,19 +1,16 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { aCapture, aHold, aPayer, aRequestId, type Payer } from "../testing/money.ts";
+import { aCapture, aHold, aLedger, aPayer, aRequestId, type Payer } from "../testing/money.ts";
 import { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./idempotency.ts";
-import { createLedger, type Ledger } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 
 let db: TestDatabase;
 let ledger: Ledger;
 let payer: Payer;
 beforeAll(async () => {
   db = await createTestDatabase();
-  const instance = await db.prisma.instance.create({
-    data: { id: randomUUID(), epoch: 1, leaseUntil: new Date(Date.now() + 3_600_000) },
-  });
-  ledger = createLedger(db.pool, instance);
+  ledger = await aLedger(db);
   payer = await aPayer(db);
 });
 afterAll(() => db.drop());

@@ -1,16 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { aCapture, aHold, aPayer, dollar } from "../testing/money.ts";
+import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar } from "../testing/money.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { closeInstance, openInstance, reapOrphans, type RecallResponse } from "./instance.ts";
 import { createLedger } from "./ledger.ts";
-import { verifyLedger } from "./verify.ts";
 
 let db: TestDatabase;
 beforeEach(async () => void (db = await createTestDatabase()));
 afterEach(async () => {
-  expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  expect(await breachesIn(db)).toEqual([]);
   await db.drop();
 });
 
@@ -19,7 +18,7 @@ async function aHoldOfADyingProcess() {
   const dying = await openInstance(db);
   const order = aHold(await aPayer(db), { inputTokensBound: 100 });
   await createLedger(db.pool, dying).hold(order);
-  return { dying, order, living: createLedger(db.pool, await openInstance(db)) };
+  return { dying, order, living: await aLedger(db) };
 }
 
 test("an instance that lives keeps its holds", async () => {
@@ -108,7 +107,7 @@ test("a provider that takes its time holds nobody up: after a second the rest is
     return new Promise<null>((resolve) => setTimeout(resolve, 1_100, null));
   };
   const startedAtMs = Date.now();
-  expect(await reapOrphans(db, createLedger(db.pool, await openInstance(db)), slow)).toBe(40);
+  expect(await reapOrphans(db, await aLedger(db), slow)).toBe(40);
   expect(asked).toBe(16);
   expect(Date.now() - startedAtMs).toBeLessThan(5_000);
 });

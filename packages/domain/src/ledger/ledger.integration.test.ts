@@ -2,23 +2,19 @@ import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { openDatabase } from "@codex-gateway/db";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { aCapture, aHold, aPayer, dollar, type Payer } from "../testing/money.ts";
+import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
 import { adjustBalance } from "./credit.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
-import { verifyLedger } from "./verify.ts";
 
 let db: TestDatabase;
 let ledger: Ledger;
 beforeAll(async () => {
   db = await createTestDatabase();
-  const instance = await db.prisma.instance.create({
-    data: { id: randomUUID(), epoch: 1, leaseUntil: new Date(Date.now() + 3_600_000) },
-  });
-  ledger = createLedger(db.pool, instance);
+  ledger = await aLedger(db);
 });
 afterAll(() => db.drop());
 afterEach(async () => {
-  expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  expect(await breachesIn(db)).toEqual([]);
 });
 
 const accountOf = (payer: Payer) => db.prisma.account.findUniqueOrThrow({ where: { id: payer.accountId } });

@@ -1,21 +1,17 @@
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { aCapture, aHold, aPayer, dollar } from "../testing/money.ts";
-import { openInstance } from "./instance.ts";
-import { createLedger, type DefaultLimits, type HoldOutcome } from "./ledger.ts";
-import { verifyLedger } from "./verify.ts";
+import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar } from "../testing/money.ts";
+import type { DefaultLimits, HoldOutcome } from "./ledger.ts";
 
 let db: TestDatabase;
 const limits: DefaultLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
 
-/** A ledger of a process of its own. */
-const aLedger = async (defaults = limits) =>
-  createLedger(db.pool, await openInstance(db), { defaultLimits: () => defaults });
+const aLimitedLedger = (defaults = limits) => aLedger(db, { defaultLimits: () => defaults });
 
 beforeAll(async () => void (db = await createTestDatabase()));
 afterAll(() => db.drop());
 afterEach(async () => {
-  expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  expect(await breachesIn(db)).toEqual([]);
 });
 
 type KeyLimits = Parameters<TestDatabase["prisma"]["apiKey"]["update"]>[0]["data"];
@@ -31,7 +27,7 @@ const count = (outcomes: HoldOutcome[], outcome: HoldOutcome["outcome"]) =>
 
 test("of 40 requests at once over two processes, a key for 10 a minute gets 10 through", async () => {
   const payer = await aLimitedPayer({ requestsPerMinute: 10 });
-  const ledgers = [await aLedger(), await aLedger()];
+  const ledgers = [await aLimitedLedger(), await aLimitedLedger()];
   const outcomes = await Promise.all(
     Array.from({ length: 40 }, (_, n) => ledgers[n % 2]!.hold(aHold(payer, { amountNanoUsd: 1_000n }))),
   );
@@ -43,7 +39,7 @@ test("of 40 requests at once over two processes, a key for 10 a minute gets 10 t
 
 test("what is left of the minute is told with the hold", async () => {
   const payer = await aLimitedPayer({ requestsPerMinute: 10, tokensPerMinute: 5_000 });
-  const ledger = await aLedger();
+  const ledger = await aLimitedLedger();
   expect(await ledger.hold(aHold(payer))).toMatchObject({
     outcome: "held",
     allowance: { requests: { limit: 10, remaining: 9 }, tokens: { limit: 5_000, remaining: 5_000 } },
@@ -52,7 +48,7 @@ test("what is left of the minute is told with the hold", async () => {
 
 test("a place at the same time is free again once its call is settled, however it ended", async () => {
   const payer = await aLimitedPayer({ concurrentRequests: 2 });
-  const ledger = await aLedger();
+  const ledger = await aLimitedLedger();
   const [first, second, third] = [aHold(payer), aHold(payer), aHold(payer)];
   const outcomes = await Promise.all([ledger.hold(first), ledger.hold(second), ledger.hold(third)]);
   expect(outcomes.map(({ outcome }) => outcome)).toEqual(["held", "held", "concurrent_requests"]);
@@ -67,7 +63,7 @@ test("a place at the same time is free again once its call is settled, however i
 
 test("tokens that were used are taken from the minute, and above it nothing more is let through", async () => {
   const payer = await aLimitedPayer({ tokensPerMinute: 1_000 });
-  const ledger = await aLedger();
+  const ledger = await aLimitedLedger();
   const order = aHold(payer);
   await ledger.hold(order);
   await ledger.capture(aCapture(order.id)); // 1 500 tokens
@@ -76,7 +72,7 @@ test("tokens that were used are taken from the minute, and above it nothing more
 
 test("a daily budget covers what is spent and what is held, over any number of requests at once", async () => {
   const payer = await aLimitedPayer({ dailyBudgetNanoUsd: 5_000_000n });
-  const ledgers = [await aLedger(), await aLedger()];
+  const ledgers = [await aLimitedLedger(), await aLimitedLedger()];
   const orders = Array.from({ length: 20 }, () => aHold(payer, { amountNanoUsd: 2_000_000n }));
   const outcomes = await Promise.all(orders.map((order, n) => ledgers[n % 2]!.hold(order)));
   expect(count(outcomes, "held")).toBe(2);
@@ -92,13 +88,13 @@ test("a daily budget covers what is spent and what is held, over any number of r
 
 test("a monthly budget is named when it is the one that is used up", async () => {
   const payer = await aLimitedPayer({ monthlyBudgetNanoUsd: 1_000n, dailyBudgetNanoUsd: 2_000_000n });
-  const ledger = await aLedger();
+  const ledger = await aLimitedLedger();
   expect(await ledger.hold(aHold(payer, { amountNanoUsd: 2_000n }))).toEqual({ outcome: "monthly_budget" });
 });
 
 test("a user's limit counts over all keys, and a refusal by it takes nothing from the key", async () => {
   const payer = await aLimitedPayer({ requestsPerMinute: 100 });
-  const ledger = await aLedger({ ...limits, concurrentRequests: 1 });
+  const ledger = await aLimitedLedger({ ...limits, concurrentRequests: 1 });
   const order = aHold(payer);
   expect((await ledger.hold(order)).outcome).toBe("held");
   expect((await ledger.hold(aHold(payer))).outcome).toBe("concurrent_requests");
@@ -111,7 +107,7 @@ test("a user's limit counts over all keys, and a refusal by it takes nothing fro
 
 test("a limit that is set while calls run leaves them alone", async () => {
   const payer = await aPayer(db);
-  const ledger = await aLedger();
+  const ledger = await aLimitedLedger();
   const order = aHold(payer);
   await ledger.hold(order);
   await db.prisma.apiKey.update({ where: { id: payer.apiKeyId }, data: { concurrentRequests: 1 } });

@@ -1,23 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { aCapture, aHold, aPayer, dollar, type Payer } from "../testing/money.ts";
-import { createLedger, type Capture, type Ledger } from "./ledger.ts";
+import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
+import type { Capture, Ledger } from "./ledger.ts";
 import { refundCharge } from "./refund.ts";
-import { verifyLedger } from "./verify.ts";
 
 let db: TestDatabase;
 let ledger: Ledger;
 beforeAll(async () => {
   db = await createTestDatabase();
-  const instance = await db.prisma.instance.create({
-    data: { id: randomUUID(), epoch: 1, leaseUntil: new Date(Date.now() + 3_600_000) },
-  });
-  ledger = createLedger(db.pool, instance);
+  ledger = await aLedger(db);
 });
 afterAll(() => db.drop());
 afterEach(async () => {
-  expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  expect(await breachesIn(db)).toEqual([]);
 });
 
 const actor = { userId: randomUUID(), email: "admin@example.com", address: "127.0.0.1" };

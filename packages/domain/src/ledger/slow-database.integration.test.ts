@@ -1,26 +1,21 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openDatabase } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { aCapture, aHold, aPayer, dollar, type Payer } from "../testing/money.ts";
+import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
 import { QueueFullError } from "./group-commit.ts";
-import { createLedger, LedgerSlowError, type Ledger } from "./ledger.ts";
-import { verifyLedger } from "./verify.ts";
+import { LedgerSlowError, type Ledger } from "./ledger.ts";
 
 let db: TestDatabase;
 let ledger: Ledger;
 let payer: Payer;
 beforeEach(async () => {
   db = await createTestDatabase();
-  const instance = await db.prisma.instance.create({
-    data: { id: randomUUID(), epoch: 1, leaseUntil: new Date(Date.now() + 3_600_000) },
-  });
-  ledger = createLedger(db.pool, instance);
+  ledger = await aLedger(db);
   payer = await aPayer(db);
 });
 afterEach(async () => {
-  expect((await verifyLedger(db)).filter(({ breaches }) => breaches > 0)).toEqual([]);
+  expect(await breachesIn(db)).toEqual([]);
   await db.drop();
 });
 

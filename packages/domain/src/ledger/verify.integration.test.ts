@@ -1,9 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { appendAudit } from "../audit/audit.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { aCapture, aHold, aPayer, type Payer } from "../testing/money.ts";
-import { createLedger } from "./ledger.ts";
+import { aCapture, aHold, aLedger, aPayer, breachesIn, type Payer } from "../testing/money.ts";
 import { verifyLedger } from "./verify.ts";
 
 let db: TestDatabase;
@@ -12,10 +10,7 @@ let openHoldId: string;
 
 beforeEach(async () => {
   db = await createTestDatabase();
-  const instance = await db.prisma.instance.create({
-    data: { id: randomUUID(), epoch: 1, leaseUntil: new Date(Date.now() + 3_600_000) },
-  });
-  const ledger = createLedger(db.pool, instance);
+  const ledger = await aLedger(db);
   payer = await aPayer(db);
   const [settled, open] = [aHold(payer), aHold(payer)];
   openHoldId = open.id;
@@ -28,7 +23,7 @@ beforeEach(async () => {
 });
 afterEach(() => db.drop());
 
-const breached = async () => (await verifyLedger(db)).filter(({ breaches }) => breaches > 0).map((f) => f.invariant);
+const breached = async () => (await breachesIn(db)).map(({ invariant }) => invariant);
 
 /** Changes what the triggers protect, as only a broken program or a hand in the database could. */
 async function tamper(sql: string): Promise<void> {

@@ -1,8 +1,10 @@
-/** Builders for tests of money: a user with a funded wallet, a key and a price. */
+/** Builders for tests of money: a user with a funded wallet, a key and a price; a ledger; and whether the books are sound. */
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { adjustBalance } from "../ledger/credit.ts";
-import type { Capture, HoldOrder } from "../ledger/ledger.ts";
+import { openInstance } from "../ledger/instance.ts";
+import { createLedger, type Capture, type HoldOrder, type Ledger } from "../ledger/ledger.ts";
+import { verifyLedger } from "../ledger/verify.ts";
 
 export const dollar = 1_000_000_000n;
 
@@ -75,3 +77,10 @@ export const aCapture = (id: string, capture: Partial<Capture> = {}): Capture =>
   latencyMs: 20,
   ...capture,
 });
+
+/** Of a process of its own, which lives. */
+export const aLedger = async (db: Database, options?: Parameters<typeof createLedger>[2]): Promise<Ledger> =>
+  createLedger(db.pool, await openInstance(db), options);
+
+/** The findings that are wrong; empty where the books are sound. */
+export const breachesIn = async (db: Database) => (await verifyLedger(db)).filter(({ breaches }) => breaches > 0);
