@@ -82,7 +82,7 @@ export default function Logs() {
                         <span className="hidden text-xs text-muted md:max-xl:block">{line.address}</span>
                       </span>
                     </td>
-                    <td data-label={t.logs.columns.target}>
+                    <td data-label={t.logs.columns.target} className="wrap-anywhere md:min-w-42">
                       {line.targetEmail && line.targetId ? (
                         <Link to={`/admin/users/${line.targetId}`} className="hover:underline">
                           {line.targetEmail}
