@@ -1,6 +1,6 @@
 /** The list of a user's API keys: what each may do, and what can be done about it. */
 import { Pencil, RefreshCw, Trash2 } from "lucide-react";
-import { lastDayOf, usd, useFormat, type Format } from "../i18n/format";
+import { usd, useFormat, type Format } from "../i18n/format";
 import { useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 import type { Key } from "./key-form";
@@ -42,7 +42,9 @@ export function KeyList({ keys, onAct }: { keys: Key[]; onAct: (act: KeyAct, key
             <td data-label={t.keys.columns.created} className="whitespace-nowrap">
               {format.day(key.createdAt)}
             </td>
-            <td data-label={t.keys.columns.used}>{key.lastUsedAt ? format.minute(key.lastUsedAt) : t.common.never}</td>
+            <td data-label={t.keys.columns.used} className="xl:whitespace-nowrap">
+              {key.lastUsedAt ? format.minute(key.lastUsedAt) : t.common.never}
+            </td>
             <td data-label={t.keys.columns.limits} className="text-muted">
               {limitsOf(key, t, format) || t.common.none}
             </td>
@@ -95,7 +97,7 @@ export function KeyStatus({ of: { status, expiresAt, previousSecretUntil } }: { 
   );
 }
 
-function limitsOf(key: Key, t: Texts, { count }: Format): string {
+function limitsOf(key: Key, t: Texts, { count, lastDay }: Format): string {
   const { limits, expiresAt } = key;
   return [
     limits.dailyBudgetUsd && t.keys.perDay(usd(limits.dailyBudgetUsd)),
@@ -106,7 +108,7 @@ function limitsOf(key: Key, t: Texts, { count }: Format): string {
     limits.allowedModels.length > 0 && t.keys.onlyModels(limits.allowedModels.join(", ")),
     limits.allowedEndpoints.length > 0 && t.keys.onlyEndpoints(limits.allowedEndpoints.join(", ")),
     limits.allowedAddresses.length > 0 && t.keys.onlyAddresses(limits.allowedAddresses.join(", ")),
-    expiresAt && t.keys.until(lastDayOf(expiresAt)),
+    expiresAt && t.keys.until(lastDay(expiresAt)),
   ]
     .filter(Boolean)
     .join(" · ");

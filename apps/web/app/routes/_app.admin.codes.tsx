@@ -9,7 +9,7 @@ import { Field, FormFault } from "../components/ui/field";
 import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin, textOf, textOrNull } from "../guards";
-import { lastDayOf, usd, useFormat } from "../i18n/format";
+import { usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.codes.title);
@@ -82,7 +82,7 @@ export default function Codes() {
                       {format.count(batch.redeemedCount)} / {format.count(batch.codeCount)}
                     </td>
                     <td data-label={t.codes.columns.expires}>
-                      {batch.expiresAt ? lastDayOf(batch.expiresAt) : t.common.none}
+                      {batch.expiresAt ? format.lastDay(batch.expiresAt) : t.common.none}
                     </td>
                     <td data-label={t.codes.columns.note} className="text-muted">
                       {batch.note || t.common.none}

@@ -29,6 +29,27 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 /** An id by its first block; anything else, such as the name of a model, whole. */
 const shortOf = (id: string): string => (/^[0-9a-f]{8}-/.test(id) ? id.slice(0, 8) : id);
 
+/** Where there is no room for all of it, it breaks before the hour. */
+function BreakableTime({ of }: { of: string }) {
+  const [day, hour] = of.split(/ (?=\S+$)/);
+  return (
+    <span>
+      <span className="whitespace-nowrap">{day}</span> <span className="whitespace-nowrap">{hour}</span>
+    </span>
+  );
+}
+
+/** Where there is no room for all of it, it breaks before its host. */
+function BreakableEmail({ of }: { of: string }) {
+  const [name, ...host] = of.split("@");
+  return (
+    <>
+      {name}
+      <wbr />@{host.join("@")}
+    </>
+  );
+}
+
 export default function Logs() {
   const t = useTexts();
   const format = useFormat();
@@ -66,8 +87,8 @@ export default function Logs() {
               <tbody>
                 {lines.map((line) => (
                   <tr key={line.id}>
-                    <td data-label={t.logs.columns.time} className="md:max-xl:min-w-28 xl:whitespace-nowrap">
-                      {format.minute(line.createdAt)}
+                    <td data-label={t.logs.columns.time} className="xl:whitespace-nowrap">
+                      <BreakableTime of={format.minute(line.createdAt)} />
                     </td>
                     <td data-label={t.logs.columns.action}>
                       <span>
@@ -77,7 +98,7 @@ export default function Logs() {
                     </td>
                     <td data-label={t.logs.columns.actor}>
                       <span>
-                        {line.actorEmail ?? t.common.none}
+                        {line.actorEmail ? <BreakableEmail of={line.actorEmail} /> : t.common.none}
                         {/* Where the address has no column of its own. */}
                         <span className="hidden text-xs text-muted md:max-xl:block">{line.address}</span>
                       </span>
@@ -85,7 +106,7 @@ export default function Logs() {
                     <td data-label={t.logs.columns.target} className="wrap-anywhere md:min-w-42">
                       {line.targetEmail && line.targetId ? (
                         <Link to={`/admin/users/${line.targetId}`} className="hover:underline">
-                          {line.targetEmail}
+                          <BreakableEmail of={line.targetEmail} />
                         </Link>
                       ) : (
                         <span className="text-muted" title={line.targetId ?? undefined}>

@@ -4,7 +4,7 @@ import { Plus, Tags } from "lucide-react";
 import { PriceFields, readPriceForm } from "../components/price-fields";
 import { ListSearch } from "../components/list-search";
 import { Button, LinkButton, Submit } from "../components/ui/button";
-import { Dialog } from "../components/ui/dialog";
+import { Dialog, DialogActions } from "../components/ui/dialog";
 import { FormFault } from "../components/ui/field";
 import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
@@ -95,7 +95,7 @@ export default function Prices() {
                       <td data-label={t.prices.columns.cached} className="number text-muted">
                         {dollars(base.cached_input)}
                       </td>
-                      <td data-label={t.prices.columns.write} className="number text-muted">
+                      <td data-label={t.prices.columns.write} className="number spare text-muted">
                         {dollars(base.cache_write)}
                       </td>
                       <td data-label={t.prices.columns.output} className="number">
@@ -120,9 +120,9 @@ export default function Prices() {
         <Form method="post" className="space-y-5">
           <FormFault fault={dialog.fault} />
           <PriceFields price={null} fields={dialog.fault?.fields ?? {}} />
-          <div className="flex justify-end">
+          <DialogActions>
             <Submit>{t.prices.add}</Submit>
-          </div>
+          </DialogActions>
         </Form>
       </Dialog>
     </>

@@ -61,7 +61,7 @@ export default function Proposals() {
         {answer?.applied && <Note look="good">{t.prices.applied(answer.applied)}</Note>}
         <Section isFlush>
           {proposals.length === 0 ? (
-            <Empty icon={CircleCheck} title={t.prices.noProposals} lead={t.prices.lead} />
+            <Empty icon={CircleCheck} title={t.prices.noProposals} lead={t.prices.noProposalsLead} />
           ) : (
             <table className="table">
               <thead>

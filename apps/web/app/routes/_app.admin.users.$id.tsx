@@ -12,6 +12,7 @@ import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, orNotFound, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
+import type { Texts } from "../i18n/zh";
 import { readPreferences } from "../preferences";
 
 export const meta = titled((t) => t.user.title);
@@ -69,6 +70,8 @@ export default function User() {
   const answer = useActionData<typeof action>();
   const adjusting = useFormDialog<"balance">(answer);
   const isActive = user.status === "active";
+  const hasRefunds = usage.some(({ basis }) => basis !== "exact");
+  const done = answer && !answer.fault ? doneOf(answer, user.email, t) : null;
   const facts: [string, React.ReactNode][] = [
     [t.common.email, user.email],
     [
@@ -101,11 +104,9 @@ export default function User() {
           </Form>
         )}
       </PageHead>
-      {answer?.amountUsd && (
+      {done && (
         <div className="mb-6">
-          <Note look="good">
-            {(answer.intent === "refund" ? t.user.refundDone : t.user.adjusted)(exactUsd(answer.amountUsd))}
-          </Note>
+          <Note look="good">{done}</Note>
         </div>
       )}
       {answer && !["adjust", "limits"].includes(answer.intent) && <FormFault fault={answer.fault} />}
@@ -189,9 +190,11 @@ export default function User() {
                 <th className="number">{t.usage.columns.input}</th>
                 <th className="number">{t.usage.columns.output}</th>
                 <th className="number">{t.usage.columns.cost}</th>
-                <th>
-                  <span className="sr-only">{t.common.actions}</span>
-                </th>
+                {hasRefunds && (
+                  <th>
+                    <span className="sr-only">{t.common.actions}</span>
+                  </th>
+                )}
               </tr>
             </thead>
             <tbody>
@@ -211,9 +214,11 @@ export default function User() {
                   <td data-label={t.usage.columns.cost} className="number" title={exactUsd(row.costUsd)}>
                     {usd(row.costUsd)}
                   </td>
-                  <td className="text-right">
-                    <Refund row={row} />
-                  </td>
+                  {hasRefunds && (
+                    <td className="text-right">
+                      <Refund row={row} />
+                    </td>
+                  )}
                 </tr>
               ))}
             </tbody>
@@ -225,6 +230,14 @@ export default function User() {
       </Dialog>
     </>
   );
+}
+
+/** What became of it, in a sentence; null where the form says so itself. */
+function doneOf({ intent, amountUsd }: { intent: string; amountUsd: string | null }, email: string, t: Texts) {
+  if (intent === "suspend") return t.users.suspendDone(email);
+  if (intent === "activate") return t.users.activateDone(email);
+  if (amountUsd === null) return null;
+  return (intent === "refund" ? t.user.refundDone : t.user.adjustDone)(exactUsd(amountUsd));
 }
 
 /** For a charge that is not exact: what was charged is more than what is known. */
@@ -260,7 +273,7 @@ function Limits({
   ];
   return (
     <Form method="post" className="space-y-4">
-      <div className="grid items-end gap-4 sm:grid-cols-3">
+      <div className="grid items-end gap-4 sm:grid-cols-3 lg:grid-cols-2">
         {limits.map(([name, label]) => (
           <Field
             key={name}

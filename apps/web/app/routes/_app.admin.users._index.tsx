@@ -4,7 +4,7 @@ import { Eye, Users as UsersIcon } from "lucide-react";
 import { ListSearch } from "../components/list-search";
 import { PauseButton } from "../components/pause-button";
 import { LinkButton } from "../components/ui/button";
-import { FormFault, Select } from "../components/ui/field";
+import { FormFault, Note, Select } from "../components/ui/field";
 import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
@@ -28,11 +28,11 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireAdmin(request, context);
   const form = await request.formData();
-  const status = form.get("intent") === "suspend" ? "suspended" : "active";
+  const isSuspended = form.get("intent") === "suspend";
   const { fault } = await attempt(context, () =>
-    caller.admin.users.setStatus({ userId: textOf(form, "userId"), status }),
+    caller.admin.users.setStatus({ userId: textOf(form, "userId"), status: isSuspended ? "suspended" : "active" }),
   );
-  return data({ fault }, { status: fault ? 400 : 200 });
+  return data({ fault, isSuspended, email: textOf(form, "email") }, { status: fault ? 400 : 200 });
 }
 
 export default function Users() {
@@ -52,6 +52,9 @@ export default function Users() {
       </ListSearch>
       <div className="mt-4">
         <FormFault fault={answer?.fault} />
+        {answer && !answer.fault && (
+          <Note look="good">{(answer.isSuspended ? t.users.suspendDone : t.users.activateDone)(answer.email)}</Note>
+        )}
       </div>
       <Section isFlush>
         {users.length === 0 ? (
@@ -106,7 +109,9 @@ export default function Users() {
                             id={user.id}
                             isActive={user.status === "active"}
                             label={(user.status === "active" ? t.users.suspendOf : t.users.activateOf)(user.email)}
-                          />
+                          >
+                            <input type="hidden" name="email" value={user.email} />
+                          </PauseButton>
                         )}
                       </span>
                     </td>

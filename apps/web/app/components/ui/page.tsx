@@ -6,9 +6,13 @@ import { useFormat } from "../../i18n/format";
 import { useTexts } from "../../i18n/use-texts";
 import { ListUntilNext } from "../skeleton";
 
-export function PageHead({ title, lead, children }: { title: string; lead?: string; children?: ReactNode }) {
+type PageHeadProps = { title: string; lead?: string; isSticky?: boolean; children?: ReactNode };
+
+/** `isSticky` where what it holds belongs to all of a long page. */
+export function PageHead({ title, lead, isSticky = false, children }: PageHeadProps) {
+  const place = isSticky ? "sticky top-0 z-20 -mx-4 -mt-4 mb-2 bg-canvas px-4 py-4 sm:-mx-8 sm:px-8" : "mb-6";
   return (
-    <header className="mb-6 flex flex-wrap items-end justify-between gap-x-6 gap-y-3">
+    <header className={`${place} flex flex-wrap items-end justify-between gap-x-6 gap-y-3`}>
       <div className="min-w-0">
         <h1 className="text-2xl font-semibold tracking-tight">{title}</h1>
         {lead && <p className="mt-1.5 max-w-2xl text-sm text-muted">{lead}</p>}
