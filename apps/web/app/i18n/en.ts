@@ -81,10 +81,10 @@ export const en: Texts = {
   },
   setup: {
     title: "Welcome to Codex Gateway",
-    step: (step) => `First-run setup, step ${step} of 3`,
+    step: (step) => `First-run set-up, step ${step} of 3`,
     steps: ["Administrator", "OpenAI", "System"],
     progress: "Progress",
-    token: "Setup token",
+    token: "Set-up token",
     tokenHint: "Printed in the terminal at startup, and stored in the file setup-token of the data folder",
     admin: "Create the administrator account",
     email: "Email address",
@@ -105,9 +105,9 @@ export const en: Texts = {
     open: "Allow new users to register",
     back: "Back",
     next: "Next",
-    finish: "Finish setup",
+    finish: "Finish",
     doneTitle: "This gateway is already set up",
-    done: "The setup link works only once. Log in to continue.",
+    done: "The set-up link works only once. Log in to continue.",
   },
   dashboard: {
     title: "Dashboard",
@@ -537,7 +537,7 @@ export const en: Texts = {
       defaultMaxOutputTokens: "Default maximum output",
     },
     actions: {
-      complete_setup: "Completed setup",
+      complete_setup: "Completed the set-up",
       register: "Registered",
       login: "Logged in",
       login_failed: "Log-in failed",
