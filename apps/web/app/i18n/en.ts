@@ -123,7 +123,7 @@ export const en: Texts = {
     chart: "Spend, last 30 days",
     chartEmpty: "Create a key, then send your first request with any OpenAI client.",
     quick: "Quick actions",
-    createKey: "Create an API key",
+    createKey: "Create API key",
     viewUsage: "View usage",
     account: "Account",
     redeem: "Redeem a code",

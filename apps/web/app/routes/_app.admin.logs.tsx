@@ -92,6 +92,7 @@ export default function Logs() {
             },
             {
               name: t.logs.columns.actor,
+              className: "wrap-anywhere md:min-w-42",
               of: ({ actorEmail, address }) => (
                 <span>
                   {actorEmail ? <BreakableEmail of={actorEmail} /> : t.common.none}

@@ -17,7 +17,7 @@ type PageHeadProps = {
 };
 
 export function PageHead({ title, lead, back, isSticky = false, children }: PageHeadProps) {
-  const place = isSticky ? "sticky top-0 z-20 -mx-4 -mt-4 mb-2 bg-canvas px-4 py-4 sm:-mx-8 sm:px-8" : "mb-6";
+  const place = isSticky ? "sticky top-0 z-20 -mx-4 -mt-4 -mb-4 bg-canvas px-4 py-4 sm:-mx-8 sm:px-8" : "mb-6";
   return (
     <header className={`${place} flex flex-wrap items-end justify-between gap-x-6 gap-y-3`}>
       <div className="min-w-0">
