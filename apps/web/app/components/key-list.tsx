@@ -6,6 +6,7 @@ import { useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 import type { Key } from "./key-form";
 import { PauseButton } from "./pause-button";
+import { BreakableTime } from "./ui/breakable";
 import { Button } from "./ui/button";
 import { CopyButton } from "./ui/copy-button";
 import { List, type Column } from "./ui/list";
@@ -59,13 +60,14 @@ export const keyColumns = (t: Texts, format: Format): Column<Key>[] => [
   { name: t.keys.columns.status, of: (key) => <KeyStatus of={key} /> },
   {
     name: t.keys.columns.created,
+    isHiddenOnTablets: true,
     className: "whitespace-nowrap",
     of: ({ createdAt }) => format.day(createdAt),
   },
   {
     name: t.keys.columns.used,
     className: "xl:whitespace-nowrap",
-    of: ({ lastUsedAt }) => (lastUsedAt ? format.minute(lastUsedAt) : t.common.never),
+    of: ({ lastUsedAt }) => (lastUsedAt ? <BreakableTime of={format.minute(lastUsedAt)} /> : t.common.never),
   },
 ];
 

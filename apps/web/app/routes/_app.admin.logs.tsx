@@ -3,6 +3,7 @@ import { Link, useLoaderData } from "@remix-run/react";
 import { ScrollText } from "lucide-react";
 import { AuditDetails } from "../components/audit-details";
 import { ListSearch } from "../components/list-search";
+import { BreakableEmail, BreakableTime } from "../components/ui/breakable";
 import { Select } from "../components/ui/field";
 import { List } from "../components/ui/list";
 import { Empty, PageHead, pageOf, Section } from "../components/ui/page";
@@ -29,27 +30,6 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 
 /** An id by its first block; anything else, such as the name of a model, whole. */
 const shortOf = (id: string): string => (/^[0-9a-f]{8}-/.test(id) ? id.slice(0, 8) : id);
-
-/** Where there is no room for all of it, it breaks before the hour. */
-function BreakableTime({ of }: { of: string }) {
-  const [day, hour] = of.split(/ (?=\S+$)/);
-  return (
-    <span>
-      <span className="whitespace-nowrap">{day}</span> <span className="whitespace-nowrap">{hour}</span>
-    </span>
-  );
-}
-
-/** Where there is no room for all of it, it breaks before its host. */
-function BreakableEmail({ of }: { of: string }) {
-  const [name, ...host] = of.split("@");
-  return (
-    <>
-      {name}
-      <wbr />@{host.join("@")}
-    </>
-  );
-}
 
 export default function Logs() {
   const t = useTexts();

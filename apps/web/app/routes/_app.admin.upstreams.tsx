@@ -62,7 +62,7 @@ export default function Upstreams() {
           empty={<Empty icon={Server} title={t.upstreams.empty} lead={t.upstreams.emptyLead} />}
           columns={[
             { name: t.upstreams.columns.name, className: "font-medium", of: ({ name }) => name },
-            { name: t.upstreams.columns.baseUrl, className: "break-all", of: ({ baseUrl }) => baseUrl },
+            { name: t.upstreams.columns.baseUrl, className: "wrap-anywhere", of: ({ baseUrl }) => baseUrl },
             {
               name: t.upstreams.columns.key,
               className: "font-mono text-[0.8125rem] whitespace-nowrap",
@@ -83,7 +83,7 @@ export default function Upstreams() {
               isNumber: true,
               isUnnamed: true,
               of: (upstream) => (
-                <span className="inline-flex flex-wrap items-center justify-end">
+                <span className="inline-grid grid-cols-[auto_auto_auto] items-center">
                   <TestButton id={upstream.id} name={upstream.name} />
                   <Button
                     look="icon"
@@ -145,7 +145,7 @@ function TestButton({ id, name }: { id: string; name: string }) {
       {/* Below the buttons and no wider than they are: the other columns keep their place. */}
       <span
         role="status"
-        className={`order-last w-0 min-w-full text-sm ${test.isError ? "text-danger" : "text-accent"}`}
+        className={`col-span-full row-start-2 w-0 min-w-full text-sm ${test.isError ? "text-danger" : "text-accent"}`}
       >
         {test.isSuccess ? t.upstreams.ok : say(faultOf(test.error)?.message ?? "")}
       </span>
