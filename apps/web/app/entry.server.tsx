@@ -1,4 +1,4 @@
-import { PassThrough } from "node:stream";
+import { Transform } from "node:stream";
 import { createReadableStreamFromReadable, type AppLoadContext, type EntryContext } from "@remix-run/node";
 import { RemixServer } from "@remix-run/react";
 import { renderToPipeableStream } from "react-dom/server";
@@ -20,7 +20,7 @@ export default function handleRequest(
       {
         nonce,
         onAllReady() {
-          const body = new PassThrough();
+          const body = withoutZeros();
           headers.set("content-type", "text/html; charset=utf-8");
           resolve(new Response(createReadableStreamFromReadable(body), { headers, status }));
           pipe(body);
@@ -30,3 +30,13 @@ export default function handleRequest(
     );
   });
 }
+
+/**
+ * React 18 sends its buffer whole where a character of several bytes no longer fits: what it left free are zero bytes in
+ * the middle of the page (facebook/react#24985), which a browser shows as U+FFFD in attributes and text areas.
+ */
+const withoutZeros = () =>
+  new Transform({
+    transform: (piece: Buffer, _encoding, done) =>
+      done(null, piece.includes(0) ? piece.filter((byte) => byte !== 0) : piece),
+  });

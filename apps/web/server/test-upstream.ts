@@ -1,19 +1,22 @@
 /** Asks an upstream for its models, on the way that calls take: whether address and key work, before they are saved. */
+import type { UpstreamFault } from "@codex-gateway/api";
 import type { Gateway } from "@codex-gateway/gateway";
 
 export type TestedUpstream = { baseUrl: string; apiKey: string; isPrivateAllowed: boolean };
 
-/** Null where it answered as OpenAI does; else why not, in one sentence. */
+/** Null where it answered as OpenAI does. */
 export async function testUpstream(
   { probe }: Pick<Gateway, "probe">,
   { baseUrl, apiKey, isPrivateAllowed }: TestedUpstream,
-): Promise<string | null> {
+): Promise<UpstreamFault | null> {
   const answer = await probe({ baseUrl, apiKey }, { allowsPrivateAddresses: isPrivateAllowed });
-  if ("error" in answer) return faults[answer.error.code ?? ""] ?? "The upstream cannot be reached.";
+  if ("error" in answer) return ofAddress(faults[answer.error.code ?? ""] ?? "The upstream cannot be reached.");
   const { status } = answer;
-  if (status === 401 || status === 403) return "The upstream refuses this key.";
-  return status >= 200 && status <= 299 ? null : `The upstream answered with status ${status}.`;
+  if (status === 401 || status === 403) return { message: "The upstream refuses this key.", field: "apiKey" };
+  return status >= 200 && status <= 299 ? null : ofAddress(`The upstream answered with status ${status}.`);
 }
+
+const ofAddress = (message: string): UpstreamFault => ({ message, field: "baseUrl" });
 
 const faults: Readonly<Record<string, string | undefined>> = {
   ENOTFOUND: "The upstream's host was not found.",

@@ -6,13 +6,20 @@ import type { createKey } from "@codex-gateway/domain";
 /** The database as the domain takes it; this package does not know Prisma. */
 type Db = Parameters<typeof createKey>[0];
 
+/** Why an upstream did not answer, in one sentence, and which of its two halves is to blame. */
+export type UpstreamFault = { message: string; field: "baseUrl" | "apiKey" };
+
 export type Services = {
   db: Db;
   secrets: Secrets;
   sessions: Sessions;
   throttles: Throttles;
-  /** Asks an upstream for its models. @returns null where it answered, else why not, in one sentence */
-  testUpstream: (upstream: { baseUrl: string; apiKey: string; isPrivateAllowed: boolean }) => Promise<string | null>;
+  /** Asks an upstream for its models. @returns null where it answered as it should */
+  testUpstream: (upstream: {
+    baseUrl: string;
+    apiKey: string;
+    isPrivateAllowed: boolean;
+  }) => Promise<UpstreamFault | null>;
   /** How this process fares with an upstream's calls. */
   healthOfUpstream: (id: string) => "healthy" | "failing" | "unused";
   /** Sends an alert that says it is a test. @returns null where it was taken, else why not, in one sentence */

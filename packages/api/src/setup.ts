@@ -49,7 +49,7 @@ export const setup = router({
       await requireSetupToken(ctx.db, input.token);
       const baseUrl = checkedBaseUrl(input.upstream.baseUrl, input.upstream.isPrivateAllowed);
       const fault = await ctx.testUpstream({ ...input.upstream, baseUrl });
-      if (fault !== null) throw new AppError("invalid_input", fault, "apiKey");
+      if (fault !== null) throw new AppError("invalid_input", fault.message, fault.field);
       return isDone;
     }),
 

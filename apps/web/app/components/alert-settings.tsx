@@ -1,14 +1,13 @@
-/** The form of alerts: who is told and how, with a test of each channel by what is typed. */
+/** The settings of alerts: who is told and how, with a test of each channel by what is typed. */
 import type { PageApi } from "@codex-gateway/api";
-import { Form } from "@remix-run/react";
 import { useMutation } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { useEffect, type ReactNode } from "react";
 import { useCallFault } from "../call-fault";
 import { textOf, type Fault } from "../guards";
 import { typedUsd, useFormat } from "../i18n/format";
 import { useServerMessage, useTexts } from "../i18n/use-texts";
 import { useTRPC } from "../trpc";
-import { Button, Submit } from "./ui/button";
+import { Button } from "./ui/button";
 import { Field, FormFault, Note } from "./ui/field";
 import { Section } from "./ui/page";
 
@@ -18,7 +17,7 @@ type Channel = keyof Failures;
 type Props = {
   alerts: Awaited<ReturnType<Api["get"]>>;
   failures: Failures;
-  /** To the last submission of this form. */
+  /** To the last submission of the settings. */
   answer: { fault: Fault | null } | null;
 };
 
@@ -37,7 +36,8 @@ export function AlertSettings({ alerts, failures, answer }: Props) {
   const faultOf = useCallFault();
   const test = useMutation(trpc.admin.alerts.test.mutationOptions());
   const tested = test.variables?.channel;
-  // A test is younger than the last submission, which clears it.
+  // A test is younger than the last submission, whose answer clears it.
+  useEffect(() => test.reset(), [answer]);
   const fault = test.isIdle ? (answer?.fault ?? null) : faultOf(test.error);
   const fields: Record<string, string> = fault?.fields ?? {};
   const testOf = (channel: Channel, label: string) => (
@@ -52,61 +52,56 @@ export function AlertSettings({ alerts, failures, answer }: Props) {
     </ChannelTest>
   );
   return (
-    <Form method="post" onSubmit={() => test.reset()}>
-      <Section title={t.settings.alerts.title} lead={t.settings.alerts.lead}>
-        <div className="max-w-xl space-y-5">
+    <Section title={t.settings.alerts.title} lead={t.settings.alerts.lead}>
+      <div className="max-w-xl space-y-5">
+        <Field
+          name="lowBalanceUsd"
+          label={t.settings.alerts.threshold}
+          inputMode="decimal"
+          defaultValue={typedUsd(alerts.lowBalanceUsd)}
+          hint={t.settings.alerts.thresholdHint}
+          required
+          error={fields.lowBalanceUsd}
+        />
+        <Field
+          name="webhookUrl"
+          label={t.settings.alerts.webhookUrl}
+          defaultValue={alerts.webhookUrl}
+          placeholder="https://"
+          hint={t.settings.alerts.webhookUrlHint}
+          error={fields.webhookUrl}
+        />
+        <Sealed
+          name="webhookSecret"
+          label={t.settings.alerts.webhookSecret}
+          hint={alerts.hasWebhookSecret ? t.settings.alerts.kept : t.settings.alerts.webhookSecretHint}
+          error={fields.webhookSecret}
+        />
+        {testOf("webhook", t.settings.alerts.testWebhook)}
+        <Sealed
+          name="smtpUrl"
+          label={t.settings.alerts.smtpUrl}
+          hint={alerts.hasSmtpUrl ? t.settings.alerts.kept : t.settings.alerts.smtpUrlHint}
+          error={fields.smtpUrl}
+        />
+        <div className="grid gap-5 sm:grid-cols-2">
           <Field
-            name="lowBalanceUsd"
-            label={t.settings.alerts.threshold}
-            inputMode="decimal"
-            defaultValue={typedUsd(alerts.lowBalanceUsd)}
-            hint={t.settings.alerts.thresholdHint}
-            required
-            error={fields.lowBalanceUsd}
+            name="emailFrom"
+            label={t.settings.alerts.emailFrom}
+            defaultValue={alerts.emailFrom}
+            error={fields.emailFrom}
           />
           <Field
-            name="webhookUrl"
-            label={t.settings.alerts.webhookUrl}
-            defaultValue={alerts.webhookUrl}
-            placeholder="https://"
-            hint={t.settings.alerts.webhookUrlHint}
-            error={fields.webhookUrl}
+            name="emailTo"
+            label={t.settings.alerts.emailTo}
+            defaultValue={alerts.emailTo}
+            hint={t.settings.alerts.emailToHint}
+            error={fields.emailTo}
           />
-          <Sealed
-            name="webhookSecret"
-            label={t.settings.alerts.webhookSecret}
-            hint={alerts.hasWebhookSecret ? t.settings.alerts.kept : t.settings.alerts.webhookSecretHint}
-            error={fields.webhookSecret}
-          />
-          {testOf("webhook", t.settings.alerts.testWebhook)}
-          <Sealed
-            name="smtpUrl"
-            label={t.settings.alerts.smtpUrl}
-            hint={alerts.hasSmtpUrl ? t.settings.alerts.kept : t.settings.alerts.smtpUrlHint}
-            error={fields.smtpUrl}
-          />
-          <div className="grid gap-5 sm:grid-cols-2">
-            <Field
-              name="emailFrom"
-              label={t.settings.alerts.emailFrom}
-              defaultValue={alerts.emailFrom}
-              error={fields.emailFrom}
-            />
-            <Field
-              name="emailTo"
-              label={t.settings.alerts.emailTo}
-              defaultValue={alerts.emailTo}
-              hint={t.settings.alerts.emailToHint}
-              error={fields.emailTo}
-            />
-          </div>
-          {testOf("email", t.settings.alerts.testEmail)}
-          {test.isIdle && <FormFault fault={answer?.fault} />}
-          {test.isIdle && answer && !answer.fault && <Note look="good">{t.settings.alerts.saved}</Note>}
-          <Submit intent="alerts">{t.settings.alerts.submit}</Submit>
         </div>
-      </Section>
-    </Form>
+        {testOf("email", t.settings.alerts.testEmail)}
+      </div>
+    </Section>
   );
 }
 

@@ -1,13 +1,13 @@
 /** What a line of the log says happened, in words: `充值 $100.00`, `name: before → after`. */
-import { lastDayOf, usd } from "../i18n/format";
+import { exactUsd, usd, useFormat, type Format } from "../i18n/format";
 import { useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 
 type Details = Record<string, unknown>;
 
 export function AuditDetails({ action, details }: { action: string; details: Details }) {
-  const t = useTexts();
-  const sentences = sentencesOf(action, details, t);
+  const [t, format] = [useTexts(), useFormat()];
+  const sentences = sentencesOf(action, details, { t, format });
   if (sentences.length === 0) return t.common.none;
   return (
     <ul className="space-y-0.5 wrap-anywhere">
@@ -20,37 +20,60 @@ export function AuditDetails({ action, details }: { action: string; details: Det
   );
 }
 
-function sentencesOf(action: string, details: Details, t: Texts): string[] {
+type Words = { t: Texts; format: Format };
+
+function sentencesOf(action: string, details: Details, words: Words): string[] {
+  const { t } = words;
   const { amountUsd, after, note } = details;
   if (action === "update_balance" && typeof amountUsd === "string") {
     const said = amountUsd.startsWith("-") ? t.logs.taken(usd(amountUsd.slice(1))) : t.logs.credited(usd(amountUsd));
-    return [said, ...named({ note, balanceUsd: after }, t)];
+    return [said, ...named({ note, balanceUsd: after }, words)];
   }
   if (action === "update_status") return [after === "suspended" ? t.logs.suspended : t.logs.activated];
-  return generalSentencesOf(details, t);
+  return generalSentencesOf(details, words);
 }
 
-function generalSentencesOf({ before, after, ...rest }: Details, t: Texts): string[] {
+function generalSentencesOf({ before, after, ...rest }: Details, words: Words): string[] {
   if (isRecord(after)) {
-    const known = isRecord(before) ? before : {};
-    const changes = Object.keys(after).flatMap((name) => {
-      const [from, to] = [wordOf(name, known[name], t), wordOf(name, after[name], t)];
-      return from === to ? [] : [`${nameOf(name, t)}: ${isRecord(before) ? `${from} → ` : ""}${to}`];
+    const [known, now] = [isRecord(before) ? withPrices(before) : {}, withPrices(after)];
+    const changes = [...new Set([...Object.keys(now), ...Object.keys(known)])].flatMap((name) => {
+      const [from, to] = [wordOf(name, known[name], words), wordOf(name, now[name], words)];
+      return from === to ? [] : [`${nameOf(name, words)}: ${isRecord(before) ? `${from} → ` : ""}${to}`];
     });
-    return [...changes, ...named(rest, t)];
+    return [...changes, ...named(rest, words)];
   }
-  const change = after === undefined ? [] : [`${wordOf("", before, t)} → ${wordOf("", after, t)}`];
-  return [...change, ...named(rest, t)];
+  const change = after === undefined ? [] : [`${wordOf("", before, words)} → ${wordOf("", after, words)}`];
+  return [...change, ...named(rest, words)];
 }
 
-const named = (values: Details, t: Texts): string[] =>
+type Band = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
+
+/** Each price of a price's bands under a name of its own, so that only those that have changed are told. */
+const withPrices = ({ bands, ...rest }: Details): Details => ({
+  ...rest,
+  ...Object.fromEntries(
+    (Array.isArray(bands) ? (bands as Band[]) : []).flatMap(({ aboveInputTokens, usdPerMillion }) =>
+      Object.entries(usdPerMillion).map(([unit, dollars]) => [`${unit}.${aboveInputTokens}`, exactUsd(dollars)]),
+    ),
+  ),
+});
+
+/** What has not been changed needs no words. */
+const named = (values: Details, words: Words): string[] =>
   Object.entries(values).flatMap(([name, value]) =>
-    value === undefined || value === "" ? [] : [`${nameOf(name, t)}: ${wordOf(name, value, t)}`],
+    value === undefined || value === "" || (name.endsWith("Changed") && value === false)
+      ? []
+      : [`${nameOf(name, words)}: ${wordOf(name, value, words)}`],
   );
 
-const nameOf = (name: string, t: Texts): string => t.logs.fields[name] ?? name;
+function nameOf(name: string, { t, format }: Words): string {
+  const [, unit, above] = /^(\w+)\.(-?\d+)$/.exec(name) ?? [];
+  if (unit === undefined) return t.logs.fields[name] ?? name;
+  const band = Number(above) < 0 ? "" : ` (> ${format.count(Number(above))})`;
+  return (t.usage.classes[unit] ?? unit) + band;
+}
 
-function wordOf(name: string, value: unknown, t: Texts): string {
+function wordOf(name: string, value: unknown, { t, format }: Words): string {
   if (value === null || value === undefined || value === "") return t.common.none;
   if (typeof value === "boolean") return value ? t.common.yes : t.common.no;
   if (Array.isArray(value)) return value.length === 0 ? t.common.none : value.join(", ");
@@ -58,7 +81,7 @@ function wordOf(name: string, value: unknown, t: Texts): string {
   if (typeof value !== "string") return JSON.stringify(value);
   if (name.endsWith("NanoUsd"))
     return usd(`${value.padStart(10, "0").slice(0, -9)}.${value.padStart(10, "0").slice(-9)}`);
-  if (name === "expiresAt") return lastDayOf(value);
+  if (name === "expiresAt") return format.lastDay(value);
   return name.endsWith("Usd") ? usd(value) : value;
 }
 

@@ -21,7 +21,7 @@ function amountOf(units: number, usdPerMillion: string): string {
 
 export function ChargeDetails({ requestId }: { requestId: string }) {
   const t = useTexts();
-  const { count } = useFormat();
+  const { count, second } = useFormat();
   const trpc = useTRPC();
   const faultOf = useCallFault();
   const { data: charge, error, refetch } = useQuery(trpc.usage.charge.queryOptions({ requestId }));
@@ -46,6 +46,9 @@ export function ChargeDetails({ requestId }: { requestId: string }) {
   const units = Object.entries(charge.usage).filter((entry): entry is [string, number] => (entry[1] ?? 0) > 0);
   return (
     <>
+      <p className="mb-4 text-sm text-muted tabular-nums">
+        <span className="font-medium text-ink">{charge.model}</span> · {second(charge.created_at)}
+      </p>
       <table className="w-full text-xs tabular-nums sm:text-sm [&_:is(th,td)+:is(th,td)]:pl-3">
         <thead className="text-left text-muted">
           <tr className="border-b border-line">

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useTexts } from "../i18n/use-texts";
 import { CopyButton } from "./ui/copy-button";
 
-const model = "gpt-5-mini";
+const model = "gpt-4o-mini";
 
 const snippets: readonly { name: string; of: (apiUrl: string, secret: string) => string }[] = [
   {
@@ -44,10 +44,10 @@ model_provider = "gateway"
 [model_providers.gateway]
 name = "Codex Gateway"
 base_url = "${apiUrl}"
-env_key = "GATEWAY_API_KEY"
+env_key = "CODEX_GATEWAY_KEY"
 wire_api = "responses"
 
-# export GATEWAY_API_KEY=${secret}`,
+# export CODEX_GATEWAY_KEY=${secret}`,
   },
 ];
 

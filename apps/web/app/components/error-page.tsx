@@ -14,20 +14,24 @@ function problemOf(error: unknown): Problem {
   return { status: error.status, requestId: requestId ?? null };
 }
 
+/** What a page says instead, where it knows why it is not there, and where it leads. */
+type NotFound = { title: string; lead: string; link: { to: string; label: string } };
+
 /** `isFramed` where it takes a page's place within the shell. */
-export function ErrorPage({ isFramed = false }: { isFramed?: boolean }) {
+export function ErrorPage({ isFramed = false, notFound }: { isFramed?: boolean; notFound?: NotFound }) {
   const t = useTexts();
   const { pathname, search } = useLocation();
   const Frame = isFramed ? "div" : "main";
   const { status, requestId } = problemOf(useRouteError());
   const [title, lead] =
     status === 404
-      ? [t.errors.notFoundTitle, t.errors.notFound]
+      ? [notFound?.title ?? t.errors.notFoundTitle, notFound?.lead ?? t.errors.notFound]
       : status === 403
         ? [t.errors.forbiddenTitle, t.errors.forbidden]
         : status === 503
           ? [t.errors.databaseTitle, t.errors.database]
           : [t.errors.bugTitle, t.errors.bug];
+  const link = (status === 404 && notFound?.link) || { to: "/", label: t.errors.home };
   return (
     <div className={isFramed ? undefined : "flex min-h-screen flex-col"}>
       {!isFramed && (
@@ -50,7 +54,7 @@ export function ErrorPage({ isFramed = false }: { isFramed?: boolean }) {
               {t.common.retry}
             </LinkButton>
           )}
-          <LinkButton to="/">{t.errors.home}</LinkButton>
+          <LinkButton to={link.to}>{link.label}</LinkButton>
         </div>
       </Frame>
     </div>

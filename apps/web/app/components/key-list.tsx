@@ -1,71 +1,75 @@
 /** The list of a user's API keys: what each may do, and what can be done about it. */
 import { Pencil, RefreshCw, Trash2 } from "lucide-react";
-import { lastDayOf, usd, useFormat, type Format } from "../i18n/format";
+import type { ReactNode } from "react";
+import { usd, useFormat, type Format } from "../i18n/format";
 import { useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 import type { Key } from "./key-form";
 import { PauseButton } from "./pause-button";
+import { BreakableTime } from "./ui/breakable";
 import { Button } from "./ui/button";
 import { CopyButton } from "./ui/copy-button";
+import { List, type Column } from "./ui/list";
 import { Badge } from "./ui/page";
 
 export type KeyAct = "update" | "rotate" | "delete";
 
-export function KeyList({ keys, onAct }: { keys: Key[]; onAct: (act: KeyAct, key: Key) => void }) {
+type KeyListProps = { keys: Key[]; onAct: (act: KeyAct, key: Key) => void; empty: ReactNode };
+
+export function KeyList({ keys, onAct, empty }: KeyListProps) {
   const t = useTexts();
   const format = useFormat();
-  return (
-    <table className="table">
-      <thead>
-        <tr>
-          <th>{t.keys.columns.name}</th>
-          <th>{t.keys.columns.key}</th>
-          <th>{t.keys.columns.status}</th>
-          <th>{t.keys.columns.created}</th>
-          <th>{t.keys.columns.used}</th>
-          <th>{t.keys.columns.limits}</th>
-          <th className="number">{t.common.actions}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {keys.map((key) => (
-          <tr key={key.id}>
-            <td data-label={t.keys.columns.name} className="font-medium">
-              {key.name}
-            </td>
-            <td data-label={t.keys.columns.key} className="font-mono text-[0.8125rem] whitespace-nowrap">
-              {key.masked}
-            </td>
-            <td data-label={t.keys.columns.status}>
-              <KeyStatus of={key} />
-            </td>
-            <td data-label={t.keys.columns.created} className="whitespace-nowrap">
-              {format.day(key.createdAt)}
-            </td>
-            <td data-label={t.keys.columns.used}>{key.lastUsedAt ? format.minute(key.lastUsedAt) : t.common.never}</td>
-            <td data-label={t.keys.columns.limits} className="text-muted">
-              {limitsOf(key, t, format) || t.common.none}
-            </td>
-            <td className="number">
-              <span className="inline-flex">
-                <CopyButton text={key.masked} label={t.keys.copyMasked(key.name)} />
-                <IconButton icon={Pencil} label={t.keys.editOf(key.name)} onClick={() => onAct("update", key)} />
-                <IconButton icon={RefreshCw} label={t.keys.rotateOf(key.name)} onClick={() => onAct("rotate", key)} />
-                <PauseButton
-                  idName="keyId"
-                  id={key.id}
-                  isActive={key.status === "active"}
-                  label={(key.status === "active" ? t.keys.disableOf : t.keys.enableOf)(key.name)}
-                />
-                <IconButton icon={Trash2} label={t.keys.deleteOf(key.name)} onClick={() => onAct("delete", key)} />
-              </span>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
+  const columns: Column<Key>[] = [
+    ...keyColumns(t, format),
+    {
+      name: t.keys.columns.limits,
+      className: "text-muted",
+      of: (key) => limitsOf(key, t, format) || t.common.none,
+    },
+    {
+      name: t.common.actions,
+      isNumber: true,
+      isUnnamed: true,
+      of: (key) => (
+        <span className="inline-flex">
+          <CopyButton text={key.masked} label={t.keys.copyMasked(key.name)} />
+          <IconButton icon={Pencil} label={t.keys.editOf(key.name)} onClick={() => onAct("update", key)} />
+          <IconButton icon={RefreshCw} label={t.keys.rotateOf(key.name)} onClick={() => onAct("rotate", key)} />
+          <PauseButton
+            idName="keyId"
+            id={key.id}
+            isActive={key.status === "active"}
+            label={(key.status === "active" ? t.keys.disableOf : t.keys.enableOf)(key.name)}
+          />
+          <IconButton icon={Trash2} label={t.keys.deleteOf(key.name)} onClick={() => onAct("delete", key)} />
+        </span>
+      ),
+    },
+  ];
+  return <List rows={keys} keyOf={({ id }) => id} columns={columns} empty={empty} />;
 }
+
+/** What a user and an admin see of a key. */
+export const keyColumns = (t: Texts, format: Format): Column<Key>[] => [
+  { name: t.keys.columns.name, className: "font-medium", of: ({ name }) => name },
+  {
+    name: t.keys.columns.key,
+    className: "font-mono text-[0.8125rem] whitespace-nowrap",
+    of: ({ masked }) => masked,
+  },
+  { name: t.keys.columns.status, of: (key) => <KeyStatus of={key} /> },
+  {
+    name: t.keys.columns.created,
+    isHiddenOnTablets: true,
+    className: "whitespace-nowrap",
+    of: ({ createdAt }) => format.day(createdAt),
+  },
+  {
+    name: t.keys.columns.used,
+    className: "xl:whitespace-nowrap",
+    of: ({ lastUsedAt }) => (lastUsedAt ? <BreakableTime of={format.minute(lastUsedAt)} /> : t.common.never),
+  },
+];
 
 function IconButton({ icon: Icon, label, onClick }: { icon: typeof Pencil; label: string; onClick: () => void }) {
   return (
@@ -75,7 +79,7 @@ function IconButton({ icon: Icon, label, onClick }: { icon: typeof Pencil; label
   );
 }
 
-export function KeyStatus({ of: { status, expiresAt, previousSecretUntil } }: { of: Key }) {
+function KeyStatus({ of: { status, expiresAt, previousSecretUntil } }: { of: Key }) {
   const t = useTexts();
   const format = useFormat();
   const isExpired = expiresAt !== null && new Date(expiresAt) < new Date();
@@ -95,7 +99,7 @@ export function KeyStatus({ of: { status, expiresAt, previousSecretUntil } }: { 
   );
 }
 
-function limitsOf(key: Key, t: Texts, { count }: Format): string {
+function limitsOf(key: Key, t: Texts, { count, lastDay }: Format): string {
   const { limits, expiresAt } = key;
   return [
     limits.dailyBudgetUsd && t.keys.perDay(usd(limits.dailyBudgetUsd)),
@@ -106,7 +110,7 @@ function limitsOf(key: Key, t: Texts, { count }: Format): string {
     limits.allowedModels.length > 0 && t.keys.onlyModels(limits.allowedModels.join(", ")),
     limits.allowedEndpoints.length > 0 && t.keys.onlyEndpoints(limits.allowedEndpoints.join(", ")),
     limits.allowedAddresses.length > 0 && t.keys.onlyAddresses(limits.allowedAddresses.join(", ")),
-    expiresAt && t.keys.until(lastDayOf(expiresAt)),
+    expiresAt && t.keys.until(lastDay(expiresAt)),
   ]
     .filter(Boolean)
     .join(" · ");

@@ -39,6 +39,8 @@ test("days, minutes and counts are written as the language does, in the viewer's
     "Jan 15, 2026, 15:30",
     "Jan 15, 2026, 15:30:05",
   ]);
+  const end = "2026-01-15T23:59:59.999Z";
+  expect([zh.lastDay(end), en.lastDay(end)]).toEqual(["2026-01-15", "Jan 15, 2026"]);
   expect([zh.isoDay(moment), en.isoDay(moment)]).toEqual(["2026-01-16", "2026-01-15"]);
   expect([zh.count(125_430), en.count(125_430)]).toEqual(["125,430", "125,430"]);
 });

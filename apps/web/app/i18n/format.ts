@@ -30,7 +30,7 @@ export function exactUsd(text: string): string {
 /** An amount as one types it: `0`, `10`, `1.50`. */
 export const typedUsd = (text: string): string => exactUsd(text).replace("$", "").replace(/\.00$/, "");
 
-/** The last day of what ends with a day in UTC. */
+/** The last day of what ends with a day in UTC, as a date field takes it. */
 export const lastDayOf = (end: Date | string): string => new Date(end).toISOString().slice(0, 10);
 
 export type Format = {
@@ -42,6 +42,8 @@ export type Format = {
   /** `2026-01-15 10:30`, in English `Jan 15, 2026, 10:30`. */
   minute: (date: Date | string) => string;
   second: (date: Date | string) => string;
+  /** The last day of what ends with a day in UTC, as days are written. */
+  lastDay: (end: Date | string) => string;
   /** `2026-01-15` in every language, for what is not read by people. */
   isoDay: (date: Date | string) => string;
 };
@@ -87,6 +89,7 @@ export function formatOf(language: string, timeZone: string): Format {
     day,
     minute,
     second: (date) => `${minute(date)}:${parts(date).second}`,
+    lastDay: (end) => (timeZone === "UTC" ? day(end) : formatOf(language, "UTC").day(end)),
     isoDay,
   };
 }

@@ -13,7 +13,7 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "The set-up token is not the one that the start printed.": "设置令牌不正确，请使用启动时打印的链接。",
   "The set-up is done.": "系统已完成初始化。",
   "Enter the OpenAI API key.": "请输入 OpenAI API密钥。",
-  "Enter the key of the upstream.": "请输入上游的 API 密钥。",
+  "Enter the key of the upstream.": "请输入上游的 API密钥。",
   "Enter an address such as https://api.openai.com/v1.": "请输入形如 https://api.openai.com/v1 的地址。",
   "The address must be public and start with https; a setting allows private ones.":
     "地址必须是公网 https 地址；可在设置中允许内网地址。",

@@ -52,6 +52,15 @@ test("both languages have the same texts, and none is empty", () => {
   expect([...empty(zh), ...empty(en)]).toEqual([]);
 });
 
+test("English counts one thing as one", () => {
+  expect([en.dashboard.requests("1"), en.dashboard.requests("1,001")]).toEqual(["1 request", "1,001 requests"]);
+  expect(en.usage.totals("1", "$0.01", "1")).toBe("Total: 1 token, $0.01 (1 request)");
+  expect([en.prices.applied(1), en.prices.proposals(2)]).toEqual([
+    "Applied 1 price.",
+    "Published prices changed for 2 models",
+  ]);
+});
+
 test("whatever the server says to people is said in Chinese too", () => {
   const source = sourcesIn(packages);
   const said = [...source.matchAll(/new AppError\(\s*"\w+",\s*"([^"]+)"/g)].map(([, message]) => message!);

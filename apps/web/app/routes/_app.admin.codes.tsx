@@ -6,10 +6,11 @@ import { Button, Submit } from "../components/ui/button";
 import { CopyButton } from "../components/ui/copy-button";
 import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Field, FormFault } from "../components/ui/field";
-import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
+import { List } from "../components/ui/list";
+import { Empty, PageHead, pageOf, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin, textOf, textOrNull } from "../guards";
-import { lastDayOf, usd, useFormat } from "../i18n/format";
+import { usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.codes.title);
@@ -57,43 +58,31 @@ export default function Codes() {
         </Button>
       </PageHead>
       <Section isFlush>
-        {batches.length === 0 ? (
-          <Empty icon={Ticket} title={t.codes.empty} lead={t.codes.emptyLead} />
-        ) : (
-          <>
-            <table className="table">
-              <thead>
-                <tr>
-                  <th>{t.codes.columns.created}</th>
-                  <th className="number">{t.codes.columns.amount}</th>
-                  <th className="number">{t.codes.columns.used}</th>
-                  <th>{t.codes.columns.expires}</th>
-                  <th>{t.codes.columns.note}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {batches.map((batch) => (
-                  <tr key={batch.id}>
-                    <td data-label={t.codes.columns.created}>{format.minute(batch.createdAt)}</td>
-                    <td data-label={t.codes.columns.amount} className="number font-medium">
-                      {usd(batch.amountUsd)}
-                    </td>
-                    <td data-label={t.codes.columns.used} className="number">
-                      {format.count(batch.redeemedCount)} / {format.count(batch.codeCount)}
-                    </td>
-                    <td data-label={t.codes.columns.expires}>
-                      {batch.expiresAt ? lastDayOf(batch.expiresAt) : t.common.none}
-                    </td>
-                    <td data-label={t.codes.columns.note} className="text-muted">
-                      {batch.note || t.common.none}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-            <Pager page={page} pageSize={pageSize} total={total} />
-          </>
-        )}
+        <List
+          rows={batches}
+          keyOf={({ id }) => id}
+          empty={<Empty icon={Ticket} title={t.codes.empty} lead={t.codes.emptyLead} />}
+          paging={{ page, pageSize, total }}
+          columns={[
+            { name: t.codes.columns.created, of: ({ createdAt }) => format.minute(createdAt) },
+            {
+              name: t.codes.columns.amount,
+              isNumber: true,
+              className: "font-medium",
+              of: ({ amountUsd }) => usd(amountUsd),
+            },
+            {
+              name: t.codes.columns.used,
+              isNumber: true,
+              of: ({ redeemedCount, codeCount }) => `${format.count(redeemedCount)} / ${format.count(codeCount)}`,
+            },
+            {
+              name: t.codes.columns.expires,
+              of: ({ expiresAt }) => (expiresAt ? format.lastDay(expiresAt) : t.common.none),
+            },
+            { name: t.codes.columns.note, className: "text-muted", of: ({ note }) => note || t.common.none },
+          ]}
+        />
       </Section>
       <Dialog title={t.codes.create} isOpen={dialog.subject !== null} onOpenChange={dialog.close}>
         <Form method="post" className="space-y-5">

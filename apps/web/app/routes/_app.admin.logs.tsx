@@ -3,8 +3,10 @@ import { Link, useLoaderData } from "@remix-run/react";
 import { ScrollText } from "lucide-react";
 import { AuditDetails } from "../components/audit-details";
 import { ListSearch } from "../components/list-search";
+import { BreakableEmail, BreakableTime } from "../components/ui/breakable";
 import { Select } from "../components/ui/field";
-import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
+import { List } from "../components/ui/list";
+import { Empty, PageHead, pageOf, Section } from "../components/ui/page";
 import { requireAdmin } from "../guards";
 import { useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
@@ -48,66 +50,75 @@ export default function Logs() {
         </Select>
       </ListSearch>
       <Section isFlush>
-        {lines.length === 0 ? (
-          <Empty icon={ScrollText} title={t.logs.empty} lead={t.logs.emptyLead} />
-        ) : (
-          <>
-            <table className="table">
-              <thead>
-                <tr>
-                  <th>{t.logs.columns.time}</th>
-                  <th>{t.logs.columns.action}</th>
-                  <th>{t.logs.columns.actor}</th>
-                  <th>{t.logs.columns.target}</th>
-                  <th className="md:max-xl:hidden">{t.logs.columns.address}</th>
-                  <th>{t.logs.columns.details}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {lines.map((line) => (
-                  <tr key={line.id}>
-                    <td data-label={t.logs.columns.time} className="md:max-xl:min-w-28 xl:whitespace-nowrap">
-                      {format.minute(line.createdAt)}
-                    </td>
-                    <td data-label={t.logs.columns.action}>
-                      <span>
-                        <span className="font-medium">{nameOf(line.action)}</span>
-                        <code className="block font-mono text-xs text-muted">{line.action}</code>
-                      </span>
-                    </td>
-                    <td data-label={t.logs.columns.actor}>
-                      <span>
-                        {line.actorEmail ?? t.common.none}
-                        {/* Where the address has no column of its own. */}
-                        <span className="hidden text-xs text-muted md:max-xl:block">{line.address}</span>
-                      </span>
-                    </td>
-                    <td data-label={t.logs.columns.target}>
-                      {line.targetEmail && line.targetId ? (
-                        <Link to={`/admin/users/${line.targetId}`} className="hover:underline">
-                          {line.targetEmail}
-                        </Link>
-                      ) : (
-                        <span className="text-muted" title={line.targetId ?? undefined}>
-                          {t.logs.targets[line.targetKind] ?? line.targetKind}
-                          {line.targetId ? ` ${shortOf(line.targetId)}` : ""}
-                        </span>
-                      )}
-                    </td>
-                    <td data-label={t.logs.columns.address} className="text-muted md:max-xl:hidden">
-                      {line.address || t.common.none}
-                    </td>
-                    <td data-label={t.logs.columns.details} className="max-w-sm text-muted md:min-w-36">
-                      <AuditDetails action={line.action} details={line.details} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-            <Pager page={page} pageSize={pageSize} total={total} />
-          </>
-        )}
+        <List
+          rows={lines}
+          keyOf={({ id }) => id}
+          empty={<Empty icon={ScrollText} title={t.logs.empty} lead={t.logs.emptyLead} />}
+          paging={{ page, pageSize, total }}
+          columns={[
+            {
+              name: t.logs.columns.time,
+              className: "xl:whitespace-nowrap",
+              of: ({ createdAt }) => <BreakableTime of={format.minute(createdAt)} />,
+            },
+            {
+              name: t.logs.columns.action,
+              of: (line) => (
+                <span>
+                  <span className="font-medium">{nameOf(line.action)}</span>
+                  <code className="block font-mono text-xs text-muted">{line.action}</code>
+                </span>
+              ),
+            },
+            {
+              name: t.logs.columns.actor,
+              className: "wrap-anywhere md:min-w-42",
+              of: ({ actorEmail, address }) => (
+                <span>
+                  {actorEmail ? <BreakableEmail of={actorEmail} /> : t.common.none}
+                  {/* Where the address has no column of its own. */}
+                  <span className="hidden text-xs text-muted md:max-xl:block">{address}</span>
+                </span>
+              ),
+            },
+            {
+              name: t.logs.columns.target,
+              className: "wrap-anywhere md:min-w-42",
+              of: (line) => <Target line={line} />,
+            },
+            {
+              name: t.logs.columns.address,
+              isHiddenOnTablets: true,
+              className: "text-muted",
+              of: ({ address }) => address || t.common.none,
+            },
+            {
+              name: t.logs.columns.details,
+              className: "max-w-sm text-muted md:min-w-36",
+              of: (line) => <AuditDetails action={line.action} details={line.details} />,
+            },
+          ]}
+        />
       </Section>
     </>
+  );
+}
+
+type Line = ReturnType<typeof useLoaderData<typeof loader>>["lines"][number];
+
+function Target({ line: { targetEmail, targetId, targetKind } }: { line: Line }) {
+  const t = useTexts();
+  if (targetEmail && targetId) {
+    return (
+      <Link to={`/admin/users/${targetId}`} className="hover:underline">
+        <BreakableEmail of={targetEmail} />
+      </Link>
+    );
+  }
+  return (
+    <span className="text-muted" title={targetId ?? undefined}>
+      {t.logs.targets[targetKind] ?? targetKind}
+      {targetId ? ` ${shortOf(targetId)}` : ""}
+    </span>
   );
 }

@@ -1,15 +1,16 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
 import { Plus, Tags } from "lucide-react";
+import { priceColumns } from "../components/price-columns";
 import { PriceFields, readPriceForm } from "../components/price-fields";
 import { ListSearch } from "../components/list-search";
 import { Button, LinkButton, Submit } from "../components/ui/button";
-import { Dialog } from "../components/ui/dialog";
+import { Dialog, DialogActions } from "../components/ui/dialog";
 import { FormFault } from "../components/ui/field";
-import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
+import { List } from "../components/ui/list";
+import { Empty, PageHead, pageOf, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin } from "../guards";
-import { exactUsd } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.prices.title);
@@ -41,7 +42,6 @@ export default function Prices() {
   const { prices, total, page, search, proposals } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   const dialog = useFormDialog<"new">(answer);
-  const dollars = (text: string | undefined) => (text === undefined ? t.common.none : exactUsd(text));
   return (
     <>
       <PageHead title={t.prices.title} lead={t.prices.lead}>
@@ -60,69 +60,31 @@ export default function Prices() {
       )}
       <ListSearch label={t.prices.searchLabel} placeholder="gpt-" search={search} submit={t.common.search} />
       <Section isFlush>
-        {prices.length === 0 ? (
-          <Empty icon={Tags} title={t.prices.empty} lead={t.prices.emptyLead} />
-        ) : (
-          <>
-            <table className="table">
-              <thead>
-                <tr>
-                  <th>{t.prices.columns.model}</th>
-                  <th className="number">{t.prices.columns.input}</th>
-                  <th className="number">{t.prices.columns.cached}</th>
-                  <th className="number">{t.prices.columns.write}</th>
-                  <th className="number">{t.prices.columns.output}</th>
-                  <th className="number">{t.prices.columns.markup}</th>
-                  <th>{t.prices.columns.source}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {prices.map((price) => {
-                  const base = price.bands[0]?.usdPerMillion ?? {};
-                  return (
-                    <tr key={price.id}>
-                      <td data-label={t.prices.columns.model}>
-                        <Link
-                          to={`/admin/prices/${encodeURIComponent(price.model)}`}
-                          className="font-medium hover:underline"
-                        >
-                          {price.model}
-                        </Link>
-                      </td>
-                      <td data-label={t.prices.columns.input} className="number">
-                        {dollars(base.input)}
-                      </td>
-                      <td data-label={t.prices.columns.cached} className="number text-muted">
-                        {dollars(base.cached_input)}
-                      </td>
-                      <td data-label={t.prices.columns.write} className="number text-muted">
-                        {dollars(base.cache_write)}
-                      </td>
-                      <td data-label={t.prices.columns.output} className="number">
-                        {dollars(base.output)}
-                      </td>
-                      <td data-label={t.prices.columns.markup} className="number text-muted">
-                        {price.markupPpm / 10_000 - 100}%
-                      </td>
-                      <td data-label={t.prices.columns.source}>
-                        <Badge look="plain">{t.prices.sources[price.source] ?? price.source}</Badge>
-                      </td>
-                    </tr>
-                  );
-                })}
-              </tbody>
-            </table>
-            <Pager page={page} pageSize={pageSize} total={total} />
-          </>
-        )}
+        <List
+          rows={prices}
+          keyOf={({ id }) => id}
+          empty={<Empty icon={Tags} title={t.prices.empty} lead={t.prices.emptyLead} />}
+          paging={{ page, pageSize, total }}
+          columns={[
+            {
+              name: t.prices.columns.model,
+              of: ({ model }) => (
+                <Link to={`/admin/prices/${encodeURIComponent(model)}`} className="font-medium hover:underline">
+                  {model}
+                </Link>
+              ),
+            },
+            ...priceColumns(t),
+          ]}
+        />
       </Section>
       <Dialog title={t.prices.addTitle} isOpen={dialog.subject !== null} onOpenChange={dialog.close} isWide>
         <Form method="post" className="space-y-5">
           <FormFault fault={dialog.fault} />
           <PriceFields price={null} fields={dialog.fault?.fields ?? {}} />
-          <div className="flex justify-end">
+          <DialogActions>
             <Submit>{t.prices.add}</Submit>
-          </div>
+          </DialogActions>
         </Form>
       </Dialog>
     </>

@@ -1,8 +1,9 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
-import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
-import { ArrowLeft, CircleCheck } from "lucide-react";
+import { Form, useActionData, useLoaderData } from "@remix-run/react";
+import { CircleCheck } from "lucide-react";
 import { Submit } from "../components/ui/button";
 import { FormFault, Note } from "../components/ui/field";
+import { List } from "../components/ui/list";
 import { Empty, PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin } from "../guards";
 import { exactUsd, useFormat } from "../i18n/format";
@@ -49,55 +50,57 @@ export default function Proposals() {
   const answer = useActionData<typeof action>();
   return (
     <>
-      <Link to="/admin/prices" className="mb-3 inline-flex items-center gap-1.5 text-sm text-muted hover:text-ink">
-        <ArrowLeft aria-hidden className="size-4" />
-        {t.prices.back}
-      </Link>
       <Form method="post">
-        <PageHead title={t.prices.proposalsTitle} lead={t.prices.proposalsLead}>
+        <PageHead
+          back={{ to: "/admin/prices", label: t.prices.back }}
+          title={t.prices.proposalsTitle}
+          lead={t.prices.proposalsLead}
+        >
           {proposals.length > 0 && <Submit>{t.prices.apply}</Submit>}
         </PageHead>
         <FormFault fault={answer?.fault} />
         {answer?.applied && <Note look="good">{t.prices.applied(answer.applied)}</Note>}
         <Section isFlush>
-          {proposals.length === 0 ? (
-            <Empty icon={CircleCheck} title={t.prices.noProposals} lead={t.prices.lead} />
-          ) : (
-            <table className="table">
-              <thead>
-                <tr>
-                  <th>{t.prices.columns.model}</th>
-                  <th>{t.prices.before}</th>
-                  <th>{t.prices.after}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {proposals.map(({ model, before, after, tiers, maxOutputTokens }) => (
-                  <tr key={model}>
-                    <td data-label={t.prices.columns.model}>
-                      <label className="inline-flex items-center gap-2.5 font-medium">
-                        <input type="checkbox" name="model" value={model} className="size-4 accent-accent" />
-                        {model}
-                      </label>
-                    </td>
-                    <td data-label={t.prices.before} className="text-muted">
-                      {before ? inShort(before, t.usage.classes) : t.prices.newModel}
-                      {tiers && <div>{tiersInShort(tiers.before)}</div>}
-                    </td>
-                    <td data-label={t.prices.after}>
-                      {inShort(after, t.usage.classes)}
-                      {tiers && <div>{tiersInShort(tiers.after)}</div>}
-                      {maxOutputTokens && (
-                        <div>
-                          {t.prices.maxOutput} {format.count(maxOutputTokens)}
-                        </div>
-                      )}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          )}
+          <List
+            rows={proposals}
+            keyOf={({ model }) => model}
+            empty={<Empty icon={CircleCheck} title={t.prices.noProposals} lead={t.prices.noProposalsLead} />}
+            columns={[
+              {
+                name: t.prices.columns.model,
+                of: ({ model }) => (
+                  <label className="inline-flex items-center gap-2.5 font-medium">
+                    <input type="checkbox" name="model" value={model} className="size-4 accent-accent" />
+                    {model}
+                  </label>
+                ),
+              },
+              {
+                name: t.prices.before,
+                className: "text-muted",
+                of: ({ before, tiers }) => (
+                  <span>
+                    {before ? inShort(before, t.usage.classes) : t.prices.newModel}
+                    {tiers && <span className="block">{tiersInShort(tiers.before)}</span>}
+                  </span>
+                ),
+              },
+              {
+                name: t.prices.after,
+                of: ({ after, tiers, maxOutputTokens }) => (
+                  <span>
+                    {inShort(after, t.usage.classes)}
+                    {tiers && <span className="block">{tiersInShort(tiers.after)}</span>}
+                    {maxOutputTokens && (
+                      <span className="block">
+                        {t.prices.maxOutput} {format.count(maxOutputTokens)}
+                      </span>
+                    )}
+                  </span>
+                ),
+              },
+            ]}
+          />
         </Section>
       </Form>
     </>

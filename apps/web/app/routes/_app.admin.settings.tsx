@@ -2,7 +2,7 @@ import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-r
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
 import { AlertSettings, readAlertForm } from "../components/alert-settings";
 import { Submit } from "../components/ui/button";
-import { Check, Field, FormFault, Note, TextField } from "../components/ui/field";
+import { Check, Field, FormFault, TextField } from "../components/ui/field";
 import { PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf, textOrNull, type UserApi } from "../guards";
 import { typedUsd } from "../i18n/format";
@@ -24,11 +24,12 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireAdmin(request, context);
   const form = await request.formData();
-  const intent = textOf(form, "intent");
-  const { fault } = await attempt(context, () =>
-    intent === "alerts" ? caller.admin.alerts.update(readAlertForm(form)) : saveGeneral(caller, form),
-  );
-  return data({ intent, fault }, { status: fault ? 400 : 200 });
+  const { fault } = await attempt(context, async () => {
+    // First what alerts are checked by: whether private addresses are allowed.
+    await saveGeneral(caller, form);
+    await caller.admin.alerts.update(readAlertForm(form));
+  });
+  return data({ fault }, { status: fault ? 400 : 200 });
 }
 
 const saveGeneral = ({ admin }: UserApi["caller"], form: FormData) =>
@@ -75,16 +76,17 @@ export default function Settings() {
   const t = useTexts();
   const { settings, alerts, failures } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>() ?? null;
-  const general = answer?.intent === "general" ? answer : null;
-  const fields: Record<string, string> = general?.fault?.fields ?? {};
+  const fields: Record<string, string> = answer?.fault?.fields ?? {};
   return (
     <>
       <Form method="post">
-        <PageHead title={t.settings.title}>
-          <Submit intent="general">{t.settings.submit}</Submit>
+        <PageHead title={t.settings.title} isSticky>
+          <span role="status" className="text-sm text-accent">
+            {answer && !answer.fault ? t.settings.saved : ""}
+          </span>
+          <Submit>{t.settings.submit}</Submit>
         </PageHead>
-        <FormFault fault={general?.fault} />
-        {general && !general.fault && <Note look="good">{t.settings.saved}</Note>}
+        <FormFault fault={answer?.fault} />
         <Section title={t.settings.openai}>
           <div className="max-w-xl space-y-5">
             <Field
@@ -182,8 +184,8 @@ export default function Settings() {
             ))}
           </div>
         </Section>
+        <AlertSettings alerts={alerts} failures={failures} answer={answer} />
       </Form>
-      <AlertSettings alerts={alerts} failures={failures} answer={answer?.intent === "alerts" ? answer : null} />
     </>
   );
 }

@@ -6,6 +6,7 @@ import { useCallFault } from "../call-fault";
 import { Button, Submit } from "../components/ui/button";
 import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Check, Field, FormFault } from "../components/ui/field";
+import { List } from "../components/ui/list";
 import { Badge, Empty, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
@@ -55,66 +56,54 @@ export default function Upstreams() {
         </Button>
       </PageHead>
       <Section isFlush>
-        {upstreams.length === 0 ? (
-          <Empty icon={Server} title={t.upstreams.empty} lead={t.upstreams.emptyLead} />
-        ) : (
-          <table className="table">
-            <thead>
-              <tr>
-                <th>{t.upstreams.columns.name}</th>
-                <th>{t.upstreams.columns.baseUrl}</th>
-                <th>{t.upstreams.columns.key}</th>
-                <th className="number">{t.upstreams.columns.weight}</th>
-                <th>{t.upstreams.columns.health}</th>
-                <th className="number">{t.common.actions}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {upstreams.map((upstream) => (
-                <tr key={upstream.id}>
-                  <td data-label={t.upstreams.columns.name} className="font-medium">
-                    {upstream.name}
-                  </td>
-                  <td data-label={t.upstreams.columns.baseUrl} className="break-all">
-                    {upstream.baseUrl}
-                  </td>
-                  <td data-label={t.upstreams.columns.key} className="font-mono text-[0.8125rem] whitespace-nowrap">
-                    ••••{upstream.keyLastFour}
-                  </td>
-                  <td data-label={t.upstreams.columns.weight} className="number">
-                    {upstream.weight}
-                  </td>
-                  <td data-label={t.upstreams.columns.health}>
-                    {upstream.isEnabled ? (
-                      <Badge look={healthLooks[upstream.health]}>{t.overview.health[upstream.health]}</Badge>
-                    ) : (
-                      <Badge look="plain">{t.overview.disabled}</Badge>
-                    )}
-                  </td>
-                  <td className="number">
-                    <span className="inline-flex items-center">
-                      <TestButton id={upstream.id} name={upstream.name} />
-                      <Button
-                        look="icon"
-                        aria-label={t.upstreams.editOf(upstream.name)}
-                        onClick={() => editing.open(upstream)}
-                      >
-                        <Pencil aria-hidden className="size-4" />
-                      </Button>
-                      <Button
-                        look="icon"
-                        aria-label={t.upstreams.deleteOf(upstream.name)}
-                        onClick={() => deleting.open(upstream)}
-                      >
-                        <Trash2 aria-hidden className="size-4" />
-                      </Button>
-                    </span>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
+        <List
+          rows={upstreams}
+          keyOf={({ id }) => id}
+          empty={<Empty icon={Server} title={t.upstreams.empty} lead={t.upstreams.emptyLead} />}
+          columns={[
+            { name: t.upstreams.columns.name, className: "font-medium", of: ({ name }) => name },
+            { name: t.upstreams.columns.baseUrl, className: "wrap-anywhere", of: ({ baseUrl }) => baseUrl },
+            {
+              name: t.upstreams.columns.key,
+              className: "font-mono text-[0.8125rem] whitespace-nowrap",
+              of: ({ keyLastFour }) => `••••${keyLastFour}`,
+            },
+            { name: t.upstreams.columns.weight, isNumber: true, of: ({ weight }) => weight },
+            {
+              name: t.upstreams.columns.health,
+              of: ({ isEnabled, health }) =>
+                isEnabled ? (
+                  <Badge look={healthLooks[health]}>{t.overview.health[health]}</Badge>
+                ) : (
+                  <Badge look="plain">{t.overview.disabled}</Badge>
+                ),
+            },
+            {
+              name: t.common.actions,
+              isNumber: true,
+              isUnnamed: true,
+              of: (upstream) => (
+                <span className="inline-grid grid-cols-[auto_auto_auto] items-center">
+                  <TestButton id={upstream.id} name={upstream.name} />
+                  <Button
+                    look="icon"
+                    aria-label={t.upstreams.editOf(upstream.name)}
+                    onClick={() => editing.open(upstream)}
+                  >
+                    <Pencil aria-hidden className="size-4" />
+                  </Button>
+                  <Button
+                    look="icon"
+                    aria-label={t.upstreams.deleteOf(upstream.name)}
+                    onClick={() => deleting.open(upstream)}
+                  >
+                    <Trash2 aria-hidden className="size-4" />
+                  </Button>
+                </span>
+              ),
+            },
+          ]}
+        />
       </Section>
       <Dialog
         title={editing.subject === "new" ? t.upstreams.add : t.upstreams.editTitle}
@@ -153,7 +142,11 @@ function TestButton({ id, name }: { id: string; name: string }) {
   const test = useMutation(trpc.admin.upstreams.test.mutationOptions());
   return (
     <>
-      <span role="status" className={`mr-2 text-sm ${test.isError ? "text-danger" : "text-accent"}`}>
+      {/* Below the buttons and no wider than they are: the other columns keep their place. */}
+      <span
+        role="status"
+        className={`col-span-full row-start-2 w-0 min-w-full text-sm ${test.isError ? "text-danger" : "text-accent"}`}
+      >
         {test.isSuccess ? t.upstreams.ok : say(faultOf(test.error)?.message ?? "")}
       </span>
       <Button

@@ -1,17 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
-import { Form, Link, useActionData, useLoaderData } from "@remix-run/react";
-import { ArrowLeft, Wallet } from "lucide-react";
+import { Form, useActionData, useLoaderData } from "@remix-run/react";
+import { Wallet } from "lucide-react";
 import { useState } from "react";
-import { KeyStatus } from "../components/key-list";
+import { keyColumns } from "../components/key-list";
 import { Button, Submit } from "../components/ui/button";
 import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Check, Field, FormFault, Note } from "../components/ui/field";
+import { List, type Column } from "../components/ui/list";
 import { Badge, Figures, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, orNotFound, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
+import type { Texts } from "../i18n/zh";
 import { readPreferences } from "../preferences";
 
 export const meta = titled((t) => t.user.title);
@@ -69,6 +71,14 @@ export default function User() {
   const answer = useActionData<typeof action>();
   const adjusting = useFormDialog<"balance">(answer);
   const isActive = user.status === "active";
+  const hasRefunds = usage.some(({ basis }) => basis !== "exact");
+  const refunds: Column<(typeof usage)[number]> = {
+    name: t.common.actions,
+    isNumber: true,
+    isUnnamed: true,
+    of: (row) => <Refund row={row} />,
+  };
+  const done = answer && !answer.fault ? doneOf(answer, user.email, t) : null;
   const facts: [string, React.ReactNode][] = [
     [t.common.email, user.email],
     [
@@ -88,11 +98,7 @@ export default function User() {
   ];
   return (
     <>
-      <Link to="/admin/users" className="mb-3 inline-flex items-center gap-1.5 text-sm text-muted hover:text-ink">
-        <ArrowLeft aria-hidden className="size-4" />
-        {t.user.back}
-      </Link>
-      <PageHead title={t.user.title} lead={user.email}>
+      <PageHead back={{ to: "/admin/users", label: t.user.back }} title={t.user.title} lead={user.email}>
         {user.role !== "owner" && (
           <Form method="post">
             <Submit look={isActive ? "danger" : "quiet"} intent={isActive ? "suspend" : "activate"}>
@@ -101,11 +107,9 @@ export default function User() {
           </Form>
         )}
       </PageHead>
-      {answer?.amountUsd && (
+      {done && (
         <div className="mb-6">
-          <Note look="good">
-            {(answer.intent === "refund" ? t.user.refundDone : t.user.adjusted)(exactUsd(answer.amountUsd))}
-          </Note>
+          <Note look="good">{done}</Note>
         </div>
       )}
       {answer && !["adjust", "limits"].includes(answer.intent) && <FormFault fault={answer.fault} />}
@@ -143,88 +147,47 @@ export default function User() {
         </Section>
       </div>
       <Section title={t.user.keysTitle} isFlush>
-        {keys.length === 0 ? (
-          <p className="px-5 pb-5 text-sm text-muted">{t.user.keysEmpty}</p>
-        ) : (
-          <table className="table">
-            <thead>
-              <tr>
-                <th>{t.keys.columns.name}</th>
-                <th>{t.keys.columns.key}</th>
-                <th>{t.keys.columns.status}</th>
-                <th>{t.keys.columns.created}</th>
-                <th>{t.keys.columns.used}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {keys.map((key) => (
-                <tr key={key.id}>
-                  <td data-label={t.keys.columns.name}>{key.name}</td>
-                  <td data-label={t.keys.columns.key} className="font-mono text-[0.8125rem]">
-                    {key.masked}
-                  </td>
-                  <td data-label={t.keys.columns.status}>
-                    <KeyStatus of={key} />
-                  </td>
-                  <td data-label={t.keys.columns.created}>{format.day(key.createdAt)}</td>
-                  <td data-label={t.keys.columns.used}>
-                    {key.lastUsedAt ? format.minute(key.lastUsedAt) : t.common.never}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
+        <List
+          rows={keys}
+          keyOf={({ id }) => id}
+          columns={keyColumns(t, format)}
+          empty={<p className="px-5 pb-5 text-sm text-muted">{t.user.keysEmpty}</p>}
+        />
       </Section>
       <Section title={t.user.usageTitle} isFlush>
-        {usage.length === 0 ? (
-          <p className="px-5 pb-5 text-sm text-muted">{t.user.usageEmpty}</p>
-        ) : (
-          <table className="table">
-            <thead>
-              <tr>
-                <th>{t.usage.columns.time}</th>
-                <th>{t.usage.columns.model}</th>
-                <th>{t.usage.columns.key}</th>
-                <th className="number">{t.usage.columns.input}</th>
-                <th className="number">{t.usage.columns.output}</th>
-                <th className="number">{t.usage.columns.cost}</th>
-                <th>
-                  <span className="sr-only">{t.common.actions}</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {usage.map((row) => (
-                <tr key={row.requestId}>
-                  <td data-label={t.usage.columns.time}>{format.second(row.createdAt)}</td>
-                  <td data-label={t.usage.columns.model}>{row.model}</td>
-                  <td data-label={t.usage.columns.key} className="text-muted">
-                    {row.keyName}
-                  </td>
-                  <td data-label={t.usage.columns.input} className="number">
-                    {format.count(row.inputTokens)}
-                  </td>
-                  <td data-label={t.usage.columns.output} className="number">
-                    {format.count(row.outputTokens)}
-                  </td>
-                  <td data-label={t.usage.columns.cost} className="number" title={exactUsd(row.costUsd)}>
-                    {usd(row.costUsd)}
-                  </td>
-                  <td className="text-right">
-                    <Refund row={row} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
+        <List
+          rows={usage}
+          keyOf={({ requestId }) => requestId}
+          empty={<p className="px-5 pb-5 text-sm text-muted">{t.user.usageEmpty}</p>}
+          columns={[
+            { name: t.usage.columns.time, of: ({ createdAt }) => format.second(createdAt) },
+            { name: t.usage.columns.model, of: ({ model }) => model },
+            { name: t.usage.columns.key, className: "text-muted", of: ({ keyName }) => keyName },
+            { name: t.usage.columns.input, isNumber: true, of: ({ inputTokens }) => format.count(inputTokens) },
+            { name: t.usage.columns.output, isNumber: true, of: ({ outputTokens }) => format.count(outputTokens) },
+            {
+              name: t.usage.columns.cost,
+              isNumber: true,
+              of: ({ costUsd }) => usd(costUsd),
+              title: ({ costUsd }) => exactUsd(costUsd),
+            },
+            ...(hasRefunds ? [refunds] : []),
+          ]}
+        />
       </Section>
       <Dialog title={t.user.adjustTitle} isOpen={adjusting.subject !== null} onOpenChange={adjusting.close}>
         <Adjust balanceUsd={user.balanceUsd} formId={formId} fault={adjusting.fault} />
       </Dialog>
     </>
   );
+}
+
+/** What became of it, in a sentence; null where the form says so itself. */
+function doneOf({ intent, amountUsd }: { intent: string; amountUsd: string | null }, email: string, t: Texts) {
+  if (intent === "suspend") return t.users.suspendDone(email);
+  if (intent === "activate") return t.users.activateDone(email);
+  if (amountUsd === null) return null;
+  return (intent === "refund" ? t.user.refundDone : t.user.adjustDone)(exactUsd(amountUsd));
 }
 
 /** For a charge that is not exact: what was charged is more than what is known. */
@@ -260,7 +223,7 @@ function Limits({
   ];
   return (
     <Form method="post" className="space-y-4">
-      <div className="grid items-end gap-4 sm:grid-cols-3">
+      <div className="grid items-end gap-4 sm:grid-cols-3 lg:grid-cols-2">
         {limits.map(([name, label]) => (
           <Field
             key={name}

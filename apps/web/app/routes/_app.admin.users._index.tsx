@@ -4,8 +4,9 @@ import { Eye, Users as UsersIcon } from "lucide-react";
 import { ListSearch } from "../components/list-search";
 import { PauseButton } from "../components/pause-button";
 import { LinkButton } from "../components/ui/button";
-import { FormFault, Select } from "../components/ui/field";
-import { Badge, Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
+import { FormFault, Note, Select } from "../components/ui/field";
+import { List } from "../components/ui/list";
+import { Badge, Empty, PageHead, pageOf, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
@@ -28,12 +29,14 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireAdmin(request, context);
   const form = await request.formData();
-  const status = form.get("intent") === "suspend" ? "suspended" : "active";
+  const isSuspended = form.get("intent") === "suspend";
   const { fault } = await attempt(context, () =>
-    caller.admin.users.setStatus({ userId: textOf(form, "userId"), status }),
+    caller.admin.users.setStatus({ userId: textOf(form, "userId"), status: isSuspended ? "suspended" : "active" }),
   );
-  return data({ fault }, { status: fault ? 400 : 200 });
+  return data({ fault, isSuspended, email: textOf(form, "email") }, { status: fault ? 400 : 200 });
 }
+
+type Listed = ReturnType<typeof useLoaderData<typeof loader>>["users"][number];
 
 export default function Users() {
   const t = useTexts();
@@ -52,72 +55,79 @@ export default function Users() {
       </ListSearch>
       <div className="mt-4">
         <FormFault fault={answer?.fault} />
+        {answer && !answer.fault && (
+          <Note look="good">{(answer.isSuspended ? t.users.suspendDone : t.users.activateDone)(answer.email)}</Note>
+        )}
       </div>
       <Section isFlush>
-        {users.length === 0 ? (
-          <Empty icon={UsersIcon} title={t.users.empty} lead={t.users.emptyLead} />
-        ) : (
-          <>
-            <table className="table">
-              <thead>
-                <tr>
-                  <th>{t.users.columns.email}</th>
-                  <th className="number">{t.users.columns.balance}</th>
-                  <th>{t.users.columns.status}</th>
-                  <th>{t.users.columns.created}</th>
-                  <th className="number">{t.common.actions}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {users.map((user) => (
-                  <tr key={user.id}>
-                    <td data-label={t.users.columns.email}>
-                      <Link to={`/admin/users/${user.id}`} className="font-medium hover:underline">
-                        {user.email}
-                      </Link>
-                      {user.role !== "user" && (
-                        <span className="ml-2">
-                          <Badge look="plain">{t.user.roles[user.role]}</Badge>
-                        </span>
-                      )}
-                    </td>
-                    <td data-label={t.users.columns.balance} className="number" title={exactUsd(user.balanceUsd)}>
-                      {usd(user.balanceUsd)}
-                    </td>
-                    <td data-label={t.users.columns.status}>
-                      <Badge look={user.status === "active" ? "good" : "bad"}>
-                        {user.status === "active" ? t.common.active : t.common.suspended}
-                      </Badge>
-                    </td>
-                    <td data-label={t.users.columns.created}>{format.day(user.createdAt)}</td>
-                    <td className="number corner">
-                      <span className="inline-flex">
-                        <LinkButton
-                          look="icon"
-                          to={`/admin/users/${user.id}`}
-                          aria-label={t.users.view(user.email)}
-                          title={t.users.view(user.email)}
-                        >
-                          <Eye aria-hidden className="size-4" />
-                        </LinkButton>
-                        {user.role !== "owner" && (
-                          <PauseButton
-                            idName="userId"
-                            id={user.id}
-                            isActive={user.status === "active"}
-                            label={(user.status === "active" ? t.users.suspendOf : t.users.activateOf)(user.email)}
-                          />
-                        )}
-                      </span>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-            <Pager page={page} pageSize={pageSize} total={total} />
-          </>
-        )}
+        <List
+          rows={users}
+          keyOf={({ id }) => id}
+          empty={<Empty icon={UsersIcon} title={t.users.empty} lead={t.users.emptyLead} />}
+          paging={{ page, pageSize, total }}
+          columns={[
+            {
+              name: t.users.columns.email,
+              of: ({ id, email, role }) => (
+                <span>
+                  <Link to={`/admin/users/${id}`} className="font-medium hover:underline">
+                    {email}
+                  </Link>
+                  {role !== "user" && (
+                    <span className="ml-2">
+                      <Badge look="plain">{t.user.roles[role]}</Badge>
+                    </span>
+                  )}
+                </span>
+              ),
+            },
+            {
+              name: t.users.columns.balance,
+              isNumber: true,
+              of: ({ balanceUsd }) => usd(balanceUsd),
+              title: ({ balanceUsd }) => exactUsd(balanceUsd),
+            },
+            {
+              name: t.users.columns.status,
+              of: ({ status }) => (
+                <Badge look={status === "active" ? "good" : "bad"}>
+                  {status === "active" ? t.common.active : t.common.suspended}
+                </Badge>
+              ),
+            },
+            { name: t.users.columns.created, of: ({ createdAt }) => format.day(createdAt) },
+            {
+              name: t.common.actions,
+              isNumber: true,
+              isUnnamed: true,
+              className: "corner",
+              of: (user) => <Acts user={user} />,
+            },
+          ]}
+        />
       </Section>
     </>
+  );
+}
+
+function Acts({ user: { id, email, role, status } }: { user: Listed }) {
+  const t = useTexts();
+  const isActive = status === "active";
+  return (
+    <span className="inline-flex">
+      <LinkButton look="icon" to={`/admin/users/${id}`} aria-label={t.users.view(email)} title={t.users.view(email)}>
+        <Eye aria-hidden className="size-4" />
+      </LinkButton>
+      {role !== "owner" && (
+        <PauseButton
+          idName="userId"
+          id={id}
+          isActive={isActive}
+          label={(isActive ? t.users.suspendOf : t.users.activateOf)(email)}
+        >
+          <input type="hidden" name="email" value={email} />
+        </PauseButton>
+      )}
+    </span>
   );
 }

@@ -78,13 +78,15 @@ export default function ApiKeys() {
       </PageHead>
       {!dialog.subject && <FormFault fault={answer?.fault} />}
       <Section isFlush>
-        {keys.length === 0 ? (
-          <Empty icon={KeyRound} title={t.keys.empty} lead={t.keys.emptyLead}>
-            <Button onClick={create}>{t.keys.create}</Button>
-          </Empty>
-        ) : (
-          <KeyList keys={keys} onAct={(act, key) => dialog.open({ act, key })} />
-        )}
+        <KeyList
+          keys={keys}
+          onAct={(act, key) => dialog.open({ act, key })}
+          empty={
+            <Empty icon={KeyRound} title={t.keys.empty} lead={t.keys.emptyLead}>
+              <Button onClick={create}>{t.keys.create}</Button>
+            </Empty>
+          }
+        />
       </Section>
       <KeyDialog opened={dialog.subject} fault={dialog.fault} onClose={dialog.close} />
       <Dialog

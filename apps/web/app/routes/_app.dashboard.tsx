@@ -71,7 +71,9 @@ export default function Dashboard() {
       )}
       {overview.isLow && overview.debtUsd === "0.000000000" && (
         <div className="mb-6">
-          <Note look="warn">{t.dashboard.low(usd(overview.balanceUsd))}</Note>
+          <Note look="warn">
+            {overview.balanceUsd === "0.000000000" ? t.dashboard.noMoney : t.dashboard.low(usd(overview.balanceUsd))}
+          </Note>
         </div>
       )}
       <Figures
@@ -93,7 +95,7 @@ export default function Dashboard() {
       />
       <Section title={t.dashboard.chart}>
         {loaded.days.length === 0 ? (
-          <Empty icon={ChartNoAxesColumn} title={t.usage.empty} lead={t.dashboard.chartEmpty} />
+          <Empty icon={ChartNoAxesColumn} title={t.overview.chartEmpty} lead={t.dashboard.chartEmpty} />
         ) : (
           <DailyChart data={loaded.days} today={format.isoDay(loaded.now)} label={t.dashboard.chart} />
         )}

@@ -6,7 +6,8 @@ import { ChargeDetails } from "../components/charge-details";
 import { Button } from "../components/ui/button";
 import { Dialog } from "../components/ui/dialog";
 import { Field, Select } from "../components/ui/field";
-import { Empty, PageHead, Pager, pageOf, Section } from "../components/ui/page";
+import { List } from "../components/ui/list";
+import { Empty, PageHead, pageOf, Section } from "../components/ui/page";
 import { requireUser } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
@@ -74,60 +75,12 @@ export default function Usage() {
         </Button>
       </Form>
       <Section isFlush>
-        {rows.length === 0 ? (
-          <Empty icon={ChartNoAxesColumn} title={t.usage.empty} lead={t.usage.emptyLead} />
-        ) : (
-          <>
-            <table className="table">
-              <thead>
-                <tr>
-                  <th>{t.usage.columns.time}</th>
-                  <th>{t.usage.columns.model}</th>
-                  <th>{t.usage.columns.key}</th>
-                  <th className="number">{t.usage.columns.input}</th>
-                  <th className="number">{t.usage.columns.cached}</th>
-                  <th className="number">{t.usage.columns.output}</th>
-                  <th className="number md:max-xl:hidden">{t.usage.columns.latency}</th>
-                  <th className="number">{t.usage.columns.cost}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {rows.map((row) => (
-                  <tr key={row.requestId}>
-                    <td data-label={t.usage.columns.time}>{format.second(row.createdAt)}</td>
-                    <td data-label={t.usage.columns.model} className="font-medium whitespace-nowrap">
-                      {row.model}
-                    </td>
-                    <td data-label={t.usage.columns.key} className="text-muted">
-                      {row.keyName}
-                    </td>
-                    <td data-label={t.usage.columns.input} className="number">
-                      {format.count(row.inputTokens)}
-                    </td>
-                    <td data-label={t.usage.columns.cached} className="number spare text-muted">
-                      {format.count(row.cachedTokens)}
-                    </td>
-                    <td data-label={t.usage.columns.output} className="number">
-                      {format.count(row.outputTokens)}
-                    </td>
-                    <td data-label={t.usage.columns.latency} className="number spare text-muted md:max-xl:hidden">
-                      {(row.latencyMs / 1_000).toFixed(2)} s
-                    </td>
-                    <td data-label={t.usage.columns.cost} className="number">
-                      <button
-                        type="button"
-                        className="font-medium underline decoration-line-strong decoration-dotted underline-offset-4 hover:decoration-accent"
-                        title={exactUsd(row.costUsd)}
-                        aria-label={`${usd(row.costUsd)} ${t.usage.whyOf(format.second(row.createdAt))}`}
-                        onClick={() => setOpened(row.requestId)}
-                      >
-                        {usd(row.costUsd)}
-                      </button>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+        <List
+          rows={rows}
+          keyOf={({ requestId }) => requestId}
+          empty={<Empty icon={ChartNoAxesColumn} title={t.usage.empty} lead={t.usage.emptyLead} />}
+          paging={{ page, pageSize, total: totals.requests }}
+          sum={
             <p className="border-t border-line px-5 py-3 text-sm font-medium tabular-nums">
               {t.usage.totals(
                 format.count(totals.inputTokens + totals.outputTokens),
@@ -135,9 +88,47 @@ export default function Usage() {
                 format.count(totals.requests),
               )}
             </p>
-            <Pager page={page} pageSize={pageSize} total={totals.requests} />
-          </>
-        )}
+          }
+          columns={[
+            { name: t.usage.columns.time, of: ({ createdAt }) => format.second(createdAt) },
+            {
+              name: t.usage.columns.model,
+              className: "font-medium whitespace-nowrap",
+              of: ({ model }) => model,
+            },
+            { name: t.usage.columns.key, className: "text-muted", of: ({ keyName }) => keyName },
+            { name: t.usage.columns.input, isNumber: true, of: ({ inputTokens }) => format.count(inputTokens) },
+            {
+              name: t.usage.columns.cached,
+              isNumber: true,
+              className: "spare text-muted",
+              of: ({ cachedTokens }) => format.count(cachedTokens),
+            },
+            { name: t.usage.columns.output, isNumber: true, of: ({ outputTokens }) => format.count(outputTokens) },
+            {
+              name: t.usage.columns.latency,
+              isNumber: true,
+              isHiddenOnTablets: true,
+              className: "spare text-muted",
+              of: ({ latencyMs }) => `${(latencyMs / 1_000).toFixed(2)} s`,
+            },
+            {
+              name: t.usage.columns.cost,
+              isNumber: true,
+              of: ({ requestId, costUsd, createdAt }) => (
+                <button
+                  type="button"
+                  className="font-medium underline decoration-line-strong decoration-dotted underline-offset-4 hover:decoration-accent"
+                  title={exactUsd(costUsd)}
+                  aria-label={`${usd(costUsd)} ${t.usage.whyOf(format.second(createdAt))}`}
+                  onClick={() => setOpened(requestId)}
+                >
+                  {usd(costUsd)}
+                </button>
+              ),
+            },
+          ]}
+        />
       </Section>
       <Dialog title={t.usage.why} isOpen={opened !== null} onOpenChange={() => setOpened(null)} isWide>
         {opened && <ChargeDetails requestId={opened} />}

@@ -3,6 +3,7 @@ import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
 import { CircleCheck } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
+import { ErrorPage } from "../components/error-page";
 import { Card } from "../components/shell";
 import { Button, Submit } from "../components/ui/button";
 import { Check, Field, FormFault, TextField } from "../components/ui/field";
@@ -59,6 +60,13 @@ export async function action({ request, context }: ActionFunctionArgs) {
     }),
   );
   return fault ? data({ fault, isTested: false, typed }, { status: 400 }) : redirect("/admin", { headers });
+}
+
+/** The link is used once; who opens it again is told where to go. */
+export function ErrorBoundary() {
+  const t = useTexts();
+  const link = { to: "/login", label: t.login.title };
+  return <ErrorPage notFound={{ title: t.setup.doneTitle, lead: t.setup.done, link }} />;
 }
 
 /** Which step shows the field; a fault leads back to it. */

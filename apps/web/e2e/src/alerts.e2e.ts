@@ -154,9 +154,18 @@ test("in the settings each channel is tested before it is saved, and what is wro
   expect(mails).toHaveLength(1);
 
   await page.getByLabel("余额不足阈值").fill("2");
-  await press("保存告警设置");
-  await says("告警设置已保存。");
+  await page.getByLabel("系统公告").fill("明天维护");
+  await page.getByLabel("Webhook 地址").fill("nowhere");
+  await press("保存设置");
+  await page.locator("#webhookUrl-note").getByText("请输入形如").waitFor();
+  // The one button saves all that was typed.
+  expect(await page.getByLabel("系统公告").inputValue()).toBe("明天维护");
+  await page.getByLabel("Webhook 地址").fill(`http://127.0.0.1:${portOf(receiver)}/alerts`);
+  await press("保存设置");
+  await says("设置已保存。");
+  expect(await page.getByRole("button", { name: /^保存/ }).count()).toBe(1);
   await page.reload({ waitUntil: "networkidle" });
+  expect(await page.getByLabel("系统公告").inputValue()).toBe("明天维护");
   for (const label of ["Webhook 签名密钥", "SMTP 地址"]) expect(await page.getByLabel(label).inputValue()).toBe("");
   expect(await page.content()).not.toContain(mailPassword);
   await press("发送测试邮件");
@@ -164,7 +173,7 @@ test("in the settings each channel is tested before it is saved, and what is wro
   await expect.poll(() => mails.length).toBe(2);
 });
 
-test("the general settings stay as they are beside them", async () => {
+test("secrets that are left empty stay as they are", async () => {
   await press("保存设置");
   await says("设置已保存。");
   expect(await ownerSession.api.admin.alerts.get.query()).toMatchObject({ hasSmtpUrl: true, hasWebhookSecret: true });

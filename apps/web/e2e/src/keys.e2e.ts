@@ -45,7 +45,7 @@ test("a key is made with every limit that there is; what is wrong is said beside
   await page.getByText("限额与有效期").click();
   await page.getByLabel("每日预算").fill("2.5");
   await page.getByLabel("每月预算").fill("a lot");
-  await page.getByLabel("每分钟 Token 数").fill("10000");
+  await page.getByLabel("每分钟Token数").fill("10000");
   await page.getByLabel("允许的来源地址").fill("somewhere");
   await page.getByRole("button", { name: "创建", exact: true }).click();
   await page.getByText("请输入美元金额").waitFor();
@@ -88,7 +88,7 @@ test("the key is changed by the same form, which comes with what the key has", a
   await page.getByRole("button", { name: "编辑“laptop”" }).click();
   expect(await page.getByText("至少为 1").count()).toBe(0);
   await page.getByLabel("密钥名称").fill("desk");
-  for (const label of ["每月预算", "每分钟 Token 数", "允许的模型", "有效期至"]) await page.getByLabel(label).fill("");
+  for (const label of ["每月预算", "每分钟Token数", "允许的模型", "有效期至"]) await page.getByLabel(label).fill("");
   await page.getByLabel("允许的来源地址").fill("203.0.113.7");
   await page.getByRole("checkbox", { name: "responses", exact: true }).uncheck();
   await page.getByRole("button", { name: "保存" }).dblclick();

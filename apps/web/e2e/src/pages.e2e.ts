@@ -1,5 +1,7 @@
 /** The journeys of people through the pages: a real server, a real PostgreSQL, a fake OpenAI, a real browser. */
 import { randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { startFakeOpenAi, startGatewayProcess, type FakeOpenAi, type GatewayProcess } from "@codex-gateway/demo";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -9,9 +11,12 @@ import { gatewayEnv } from "./gateway-env.ts";
 
 let gateway: GatewayProcess;
 let fake: FakeOpenAi;
+/** Refuses every key. */
+const refusing = createServer((_req, res) => res.writeHead(401).end());
 let browser: Browser;
 beforeAll(async () => {
   fake = await startFakeOpenAi();
+  await new Promise<void>((resolve) => refusing.listen(0, "127.0.0.1", resolve));
   gateway = await startFreshGateway();
   browser = await launchBrowser();
 }, 60_000);
@@ -19,6 +24,7 @@ afterAll(async () => {
   await browser.close();
   await gateway.stop();
   await fake.stop();
+  refusing.close();
 });
 
 const startFreshGateway = () =>
@@ -74,10 +80,23 @@ test("from the set-up link to a charged call, in the browser", async () => {
   await boss.page.getByRole("button", { name: "下一步" }).click();
   await boss.page.getByText("第 2 / 3 步").waitFor();
   await boss.page.getByLabel("OpenAI API密钥").fill("sk-fake-upstream-key");
-  await boss.page.getByLabel("OpenAI Base URL").fill(fake.url);
+  // What is wrong is said beside the field that it is about.
+  const besideUrl = boss.page.locator("#baseUrl-note");
+  for (const [url, fault] of [
+    [fake.url, "地址必须是公网 https 地址"],
+    ["http://127.0.0.1:9/v1", "无法连接上游"],
+    ["http://no-such-host.invalid/v1", "找不到上游的主机名"],
+  ] as const) {
+    await boss.page.getByLabel("OpenAI Base URL").fill(url);
+    await boss.page.getByRole("button", { name: "测试连接" }).click();
+    await besideUrl.getByText(fault).waitFor();
+    expect(await boss.page.evaluate("document.activeElement.id")).toBe("baseUrl");
+    await boss.page.getByLabel("允许内网").check();
+  }
+  await boss.page.getByLabel("OpenAI Base URL").fill(`http://127.0.0.1:${(refusing.address() as AddressInfo).port}/v1`);
   await boss.page.getByRole("button", { name: "测试连接" }).click();
-  await boss.page.getByText("地址必须是公网 https 地址").waitFor();
-  await boss.page.getByLabel("允许内网").check();
+  await boss.page.locator("#apiKey-note").getByText("上游拒绝了该密钥").waitFor();
+  await boss.page.getByLabel("OpenAI Base URL").fill(fake.url);
   await boss.page.getByRole("button", { name: "测试连接" }).click();
   await boss.page.getByText("连接成功").waitFor();
   await boss.page.getByRole("button", { name: "下一步" }).click();
@@ -88,6 +107,11 @@ test("from the set-up link to a charged call, in the browser", async () => {
   await boss.page.getByRole("button", { name: "完成设置" }).click();
   await boss.page.getByRole("heading", { name: "系统概览" }).waitFor();
   expect(new URL(boss.page.url()).pathname).toBe("/admin");
+  const late = await aPage();
+  expect((await late.page.goto(`${gateway.web}/setup?token=${gateway.setupToken}`))?.status()).toBe(404);
+  await late.page.getByRole("heading", { name: "网关已设置完成" }).waitFor();
+  await late.page.getByRole("link", { name: "登录" }).click();
+  await late.page.getByRole("heading", { name: "登录" }).waitFor();
 
   const person = await aPage();
   await person.page.goto(gateway.web);
@@ -99,12 +123,13 @@ test("from the set-up link to a charged call, in the browser", async () => {
   await person.page.getByRole("button", { name: "注册" }).click();
   await person.page.getByRole("heading", { name: "账户概览" }).waitFor();
   await person.page.getByText("欢迎！").waitFor();
+  await person.page.getByText("请在下方兑换充值码，或联系管理员充值").waitFor();
   await person.page.getByRole("link", { name: "创建API密钥" }).click();
   await person.page.getByLabel("密钥名称").fill("laptop");
   await person.page.getByRole("button", { name: "创建", exact: true }).click();
   const secret = (await person.page.getByTestId("new-secret").innerText()).trim();
   await person.page.getByRole("button", { name: "Codex", exact: true }).click();
-  await person.page.getByText('wire_api = "responses"').waitFor();
+  await person.page.getByText('env_key = "CODEX_GATEWAY_KEY"').waitFor();
   await person.page.getByRole("button", { name: "关闭" }).click();
   expect((await chat(secret)).status).toBe(429);
 
@@ -120,13 +145,17 @@ test("from the set-up link to a charged call, in the browser", async () => {
   await boss.page.getByText("$5.00", { exact: true }).waitFor();
   await boss.page.getByLabel("调整说明").fill("第一次充值");
   await boss.page.getByRole("button", { name: "确认" }).dblclick();
-  await boss.page.getByText("调整后余额 $5.00").waitFor();
+  await boss.page.getByText("余额已调整，现为 $5.00。").waitFor();
   expect((await chat(secret)).status).toBe(200);
 
   await person.page.getByRole("link", { name: "使用记录" }).click();
   await person.page.getByRole("button", { name: /费用明细/ }).click();
   await person.page.getByText("$0.0000045", { exact: true }).waitFor();
   await person.page.getByText("按上游返回的用量计费").waitFor();
+  await person.page
+    .getByRole("dialog")
+    .getByText(/gpt-4o-mini · \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/)
+    .waitFor();
   await person.page.keyboard.press("Escape");
   const csv = await (await person.page.request.get(`${gateway.web}/usage.csv`)).text();
   expect(csv.split("\r\n")[1]).toContain("0.000004500");
@@ -135,7 +164,7 @@ test("from the set-up link to a charged call, in the browser", async () => {
   await boss.page.getByText("update_balance").waitFor();
   await boss.page.getByText("第一次充值").waitFor();
 
-  await person.page.getByRole("link", { name: "API 密钥" }).click();
+  await person.page.getByRole("link", { name: "API密钥" }).click();
   await person.page.getByRole("button", { name: "删除“laptop”" }).click();
   await person.page.getByRole("button", { name: "删除", exact: true }).click();
   await person.page.getByText("还没有密钥").waitFor();
@@ -184,6 +213,7 @@ test("step 3: an admin finds, suspends and activates a user, and the log says so
   await page.getByRole("img", { name: "最近 30 天请求" }).waitFor();
   await page.getByRole("link", { name: "用户管理" }).click();
   await page.getByRole("button", { name: `暂停 ${user.email}` }).click();
+  await page.getByText(`已暂停 ${user.email}`).waitFor();
   await page.getByRole("button", { name: `激活 ${user.email}` }).waitFor();
   await page.getByLabel("状态").selectOption("暂停");
   await page.getByRole("button", { name: "搜索" }).click();
@@ -193,6 +223,7 @@ test("step 3: an admin finds, suspends and activates a user, and the log says so
   await page.getByRole("link", { name: `查看 ${user.email}` }).click();
   for (const fact of ["用户ID", "角色", "普通用户", "总Token数"]) await page.getByText(fact, { exact: true }).waitFor();
   await page.getByRole("button", { name: "激活" }).click();
+  await page.getByText(`已激活 ${user.email}`).waitFor();
   await page.getByRole("button", { name: "暂停" }).waitFor();
   await page.getByRole("link", { name: "操作日志" }).click();
   await page.getByLabel("操作", { exact: true }).selectOption("update_status");
@@ -237,6 +268,16 @@ test("an admin changes a price, an upstream and the settings", async () => {
   await page.getByText("请输入每百万的美元价格").waitFor();
   await page.goto(`${gateway.web}/admin/prices/proposals`);
   await page.getByText("价格表是最新的").waitFor();
+
+  await page.goto(`${gateway.web}/admin/logs`);
+  await page.getByText("加价: 0% → 20%").waitFor();
+  await page.goto(`${gateway.web}/admin/prices/gpt-4o-mini`);
+  await isReady(page);
+  await page.getByLabel("输入", { exact: true }).fill("0.3");
+  await page.getByRole("button", { name: "保存为新版本" }).click();
+  await page.getByText("已保存").waitFor();
+  await page.goto(`${gateway.web}/admin/logs`);
+  expect(await page.getByRole("row").nth(1).getByRole("listitem").allInnerTexts()).toEqual(["输入: $0.15 → $0.30"]);
 
   await page.goto(`${gateway.web}/admin/upstreams`);
   await isReady(page);

@@ -77,7 +77,7 @@ afterAll(async () => {
   await fresh.stop();
 });
 
-const strangerPages = ["/login", "/register"];
+const strangerPages = ["/login", "/register", "/setup"];
 const userPages = ["/dashboard", "/api-keys", "/usage", "/account", "/nowhere", "/admin"];
 const adminPages = (userId: string) => [
   "/admin",

@@ -48,7 +48,7 @@ test("the admin's page offers it for what is not exact, and says afterwards that
   await page.waitForLoadState("networkidle");
   expect(await page.getByRole("button", { name: "Refund" }).count()).toBe(1);
   await page.getByRole("button", { name: "Refund" }).click();
-  await page.getByText("Refunded: $").waitFor();
+  await page.getByText("Refunded $").waitFor();
   await page.getByText("Refunded", { exact: true }).waitFor();
   expect(await page.getByRole("button", { name: "Refund" }).count()).toBe(0);
   expect(observed!.costNanoUsd).toBeGreaterThan(0n);

@@ -83,6 +83,17 @@ test("without a database a page says so, with the request's id that the log has,
   }
 }, 90_000);
 
+test("no character is torn where a page is sent in pieces", async () => {
+  for (let page = 1; page <= 5; page++) {
+    const response = await fetch(`${demo.web}/admin/prices?page=${page}`, {
+      headers: { cookie: demo.ownerSession.cookie(), "accept-language": "zh-CN" },
+    });
+    const html = await response.text();
+    expect(html).toContain("缓存输入");
+    expect(html.match(/.{0,9}[\0\uFFFD].{0,9}/g)).toBeNull();
+  }
+});
+
 test("who is suspended is out at the next click, and is told whom to ask", async () => {
   const { person, email, userId } = await aUser();
   const page = await aPageOf(person);

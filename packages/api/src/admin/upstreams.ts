@@ -65,7 +65,7 @@ export const upstreams = router({
       const { allowsPrivateUpstreams } = await readSettings(ctx.db);
       const upstream = await openUpstream(ctx.db, ctx.secrets, input.id);
       const fault = await ctx.testUpstream({ ...upstream, isPrivateAllowed: allowsPrivateUpstreams });
-      if (fault !== null) throw new AppError("invalid_input", fault);
+      if (fault !== null) throw new AppError("invalid_input", fault.message);
       return isDone;
     }),
 });

@@ -1,4 +1,5 @@
 /** Where alerts go. The webhook's secret and the mail server's address, which holds its password, are sealed and never shown. */
+import { isDeepStrictEqual } from "node:util";
 import type { Database } from "@codex-gateway/db";
 import { requireAllowedAddress, isPrivateHost } from "../access/outbound-address.ts";
 import type { Secrets } from "../access/secrets.ts";
@@ -85,7 +86,7 @@ export async function checkAlertTarget(
   return targets;
 }
 
-/** All or nothing. @throws AppError `invalid_input` */
+/** All or nothing; what is as it was before leaves no line in the log. @throws AppError `invalid_input` */
 export async function saveAlertSettings(
   db: Database,
   secrets: Secrets,
@@ -102,6 +103,9 @@ export async function saveAlertSettings(
       alertEmailFrom: email?.from ?? "",
       alertEmailTo: email?.to ?? "",
     };
+    const isWebhookSecretChanged = (webhook?.secret ?? null) !== sealed.alertWebhookSecret;
+    const isSmtpUrlChanged = (email?.smtpUrl ?? null) !== sealed.smtpUrl;
+    if (!isWebhookSecretChanged && !isSmtpUrlChanged && isDeepStrictEqual({ ...before, ...after }, before)) return;
     await writeSettings(client, after);
     await writeSealed(client, secrets, { sealed, alertWebhookSecret: webhook?.secret, smtpUrl: email?.smtpUrl });
     await appendAudit(client, actor, {
@@ -111,8 +115,8 @@ export async function saveAlertSettings(
       details: {
         before: auditable(before),
         after: auditable(after),
-        isWebhookSecretChanged: (webhook?.secret ?? null) !== sealed.alertWebhookSecret,
-        isSmtpUrlChanged: (email?.smtpUrl ?? null) !== sealed.smtpUrl,
+        isWebhookSecretChanged,
+        isSmtpUrlChanged,
       },
     });
   });

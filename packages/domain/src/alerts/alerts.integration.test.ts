@@ -231,6 +231,9 @@ test("secrets are sealed, stay where nothing new is typed, and go with their add
   ] as const) {
     await expect(save(change)).rejects.toMatchObject({ code: "invalid_input", field });
   }
+  const lines = await db.prisma.auditLog.count();
+  await save({ lowBalanceNanoUsd: 0n });
+  expect(await db.prisma.auditLog.count()).toBe(lines);
   await save({ webhookUrl: "", emailTo: "" });
   expect(await readAlertSettings(db, secrets)).toMatchObject({ hasWebhookSecret: false, hasSmtpUrl: false });
   const audit = JSON.stringify(await db.prisma.auditLog.findMany({ select: { details: true } }));

@@ -1,6 +1,7 @@
 /** Inputs with label, hint and error, tied together for screen readers. */
 import {
   useEffect,
+  useRef,
   type InputHTMLAttributes,
   type ReactNode,
   type SelectHTMLAttributes,
@@ -126,9 +127,18 @@ const noteLooks = {
   good: "bg-accent-soft text-accent-strong",
 };
 
+/** What became of an act is said where it can be seen, however far down the page that was. */
 export function Note({ look, children }: { look: keyof typeof noteLooks; children: ReactNode }) {
+  const note = useRef<HTMLParagraphElement>(null);
+  useEffect(() => {
+    if (look !== "warn") note.current?.scrollIntoView({ block: "nearest" });
+  }, [look, children]);
   return (
-    <p role={look === "danger" ? "alert" : "status"} className={`rounded-lg px-3.5 py-2.5 text-sm ${noteLooks[look]}`}>
+    <p
+      ref={note}
+      role={look === "danger" ? "alert" : "status"}
+      className={`scroll-m-6 rounded-lg px-3.5 py-2.5 text-sm ${noteLooks[look]}`}
+    >
       {children}
     </p>
   );

@@ -1,15 +1,32 @@
 /** What pages are put together from: heading, section, figures, empty state, pager. */
 import { Link, useSearchParams } from "@remix-run/react";
-import { ChevronLeft, ChevronRight, type LucideIcon } from "lucide-react";
+import { ArrowLeft, ChevronLeft, ChevronRight, type LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import { useFormat } from "../../i18n/format";
 import { useTexts } from "../../i18n/use-texts";
 import { ListUntilNext } from "../skeleton";
 
-export function PageHead({ title, lead, children }: { title: string; lead?: string; children?: ReactNode }) {
+type PageHeadProps = {
+  title: string;
+  lead?: string;
+  /** The list that the page belongs to. */
+  back?: { to: string; label: string };
+  /** Where what it holds belongs to all of a long page. */
+  isSticky?: boolean;
+  children?: ReactNode;
+};
+
+export function PageHead({ title, lead, back, isSticky = false, children }: PageHeadProps) {
+  const place = isSticky ? "sticky top-0 z-20 -mx-4 -mt-4 -mb-4 bg-canvas px-4 py-4 sm:-mx-8 sm:px-8" : "mb-6";
   return (
-    <header className="mb-6 flex flex-wrap items-end justify-between gap-x-6 gap-y-3">
+    <header className={`${place} flex flex-wrap items-end justify-between gap-x-6 gap-y-3`}>
       <div className="min-w-0">
+        {back && (
+          <Link to={back.to} className="mb-3 inline-flex items-center gap-1.5 text-sm text-muted hover:text-ink">
+            <ArrowLeft aria-hidden className="size-4" />
+            {back.label}
+          </Link>
+        )}
         <h1 className="text-2xl font-semibold tracking-tight">{title}</h1>
         {lead && <p className="mt-1.5 max-w-2xl text-sm text-muted">{lead}</p>}
       </div>

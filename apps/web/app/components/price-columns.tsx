@@ -1,0 +1,35 @@
+/** The columns of prices, which the price book and the history of a model share. */
+import { exactUsd } from "../i18n/format";
+import type { Texts } from "../i18n/zh";
+import type { Column } from "./ui/list";
+import { Badge } from "./ui/page";
+
+type Priced = { bands: { usdPerMillion: Record<string, string> }[]; markupPpm: number; source: string };
+
+export function priceColumns(t: Texts): Column<Priced>[] {
+  const amount = (name: string, unitClass: string, className = "") => ({
+    name,
+    isNumber: true,
+    className,
+    of: ({ bands }: Priced) => {
+      const dollars = bands[0]?.usdPerMillion[unitClass];
+      return dollars === undefined ? t.common.none : exactUsd(dollars);
+    },
+  });
+  return [
+    amount(t.prices.columns.input, "input"),
+    amount(t.prices.columns.cached, "cached_input", "text-muted"),
+    amount(t.prices.columns.write, "cache_write", "spare text-muted"),
+    amount(t.prices.columns.output, "output"),
+    {
+      name: t.prices.columns.markup,
+      isNumber: true,
+      className: "text-muted",
+      of: ({ markupPpm }) => `${markupPpm / 10_000 - 100}%`,
+    },
+    {
+      name: t.prices.columns.source,
+      of: ({ source }) => <Badge look="plain">{t.prices.sources[source] ?? source}</Badge>,
+    },
+  ];
+}
