@@ -118,6 +118,16 @@ test("a first deployment says in Chinese, line by line, what was promised", asyn
   ]);
 });
 
+test("the dots of a wait and its ✓ stand apart", async () => {
+  const slow = docker("echo v2").replace(
+    "inspect*) echo healthy ;;",
+    'inspect*) if grep -q waited "$ASKED"; then echo healthy; else echo waited >>"$ASKED"; echo starting; fi ;;',
+  );
+  const { said, exitCode } = await deployWith({ docker: slow }, ports);
+  expect(exitCode).toBe(0);
+  expect(said).toContain("\nWaiting for the database . ✓\nWaiting for the backend ✓\n");
+});
+
 test("docker compose v2 is preferred to docker-compose", async () => {
   const programs = { docker: docker("echo v2"), "docker-compose": dockerCompose };
   const { said, complaint, exitCode, asked } = await deployWith(programs, ports);
