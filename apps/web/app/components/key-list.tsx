@@ -31,7 +31,7 @@ export function KeyList({ keys, onAct, empty }: KeyListProps) {
       isNumber: true,
       isUnnamed: true,
       of: (key) => (
-        <span className="inline-flex">
+        <span className="inline-flex md:max-xl:[&_button]:size-8">
           <CopyButton text={key.masked} label={t.keys.copyMasked(key.name)} />
           <IconButton icon={Pencil} label={t.keys.editOf(key.name)} onClick={() => onAct("update", key)} />
           <IconButton icon={RefreshCw} label={t.keys.rotateOf(key.name)} onClick={() => onAct("rotate", key)} />

@@ -32,13 +32,13 @@ export function PageOrSkeleton({ children }: { children: ReactNode }) {
   );
 }
 
-/** A list that another page of itself, or another filter, is about to replace says so. */
+/** A list that another page of itself, or another filter, is about to replace says so. One too wide can be pushed. */
 export function ListUntilNext({ children }: { children: ReactNode }) {
   const { state, location: next } = useNavigation();
   const { pathname, search } = useLocation();
   const isSlow = useSlow(state === "loading" && next.pathname === pathname && next.search !== search);
   return (
-    <div aria-busy={isSlow} className={isSlow ? "animate-pulse opacity-60" : ""}>
+    <div aria-busy={isSlow} className={`overflow-x-auto ${isSlow ? "animate-pulse opacity-60" : ""}`}>
       {children}
     </div>
   );

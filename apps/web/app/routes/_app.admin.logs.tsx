@@ -72,7 +72,7 @@ export default function Logs() {
             },
             {
               name: t.logs.columns.actor,
-              className: "wrap-anywhere md:min-w-42",
+              className: "wrap-anywhere md:min-w-36 xl:min-w-42",
               of: ({ actorEmail, address }) => (
                 <span>
                   {actorEmail ? <BreakableEmail of={actorEmail} /> : t.common.none}
@@ -83,7 +83,7 @@ export default function Logs() {
             },
             {
               name: t.logs.columns.target,
-              className: "wrap-anywhere md:min-w-42",
+              className: "wrap-anywhere md:min-w-36 xl:min-w-42",
               of: (line) => <Target line={line} />,
             },
             {
