@@ -166,7 +166,7 @@ test("whatever shares a batch (dear answers, releases, repeats, limited keys), e
       ...(n % 4 === 0 ? [ledger.capture(capture)] : []),
     ]);
     expect(outcomes.map(({ didSettle }) => didSettle)).toEqual([true, false].slice(0, outcomes.length));
-    paid.set(payer.accountId, paid.get(payer.accountId)! + outcomes[0]!.paidNanoUsd);
+    paid.set(payer.accountId, paid.get(payer.accountId)! + outcomes[0].paidNanoUsd);
   };
   await Promise.all(Array.from({ length: 160 }, (_, n) => call(payers[n % 4]!, n)));
   for (const payer of payers) {
