@@ -164,6 +164,8 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
     await expect(sdk().chat.completions.create({ model: "no-such-model", messages })).rejects.toMatchObject({
       status: 400,
       code: "model_not_priced",
+      param: "model",
+      message: expect.stringContaining("no-such-model") as string,
     });
     await expect(
       sdk().chat.completions.create({ model, messages, max_completion_tokens: 9_000_000 }),

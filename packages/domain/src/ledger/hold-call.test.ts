@@ -92,9 +92,11 @@ test("input that the body only points at is bounded by the model's context", asy
   expect(order.amountNanoUsd).toBe(10_000n * 1_000n + 2_000n);
 });
 
-test("a model without a price is refused before the ledger is asked", async () => {
-  const { outcome, order } = await held(10n ** 9n, { ...call(), model: "unknown" });
-  expect([outcome, order]).toEqual([{ refused: "model_not_priced" }, undefined]);
+test("a model without a price is refused by its name before the ledger is asked", async () => {
+  const { outcome, order } = await held(10n ** 9n, { ...call(), model: `unknown\n${"x".repeat(1_000)}` });
+  expect(order).toBeUndefined();
+  const message = `The model "unknown\\n${"x".repeat(92)}…" has no price here, so it cannot be used.`;
+  expect(outcome).toEqual({ refused: "model_not_priced", message, param: "model" });
 });
 
 test("calls of hosted tools are held for beside the tokens", async () => {

@@ -56,7 +56,10 @@ export async function holdCall(
   call: BoundedCall,
 ): Promise<HeldCall | CallRefusal> {
   const version = prices.find(call.model);
-  if (!version) return { refused: "model_not_priced" };
+  if (!version) {
+    const message = `The model ${shown(call.model)} has no price here, so it cannot be used.`;
+    return { refused: "model_not_priced", message, param: "model" };
+  }
   const { bound } = call;
   const { hosted, serviceTier } = bound;
   if (!isTierPriced(version, serviceTier)) return { refused: "service_tier_not_priced", param: "service_tier" };
@@ -91,6 +94,9 @@ export async function holdCall(
     allowance: held.allowance,
   };
 }
+
+/** A client's own word in a sentence of ours: one line, and no longer than a name may be. */
+const shown = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 
 function refusalOf(outcome: Exclude<HoldOutcome, { outcome: "held" }>): CallRefusal {
   switch (outcome.outcome) {
