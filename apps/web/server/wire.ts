@@ -28,6 +28,7 @@ import {
   type OpenUpstream,
   type RecallResponse,
   type Secrets,
+  type DefaultLimits,
   type Settings,
   type SettleOrder,
 } from "@codex-gateway/domain";
@@ -39,6 +40,7 @@ import {
   type Log,
   type Ports,
   type Settlement,
+  type UpstreamPolicy,
 } from "@codex-gateway/gateway";
 import type { ClientAddress } from "./client-address.ts";
 import { sightingOf, startAlertJobs } from "./alert-jobs.ts";
@@ -72,7 +74,13 @@ export type WireOptions = {
 };
 
 /** Settings, prices and upstreams as they are now: read per request, refreshed on word of a change. */
-type Known = { settings: Settings; prices: LoadedPrices; upstreams: OpenUpstream[] };
+type Known = {
+  settings: Settings;
+  upstreamPolicy: UpstreamPolicy;
+  defaultLimits: DefaultLimits;
+  prices: LoadedPrices;
+  upstreams: OpenUpstream[];
+};
 
 /** For the settlements of calls that were cut off, or whose clients had left. */
 const settleMs = 10_000;
@@ -81,7 +89,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const { env, log, secrets } = options;
   await seedPrices(db);
   const known: Known = {
-    settings: await readSettings(db),
+    ...knownBy(await readSettings(db)),
     prices: await loadPrices(db),
     upstreams: await openUpstreams(db, secrets),
   };
@@ -103,7 +111,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const ledgerPool = openLedgerPool(options.databaseUrl);
   const ledger = createLedger(ledgerPool, instance, {
-    defaultLimits: () => defaultLimitsOf(known.settings),
+    defaultLimits: () => known.defaultLimits,
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
   });
   const spool = openSpool(spoolFolder, instance.id, ledger);
@@ -112,7 +120,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const keys = createKeyRing({ pool: ledgerPool }, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
-    if (topic === null || topic === "settings") known.settings = await readSettings(db);
+    if (topic === null || topic === "settings") Object.assign(known, knownBy(await readSettings(db)));
     if (topic === null || topic === "prices") known.prices = await loadPrices(db);
     if (topic === null || topic === "upstreams") known.upstreams = await openUpstreams(db, secrets);
   }
@@ -121,8 +129,19 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     refresh(topic).catch((error: unknown) => log("error", "refresh_failed", { error: (error as Error).message }));
   });
 
+  /** A hold may stand although its answer was lost: nothing goes upstream under it, so it is given back. */
+  function giveBack(requestId: string, error: Error): void {
+    // Nobody waits for that: where the database does not answer, it takes as long as that lasts.
+    if (!(error instanceof QueueFullError)) {
+      spool.settle({ release: requestId }).catch((fault: unknown) => {
+        log("error", "release_failed", { requestId, error: (fault as Error).message });
+      });
+    }
+    log("error", "hold_failed", { requestId, error: error.message });
+  }
+
   const ports: Ports = {
-    authenticate: ({ secret, ...use }) => keys.authenticate(secret, use),
+    authenticate: ({ secret, endpoint, remoteAddress }) => keys.authenticate(secret, { endpoint, remoteAddress }),
     placeHold: async (request) => {
       const { caller, previousResponseId } = request;
       const { upstreams } = known;
@@ -138,28 +157,24 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       }
       const { settings, prices } = known;
       const { defaultMaxOutputTokens } = settings;
-      const held = await holdCall(
-        { ledger, prices: prices.book, defaultMaxOutputTokens },
-        {
-          id: request.id,
-          accountId: caller.accountId,
-          apiKeyId: caller.apiKeyId,
-          endpoint: request.endpoint,
-          model: request.model,
-          hasOutput: request.hasOutput,
-          bound: request.bound,
-        },
-      ).catch((error: unknown) => {
-        // The hold may stand although its answer was lost: nothing goes upstream under it, so it is given back.
-        // Nobody waits for that: where the database does not answer, it takes as long as that lasts.
-        if (!(error instanceof QueueFullError)) {
-          spool.settle({ release: request.id }).catch((fault: unknown) => {
-            log("error", "release_failed", { requestId: request.id, error: (fault as Error).message });
-          });
-        }
-        log("error", "hold_failed", { requestId: request.id, error: (error as Error).message });
-        return { refused: "service_unavailable" as const };
-      });
+      let held: Awaited<ReturnType<typeof holdCall>>;
+      try {
+        held = await holdCall(
+          { ledger, prices: prices.book, defaultMaxOutputTokens },
+          {
+            id: request.id,
+            accountId: caller.accountId,
+            apiKeyId: caller.apiKeyId,
+            endpoint: request.endpoint,
+            model: request.model,
+            hasOutput: request.hasOutput,
+            bound: request.bound,
+          },
+        );
+      } catch (error) {
+        giveBack(request.id, error as Error);
+        return { refused: "service_unavailable" };
+      }
       if ("refused" in held) return held;
       const { outputCapTokens, inputTokens, outputTokens, allowance } = held;
       return {
@@ -203,7 +218,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       logCall(log, record, priceName);
     },
   };
-  const gateway = createGateway(ports, { upstreamPolicy: () => upstreamPolicyOf(known.settings) });
+  const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy });
   const verifyJob = startVerifyJob(db, log);
   const recall: RecallResponse = (id) => gateway.recallResponse(id);
   const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, recall, log });
@@ -260,21 +275,24 @@ async function untilSettled(gateway: Gateway): Promise<void> {
   while (gateway.inFlight() > 0 && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-const upstreamPolicyOf = (settings: Settings) => ({
-  timeouts: {
-    connectMs: settings.connectTimeoutSeconds * 1_000,
-    streamHeadersMs: settings.streamTimeoutSeconds * 1_000,
-    wholeAnswerMs: settings.answerTimeoutSeconds * 1_000,
-    idleMs: settings.idleTimeoutSeconds * 1_000,
-    totalMs: settings.totalTimeoutSeconds * 1_000,
+/** The settings, and what each call reads of them. */
+const knownBy = (settings: Settings): Pick<Known, "settings" | "upstreamPolicy" | "defaultLimits"> => ({
+  settings,
+  upstreamPolicy: {
+    timeouts: {
+      connectMs: settings.connectTimeoutSeconds * 1_000,
+      streamHeadersMs: settings.streamTimeoutSeconds * 1_000,
+      wholeAnswerMs: settings.answerTimeoutSeconds * 1_000,
+      idleMs: settings.idleTimeoutSeconds * 1_000,
+      totalMs: settings.totalTimeoutSeconds * 1_000,
+    },
+    allowsPrivateAddresses: settings.allowsPrivateUpstreams,
   },
-  allowsPrivateAddresses: settings.allowsPrivateUpstreams,
-});
-
-const defaultLimitsOf = (settings: Settings) => ({
-  requestsPerMinute: settings.defaultRequestsPerMinute,
-  tokensPerMinute: settings.defaultTokensPerMinute,
-  concurrentRequests: settings.defaultConcurrentRequests,
+  defaultLimits: {
+    requestsPerMinute: settings.defaultRequestsPerMinute,
+    tokensPerMinute: settings.defaultTokensPerMinute,
+    concurrentRequests: settings.defaultConcurrentRequests,
+  },
 });
 
 /** Member by member: to copy "all but two" costs as much as the whole rest of it, and this runs for each call. */

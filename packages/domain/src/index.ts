@@ -36,7 +36,6 @@ export { findCharge, listCharges, findResponse, readCredits, walletOf, type Publ
 export { createAttemptLog } from "./ledger/attempts.ts";
 export { checkBooksIfDue, readBooksCheck } from "./ledger/books-check.ts";
 export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
-export { QueueFullError } from "./ledger/group-commit.ts";
 export { holdCall, type HeldCall } from "./ledger/hold-call.ts";
 export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./ledger/idempotency.ts";
 export {
@@ -50,7 +49,7 @@ export {
   renewLease,
   type Instance,
 } from "./ledger/instance.ts";
-export { createLedger, type Ledger } from "./ledger/ledger.ts";
+export { createLedger, QueueFullError, type DefaultLimits, type Ledger } from "./ledger/ledger.ts";
 export { refundCharge } from "./ledger/refund.ts";
 export { nanoUsdOf, usdOf } from "./ledger/money.ts";
 export {

@@ -42,6 +42,9 @@ export type CallFacts = {
   toolCallCap: number | null;
 };
 
+/** What the cap of the output is called, by endpoint and by age. */
+export const outputCapNames = ["max_completion_tokens", "max_output_tokens", "max_tokens"] as const;
+
 const maxChoices = 128;
 /** No model prices an image above this (low-priced models count one as up to 48 000 tokens). */
 const maxTokensPerImage = 50_000;
@@ -54,7 +57,7 @@ export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts 
   const model = valueOf(body, "model");
   if (typeof model !== "string" || model === "") throw new BodyError("you must provide a model parameter", "model");
   if (model.length > 256) throw new BodyError("The name of the model is too long.", "model");
-  const text = latin1Of(body.bytes);
+  const text = body.bytes.toString("latin1");
   refuseWhatCannotBeBilled(body, text);
   const isStream = readBoolean(body, "stream") ?? false;
   const options = valueOf(body, "stream_options");
@@ -63,7 +66,7 @@ export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts 
   if (previous !== null && typeof previous !== "string") {
     throw new BodyError("previous_response_id must be a string.", "previous_response_id");
   }
-  const isSearch = endpoint.name === "chat.completions" && doesSearch(body);
+  const isSearch = endpoint.name === "chat.completions" && doesSearch(body, model);
   const bound = readBound(endpoint, body, { text, previousResponseId: previous, isSearch });
   const mustCapTools =
     endpoint.name === "responses" && Object.keys(bound.hosted).length > 0 && readCount(body, "max_tool_calls") === null;
@@ -91,14 +94,11 @@ function readBound(
   const tools = valueOf(body, "tools");
   const hasHostedTool =
     Array.isArray(tools) && tools.some((tool) => isObject(tool) && tool.type !== "function" && tool.type !== "custom");
-  const caps = ["max_completion_tokens", "max_output_tokens", "max_tokens"].flatMap(
-    (key) => readCount(body, key) ?? [],
-  );
   const prompt = endpoint.name === "completions" ? valueOf(body, "prompt") : null;
   const prompts = Array.isArray(prompt) && typeof prompt[0] !== "number" ? Math.max(prompt.length, 1) : 1;
   const perPrompt = Math.max(readCount(body, "n") ?? 1, readCount(body, "best_of") ?? 1);
   if (perPrompt > maxChoices) throw new BodyError(`n must be at most ${maxChoices}.`, "n");
-  const prediction = body.spans.prediction;
+  const prediction = body.spans.get("prediction");
   return {
     inputTokens: body.bytes.length + images * maxTokensPerImage,
     isInputRemote:
@@ -107,7 +107,7 @@ function readBound(
       previousResponseId !== null ||
       (images === 0 && pointers.test(text)) ||
       isStoredPrompt(endpoint, body),
-    outputTokens: caps.length > 0 ? Math.max(...caps) : null,
+    outputTokens: readOutputCap(body),
     choices: prompts * perPrompt,
     extraOutputTokens: prediction ? prediction.end - prediction.start : 0,
     hosted:
@@ -121,9 +121,8 @@ function readBound(
 }
 
 /** A chat completion searches the web once where it is asked to, and always with a model that is made for it. */
-const doesSearch = (body: ScannedBody) =>
-  (valueOf(body, "web_search_options") ?? null) !== null ||
-  /-search-(?:preview|api)/.test(String(valueOf(body, "model")));
+const doesSearch = (body: ScannedBody, model: string) =>
+  (valueOf(body, "web_search_options") ?? null) !== null || /-search-(?:preview|api)/.test(model);
 
 /** In responses, `prompt` names a template that lies with the provider. */
 const isStoredPrompt = (endpoint: Endpoint, body: ScannedBody) =>
@@ -135,6 +134,16 @@ function readBoolean(body: ScannedBody, key: string): boolean | null {
   const value = valueOf(body, key) ?? null;
   if (value !== null && typeof value !== "boolean") throw new BodyError(`${key} must be true or false.`, key);
   return value;
+}
+
+/** The largest of the caps, under whichever of their names; null: the client set none. */
+function readOutputCap(body: ScannedBody): number | null {
+  let most: number | null = null;
+  for (const name of outputCapNames) {
+    const cap = readCount(body, name);
+    if (cap !== null && (most === null || cap > most)) most = cap;
+  }
+  return most;
 }
 
 function readServiceTier(body: ScannedBody): string | null {
@@ -151,6 +160,3 @@ function readCount(body: ScannedBody, key: string): number | null {
   }
   return value as number;
 }
-
-const latin1Of = (bytes: Uint8Array) =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");

@@ -27,7 +27,8 @@ export type CallRecord = {
   endedAtMs: number;
 };
 
-export const clockMs = (): number => performance.timeOrigin + performance.now();
+const { timeOrigin } = performance;
+export const clockMs = (): number => timeOrigin + performance.now();
 
 export function openRecord(requestId: string, traceparent: string | string[] | undefined): CallRecord {
   const receivedAtMs = clockMs();

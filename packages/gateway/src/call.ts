@@ -7,9 +7,9 @@ export type GatewayCall = {
   /** Names in lower case. */
   headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Reads the whole body. @throws BodyTooLargeError above `maxBytes`, RequestCutError where the client has left */
-  readBody: (maxBytes: number) => Promise<Uint8Array>;
+  readBody(maxBytes: number): Promise<Uint8Array>;
   /** Aborts when the client has left. */
-  signal: AbortSignal;
+  readonly signal: AbortSignal;
   remoteAddress: string;
 };
 

@@ -3,7 +3,7 @@
  * hold → dispatch → meter → settle → release the tail. Money is held before the upstream is asked, and captured before
  * the client sees the end.
  */
-import { billingKeys, readCallFacts, type CallFacts } from "./bound-cost.ts";
+import { billingKeys, outputCapNames, readCallFacts, type CallFacts } from "./bound-cost.ts";
 import { clockMs, openRecord, type CallRecord } from "./call-record.ts";
 import { BodyTooLargeError, RequestCutError, type GatewayAnswer, type GatewayCall } from "./call.ts";
 import { endpoints, type Endpoint } from "./endpoints.ts";
@@ -87,9 +87,12 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     const id = createRequestId(startedAtMs);
     const record = openRecord(id, call.headers.traceparent);
     running++;
-    const answer = await (isDraining
-      ? errorAnswer("service_unavailable", id)
-      : answerCall(call, record, startedAtMs).catch((error: unknown) => answerFault(error, id)));
+    let answer: GatewayAnswer;
+    try {
+      answer = isDraining ? errorAnswer("service_unavailable", id) : await answerCall(call, record, startedAtMs);
+    } catch (error) {
+      answer = answerFault(error, id);
+    }
     record.status = answer.status;
     record.errorCode = answer.errorCode ?? null;
     if (answer.body instanceof Uint8Array) done(record);
@@ -121,13 +124,15 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     if (call.method !== endpoint.method) {
       return errorAnswer("unknown_url", id, { message: `Use ${endpoint.method} for ${pathname}.` });
     }
-    const caller = await authenticate(call, endpoint);
+    const found = authenticate(call, endpoint);
+    const caller = found instanceof Promise ? await found : found;
     if ("refused" in caller) return refuse(caller, id);
     const body = await call.readBody(maxBodyBytes);
     const scanned = scanBody(body, billingKeys);
     const facts = readCallFacts(endpoint, scanned);
     record.isStream = facts.isStream;
-    const named = await claimName(ports, call, { id, caller, body });
+    const key = call.headers["idempotency-key"];
+    const named = key === undefined ? null : await claimName(ports, { key, path: call.path, id, caller, body });
     if (named && "answer" in named) return named.answer;
     const hold = await ports.placeHold({
       id,
@@ -287,8 +292,8 @@ function bodyForUpstream(
     members.stream_options = { ...(typeof options === "object" ? options : {}), include_usage: true };
   }
   if (hold.outputCapTokens !== null && endpoint.outputCap) {
-    const own = ["max_completion_tokens", "max_output_tokens", "max_tokens"].filter((key) => body.spans[key]);
-    for (const key of own.length > 0 ? own : [endpoint.outputCap]) members[key] = hold.outputCapTokens;
+    const own = outputCapNames.filter((name) => body.spans.has(name));
+    for (const name of own.length > 0 ? own : [endpoint.outputCap]) members[name] = hold.outputCapTokens;
   }
   if (facts.toolCallCap !== null) members.max_tool_calls = facts.toolCallCap;
   const takesIdentifier = endpoint.name === "chat.completions" || endpoint.name === "responses";

@@ -25,16 +25,17 @@ export function upstreamHeaders(client: Incoming, upstream: Upstream, userId: st
   const headers = pick(client, upNames, upPrefixes);
   const idempotencyKey = client["idempotency-key"];
   if (typeof idempotencyKey === "string") headers["idempotency-key"] = ownIdempotencyKey(idempotencyKey, userId);
-  const wanted = valuesOf(client["openai-beta"]).filter((beta) => betas.has(beta));
-  if (wanted.length > 0) headers["openai-beta"] = wanted.join(", ");
+  const wanted = client["openai-beta"];
+  const allowed = wanted === undefined ? [] : valuesOf(wanted).filter((beta) => betas.has(beta));
+  if (allowed.length > 0) headers["openai-beta"] = allowed.join(", ");
   // The side parser reads the answer as it passes, so it must not be compressed.
   headers["accept-encoding"] = "identity";
-  return Object.assign(headers, operatorHeaders(upstream));
+  return operatorHeaders(upstream, headers);
 }
 
-/** Who pays the provider. */
-export function operatorHeaders(upstream: Upstream): Record<string, string> {
-  const headers: Record<string, string> = { authorization: `Bearer ${upstream.apiKey}` };
+/** Who pays the provider, put among `headers`. */
+export function operatorHeaders(upstream: Upstream, headers: Record<string, string> = {}): Record<string, string> {
+  headers.authorization = `Bearer ${upstream.apiKey}`;
   if (upstream.organization) headers["openai-organization"] = upstream.organization;
   if (upstream.project) headers["openai-project"] = upstream.project;
   return headers;
@@ -72,10 +73,15 @@ function pick(from: Incoming, names: ReadonlySet<string>, prefixes: readonly str
   for (const name in from) {
     const value = from[name];
     if (typeof value !== "string") continue;
-    if (names.has(name) || prefixes.some((prefix) => name.startsWith(prefix))) picked[name] = value;
+    if (names.has(name) || hasPrefix(name, prefixes)) picked[name] = value;
   }
   return picked;
 }
 
-const valuesOf = (header: string | string[] | undefined): string[] =>
-  [header ?? []].flat().flatMap((line) => line.split(",").map((part) => part.trim()));
+function hasPrefix(name: string, prefixes: readonly string[]): boolean {
+  for (const prefix of prefixes) if (name.startsWith(prefix)) return true;
+  return false;
+}
+
+const valuesOf = (header: string | string[]): string[] =>
+  [header].flat().flatMap((line) => line.split(",").map((part) => part.trim()));

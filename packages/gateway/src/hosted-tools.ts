@@ -60,5 +60,6 @@ export function countHostedCall(calls: HostedCalls, item: unknown): void {
 
 /** What is charged for: the calls, and the containers that the request asked for where one was used. */
 export function hostedUnits(calls: HostedCalls, bound: Usage): Usage {
-  return { ...calls.units, ...(calls.hasContainer && bound.container_gb ? { container_gb: bound.container_gb } : {}) };
+  if (!calls.hasContainer || !bound.container_gb) return calls.units;
+  return { ...calls.units, container_gb: bound.container_gb };
 }

@@ -3,7 +3,7 @@
  * and is charged once. Nothing of this runs for a call without that header.
  */
 import { createHash } from "node:crypto";
-import type { GatewayAnswer, GatewayCall } from "./call.ts";
+import type { GatewayAnswer } from "./call.ts";
 import { errorAnswer, type ErrorAnswer } from "./errors.ts";
 import type { Caller, Ports } from "./ports.ts";
 import { BodyError } from "./scan-body.ts";
@@ -20,18 +20,24 @@ export type NamedCall = {
   giveUp(): Promise<void>;
 };
 
-/** Null where the call has no name. @throws BodyError where the name is none */
+type CallToName = {
+  /** The header's value, as it came. */
+  key: string | string[];
+  path: string;
+  id: string;
+  caller: Caller;
+  body: Uint8Array;
+};
+
+/** @throws BodyError where the name is none */
 export async function claimName(
   ports: Ports,
-  call: Pick<GatewayCall, "headers" | "path">,
-  { id, caller, body }: { id: string; caller: Caller; body: Uint8Array },
-): Promise<NamedCall | { answer: GatewayAnswer } | null> {
-  const key = call.headers["idempotency-key"];
-  if (key === undefined) return null;
+  { key, path, id, caller, body }: CallToName,
+): Promise<NamedCall | { answer: GatewayAnswer }> {
   if (typeof key !== "string" || !allowedKey.test(key)) {
     throw new BodyError("Idempotency-Key must have 1 to 255 printable ASCII characters.", "Idempotency-Key");
   }
-  const bodyDigest = createHash("sha256").update(call.path).update("\n").update(body).digest();
+  const bodyDigest = createHash("sha256").update(path).update("\n").update(body).digest();
   const name = { apiKeyId: caller.apiKeyId, key, holdId: id };
   const claim = await ports.idempotency.claim({ ...name, bodyDigest });
   switch (claim.outcome) {

@@ -5,6 +5,6 @@ export { createGateway, type Gateway } from "./handle.ts";
 export { createNodeDoor, refuseBadHead, type NodeDoor } from "./node-door.ts";
 export type { Caller, Hold, Log, Ports, Refusal, Settlement, Upstream } from "./ports.ts";
 export { createRequestId } from "./request-id.ts";
-export type { UpstreamVitals } from "./upstream-client.ts";
+export type { UpstreamPolicy, UpstreamVitals } from "./upstream-client.ts";
 export { defaultTimeouts, type UpstreamTimeouts } from "./upstream-client.ts";
 export { createWebDoor, type WebDoor } from "./web-door.ts";

@@ -2,7 +2,7 @@
  * The door for Node's own server: backpressure, disconnects, heartbeats and stalled readers are handled here, once.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BodyTooLargeError, RequestCutError, type GatewayAnswer } from "./call.ts";
+import { BodyTooLargeError, RequestCutError, type GatewayAnswer, type GatewayCall } from "./call.ts";
 import { errorAnswer } from "./errors.ts";
 import type { Gateway } from "./handle.ts";
 import { createRequestId } from "./request-id.ts";
@@ -79,17 +79,7 @@ export function createNodeDoor(
   return {
     async answer(req, res) {
       if (refuseBadHead(req, res)) return;
-      const signal = signalOfClose(res);
-      const answer = await gateway.handle({
-        method: req.method ?? "GET",
-        path: req.url ?? "/",
-        headers: req.headers,
-        readBody: (maxBytes) => readBody(req, res, maxBytes),
-        get signal() {
-          return signal();
-        },
-        remoteAddress: addressOf(req),
-      });
+      const answer = await gateway.handle(new NodeCall(req, res, addressOf(req)));
       // What is left of a body that nobody read would be taken for the next request.
       if (!req.complete) res.shouldKeepAlive = false;
       if (answer.body instanceof Uint8Array) {
@@ -108,6 +98,42 @@ function send(res: ServerResponse, { status, headers, body }: GatewayAnswer): vo
   headers["content-length"] = String(body.length);
   res.writeHead(status, headers);
   res.end(body);
+}
+
+/** A request of Node's own server. An AbortSignal costs more than most calls need: it is made for the first one who asks. */
+class NodeCall implements GatewayCall {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: GatewayCall["headers"];
+  readonly remoteAddress: string;
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  #controller: AbortController | null = null;
+  #hasLeft = false;
+
+  constructor(req: IncomingMessage, res: ServerResponse, remoteAddress: string) {
+    this.method = req.method ?? "GET";
+    this.path = req.url ?? "/";
+    this.headers = req.headers;
+    this.remoteAddress = remoteAddress;
+    this.#req = req;
+    this.#res = res;
+    res.on("close", () => {
+      if (res.writableFinished) return;
+      this.#hasLeft = true;
+      this.#controller?.abort();
+    });
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#hasLeft) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  readBody(maxBytes: number): Promise<Uint8Array> {
+    return readBody(this.#req, this.#res, maxBytes);
+  }
 }
 
 /** What no honest client sends, and what two servers in a row could read differently. */
@@ -145,22 +171,6 @@ function readBody(req: IncomingMessage, res: ServerResponse, maxBytes: number): 
       if (!req.complete) reject(new RequestCutError());
     });
   });
-}
-
-/** An AbortSignal costs more than most calls need: it is made for the first one who asks. */
-function signalOfClose(res: ServerResponse): () => AbortSignal {
-  let controller: AbortController | null = null;
-  let hasLeft = false;
-  res.once("close", () => {
-    if (res.writableFinished) return;
-    hasLeft = true;
-    controller?.abort();
-  });
-  return () => {
-    controller ??= new AbortController();
-    if (hasLeft) controller.abort();
-    return controller.signal;
-  };
 }
 
 function drained(res: ServerResponse): Promise<void> {

@@ -84,7 +84,7 @@ export async function captureOf(
 ): Promise<Settlement> {
   const { facts, isWhole } = metered;
   const stated = facts.usage === null ? null : readUsage(facts.usage, exchange.hold);
-  const flags = [...(stated?.flags ?? [])];
+  const flags = stated?.flags ?? [];
   let basis: Basis = "exact";
   let usage: Usage;
   if (stated) usage = stated.usage;
@@ -97,8 +97,8 @@ export async function captureOf(
     usage = { input, cached_input: 0, cache_write: 0, output };
   }
   const { isSearch, bound } = exchange.facts;
-  if (!isSearch) usage = { ...usage, ...hostedUnits(facts.hosted, bound.hosted) };
-  else if (stated || usage.output) usage = { ...usage, ...bound.hosted };
+  if (!isSearch) addUnits(usage, hostedUnits(facts.hosted, bound.hosted));
+  else if (stated || usage.output) addUnits(usage, bound.hosted);
   const upstreamRequestId = answer.headers["x-request-id"];
   return {
     hold: exchange.hold,
@@ -116,6 +116,10 @@ export async function captureOf(
     timeToFirstByteMs: metered.timeToFirstByteMs,
     latencyMs: ports.now() - exchange.startedAtMs,
   };
+}
+
+function addUnits(usage: Usage, more: Usage): void {
+  for (const unitClass in more) usage[unitClass] = more[unitClass] as number;
 }
 
 type UpstreamError = { message?: unknown; type?: unknown; code?: unknown };

@@ -12,9 +12,9 @@ import { isUtf8 } from "node:buffer";
 type Span = { start: number; end: number };
 
 export type ScannedBody = {
-  bytes: Uint8Array;
+  bytes: Buffer;
   /** The spans of the members that were asked for. */
-  spans: Readonly<Record<string, Span | undefined>>;
+  spans: ReadonlyMap<string, Span>;
   /** Right behind the opening brace: where a member can be put in. */
   insertAt: number;
   /** true where the object has no member, so that an inserted one is followed by no comma. */
@@ -46,9 +46,10 @@ const backslash = 0x5c;
  * Scans the whole body once. `keys` are the top-level members that billing reads.
  * @throws BodyError where it is no JSON object in UTF-8, nests deeper than 64, or says a billing key twice or in escapes
  */
-export function scanBody(bytes: Uint8Array, keys: ReadonlySet<string>): ScannedBody {
+export function scanBody(body: Uint8Array, keys: ReadonlySet<string>): ScannedBody {
+  const bytes = bufferOf(body);
   if (!isUtf8(bytes)) throw new BodyError("The body is not valid UTF-8.");
-  const spans: Record<string, Span> = Object.create(null) as Record<string, Span>;
+  const spans = new Map<string, Span>();
   let at = skipSpace(bytes, 0);
   if (bytes[at] !== openBrace) throw new BodyError("The body must be a JSON object.");
   const insertAt = at + 1;
@@ -59,15 +60,17 @@ export function scanBody(bytes: Uint8Array, keys: ReadonlySet<string>): ScannedB
     for (;;) {
       const keyStart = at;
       at = skipString(bytes, at);
-      const key = readKey(bytes, keyStart, at);
+      const keyEnd = at;
       at = skipSpace(bytes, at);
       if (bytes[at] !== colon) throw notJson(at);
       const start = skipSpace(bytes, at + 1);
       at = skipValue(bytes, start, 2);
-      if (keys.has(key.text)) {
-        if (key.isEscaped) throw new BodyError(`The key "${key.text}" must be written without escapes.`, key.text);
-        if (spans[key.text]) throw new BodyError(`The key "${key.text}" stands twice in the body.`, key.text);
-        spans[key.text] = { start, end: at };
+      const key = readKey(bytes, keyStart, keyEnd);
+      if (keys.has(key)) {
+        const isEscaped = keyEnd - keyStart !== key.length + 2;
+        if (isEscaped) throw new BodyError(`The key "${key}" must be written without escapes.`, key);
+        if (spans.has(key)) throw new BodyError(`The key "${key}" stands twice in the body.`, key);
+        spans.set(key, { start, end: at });
       }
       at = skipSpace(bytes, at);
       if (bytes[at] === closeBrace) break;
@@ -82,7 +85,7 @@ export function scanBody(bytes: Uint8Array, keys: ReadonlySet<string>): ScannedB
 
 /** The value of a scanned member; undefined where the body does not have it. @throws BodyError where it is no JSON */
 export function valueOf(body: ScannedBody, key: string): unknown {
-  const span = body.spans[key];
+  const span = body.spans.get(key);
   return span && parse(body.bytes, span.start, span.end);
 }
 
@@ -91,44 +94,52 @@ export function valueOf(body: ScannedBody, key: string): unknown {
  * that is not there is put first. What is set must have been among the keys of the scan.
  */
 export function withMembers(body: ScannedBody, members: Readonly<Record<string, unknown>>): Uint8Array {
-  const inserted = Object.entries(members).filter(([key]) => !body.spans[key]);
-  const edits = Object.entries(members).flatMap(([key, value]) => {
-    const span = body.spans[key];
-    return span ? [{ ...span, text: JSON.stringify(value) }] : [];
-  });
-  if (inserted.length > 0) {
-    const text = inserted.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",");
-    edits.push({ start: body.insertAt, end: body.insertAt, text: body.isEmpty ? text : `${text},` });
+  const edits: (Span & { text: string })[] = [];
+  let inserted = "";
+  for (const [key, value] of Object.entries(members)) {
+    const span = body.spans.get(key);
+    if (span) edits.push({ start: span.start, end: span.end, text: JSON.stringify(value) });
+    else inserted += `${inserted === "" ? "" : ","}"${key}":${JSON.stringify(value)}`;
   }
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  for (const { start, end, text } of edits.sort((a, b) => a.start - b.start)) {
-    parts.push(body.bytes.subarray(at, start), Buffer.from(text));
-    at = end;
+  if (inserted !== "") {
+    edits.push({ start: body.insertAt, end: body.insertAt, text: body.isEmpty ? inserted : `${inserted},` });
   }
-  parts.push(body.bytes.subarray(at));
-  return parts.length === 1 ? body.bytes : Buffer.concat(parts);
+  if (edits.length === 0) return body.bytes;
+  edits.sort((a, b) => a.start - b.start);
+  let length = body.bytes.length;
+  for (const { start, end, text } of edits) length += Buffer.byteLength(text) - (end - start);
+  const edited = Buffer.allocUnsafe(length);
+  let readAt = 0;
+  let writeAt = 0;
+  for (const { start, end, text } of edits) {
+    writeAt += body.bytes.copy(edited, writeAt, readAt, start);
+    writeAt += edited.write(text, writeAt);
+    readAt = end;
+  }
+  body.bytes.copy(edited, writeAt, readAt);
+  return edited;
 }
 
 const notJson = (at: number) => new BodyError(`The body is not valid JSON (at byte ${at}).`);
 
-function parse(bytes: Uint8Array, start: number, end: number): unknown {
+function parse(bytes: Buffer, start: number, end: number): unknown {
   try {
-    return JSON.parse(textOf(bytes, start, end));
+    return JSON.parse(bytes.toString("utf8", start, end));
   } catch {
     throw notJson(start);
   }
 }
 
-const textOf = (bytes: Uint8Array, start: number, end: number) =>
-  Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
+const bufferOf = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-function readKey(bytes: Uint8Array, start: number, end: number): { text: string; isEscaped: boolean } {
-  const isEscaped = bytes.subarray(start, end).includes(backslash);
-  return { text: parse(bytes, start, end) as string, isEscaped };
+/** As JSON means it. In Latin-1 a key of billing reads as what it is, and no other one does. */
+function readKey(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString("latin1", start + 1, end - 1);
+  return text.includes("\\") ? (parse(bytes, start, end) as string) : text;
 }
 
-function skipSpace(bytes: Uint8Array, at: number): number {
+function skipSpace(bytes: Buffer, at: number): number {
   for (;;) {
     const byte = bytes[at];
     if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at;
@@ -137,7 +148,7 @@ function skipSpace(bytes: Uint8Array, at: number): number {
 }
 
 /** From the opening quote to behind the closing one. */
-function skipString(bytes: Uint8Array, start: number): number {
+function skipString(bytes: Buffer, start: number): number {
   if (bytes[start] !== quote) throw notJson(start);
   for (let at = start + 1; ; at++) {
     const byte = bytes[at];
@@ -148,7 +159,7 @@ function skipString(bytes: Uint8Array, start: number): number {
 }
 
 /** From a value's first byte to behind its last; checks the structure, and leaves numbers and words to `skipWord`. */
-function skipValue(bytes: Uint8Array, at: number, depth: number): number {
+function skipValue(bytes: Buffer, at: number, depth: number): number {
   const byte = bytes[at];
   if (byte === quote) return skipString(bytes, at);
   if (byte !== openBrace && byte !== openBracket) return skipWord(bytes, at);
@@ -172,11 +183,10 @@ function skipValue(bytes: Uint8Array, at: number, depth: number): number {
 
 const word = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
 
-function skipWord(bytes: Uint8Array, start: number): number {
+function skipWord(bytes: Buffer, start: number): number {
   let at = start;
   while (isWordByte(bytes[at])) at++;
-  if (!word.test(Buffer.from(bytes.buffer, bytes.byteOffset + start, at - start).toString("latin1")))
-    throw notJson(start);
+  if (!word.test(bytes.toString("latin1", start, at))) throw notJson(start);
   return at;
 }
 

@@ -4,96 +4,94 @@
  */
 import type { Dispatcher } from "undici";
 
-export type UpstreamBody = AsyncIterable<Uint8Array> & {
-  /** All of it. @throws Error where it breaks off, or has more than `maxBytes` */
-  readAll(maxBytes: number): Promise<Uint8Array>;
-  /** Closes the connection unless everything has been read. */
-  destroy(): void;
-};
-
-export type FedBody = {
-  body: UpstreamBody;
-  push(chunk: Uint8Array): void;
-  end(): void;
-  fail(error: Error): void;
-};
-
 /** So much may lie here unread before the socket is stopped. */
 const maxUnreadBytes = 64 * 1024;
 
-export function createUpstreamBody(controller: Dispatcher.DispatchController): FedBody {
-  let unread: Uint8Array[] = [];
-  let unreadBytes = 0;
-  let isWhole = false;
-  let fault: Error | null = null;
-  let isEnded = false;
-  let wake: (() => void) | null = null;
+/** A class, where the rest are functions: one is made for each call, and a closure for each method would be most of it. */
+export class UpstreamBody implements AsyncIterable<Uint8Array> {
+  readonly #controller: Dispatcher.DispatchController;
+  #unread: Uint8Array[] = [];
+  #unreadBytes = 0;
+  #isReadWhole = false;
+  #fault: Error | null = null;
+  #isEnded = false;
+  #wake: (() => void) | null = null;
 
-  function notify(): void {
-    const waiting = wake;
-    wake = null;
-    waiting?.();
+  constructor(controller: Dispatcher.DispatchController) {
+    this.#controller = controller;
   }
 
-  const more = (resolve: () => void) => {
-    wake = resolve;
-  };
+  push(chunk: Uint8Array): void {
+    this.#unread.push(chunk);
+    this.#unreadBytes += chunk.length;
+    const isMuch = this.#unreadBytes > maxUnreadBytes;
+    if (this.#isReadWhole) {
+      if (isMuch) this.#notify();
+      return;
+    }
+    if (isMuch) this.#controller.pause();
+    this.#notify();
+  }
 
-  async function* chunks(): AsyncGenerator<Uint8Array, void, void> {
+  /** All of it has come; with a fault, all that will come. */
+  end(fault: Error | null = null): void {
+    this.#fault = fault;
+    this.#isEnded = true;
+    this.#notify();
+  }
+
+  /** All of it. @throws Error where it breaks off, or has more than `maxBytes` */
+  async readAll(maxBytes: number): Promise<Uint8Array> {
+    this.#isReadWhole = true;
+    this.#resume();
+    while (!this.#isEnded && this.#unreadBytes <= maxBytes) await this.#more();
+    if (this.#unreadBytes > maxBytes) {
+      this.destroy();
+      throw new Error(`The answer has more than ${maxBytes} bytes.`);
+    }
+    if (this.#fault) throw this.#fault;
+    const [first] = this.#unread;
+    return this.#unread.length === 1 && first ? first : Buffer.concat(this.#unread, this.#unreadBytes);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
     try {
       for (;;) {
-        while (unread.length === 0 && !isEnded) await new Promise<void>(more);
-        const taken = unread;
-        unread = [];
-        unreadBytes = 0;
-        if (controller.paused) controller.resume();
+        while (this.#unread.length === 0 && !this.#isEnded) await this.#more();
+        const taken = this.#unread;
+        this.#unread = [];
+        this.#unreadBytes = 0;
+        this.#resume();
         yield* taken;
-        if (unread.length === 0 && isEnded) {
-          if (fault) throw fault;
+        if (this.#unread.length === 0 && this.#isEnded) {
+          if (this.#fault) throw this.#fault;
           return;
         }
       }
     } finally {
-      destroy();
+      this.destroy();
     }
   }
 
-  function destroy(): void {
-    if (!isEnded && !controller.aborted) controller.abort(new Error("The answer is not read any further."));
+  /** Closes the connection unless everything has been read. */
+  destroy(): void {
+    if (this.#isEnded || this.#controller.aborted) return;
+    this.#controller.abort(new Error("The answer is not read any further."));
   }
 
-  return {
-    body: {
-      [Symbol.asyncIterator]: chunks,
-      destroy,
-      readAll: async (maxBytes) => {
-        isWhole = true;
-        if (controller.paused) controller.resume();
-        while (!isEnded && unreadBytes <= maxBytes) await new Promise<void>(more);
-        if (unreadBytes > maxBytes) {
-          destroy();
-          throw new Error(`The answer has more than ${maxBytes} bytes.`);
-        }
-        if (fault) throw fault;
-        return unread.length === 1 && unread[0] ? unread[0] : Buffer.concat(unread, unreadBytes);
-      },
-    },
-    push: (chunk) => {
-      unread.push(chunk);
-      unreadBytes += chunk.length;
-      if (!isWhole) {
-        if (unreadBytes > maxUnreadBytes) controller.pause();
-        notify();
-      } else if (unreadBytes > maxUnreadBytes) notify();
-    },
-    end: () => {
-      isEnded = true;
-      notify();
-    },
-    fail: (error) => {
-      fault = error;
-      isEnded = true;
-      notify();
-    },
-  };
+  #resume(): void {
+    if (this.#controller.paused) this.#controller.resume();
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  }
 }

@@ -4,11 +4,12 @@
  */
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import { errors, Pool } from "undici";
+import { errors, Pool, type Dispatcher } from "undici";
 import { operatorHeaders, upstreamHeaders } from "./headers.ts";
 import type { Attempt, Upstream } from "./ports.ts";
+import { createDeadlines, TotalTimeoutError, type Deadline, type Deadlines } from "./deadlines.ts";
 import { createConnector } from "./public-connector.ts";
-import { createUpstreamBody, type FedBody, type UpstreamBody } from "./upstream-body.ts";
+import { UpstreamBody } from "./upstream-body.ts";
 
 type UpstreamCall = {
   /** Path behind the base URL, e.g. `/chat/completions`. */
@@ -87,10 +88,6 @@ class ClientLeftError extends Error {
   override readonly name = "ClientLeftError";
 }
 
-class TotalTimeoutError extends Error {
-  override readonly name = "TotalTimeoutError";
-}
-
 const maxAttempts = 2;
 /** After so long there is no second attempt. */
 const attemptsMs = 30_000;
@@ -99,19 +96,47 @@ const failuresToOpen = 5;
 const openMs = 10_000;
 const probeMs = 10_000;
 
+/** What an upstream comes to in this process; found once per upstream, not once per call. */
+type Line = {
+  origin: string;
+  basePath: string;
+  /** Names its breaker: the upstream, where it lies, and its key. */
+  breakerKey: string;
+  pool: { policy: UpstreamPolicy; connections: Pool } | null;
+};
+
 /** One connection pool per origin, made on its first call; a breaker per upstream and key. */
 export function createUpstreamClient(now: () => number, policy: () => UpstreamPolicy): UpstreamClient {
+  const lines = new WeakMap<object, Line>();
   const pools = new Map<string, Pool>();
   const answeredAtMs = new Map<string, number>();
   const breakers = new Map<string, Breaker>();
+  const deadlines = createDeadlines();
+
+  function lineOf(upstream: Pick<Upstream, "baseUrl" | "apiKey"> & { id?: string }): Line {
+    let line = lines.get(upstream);
+    if (!line) {
+      const { id, baseUrl, apiKey } = upstream;
+      const { origin, pathname } = new URL(baseUrl);
+      const basePath = pathname.replace(/\/$/, "");
+      line = { origin, basePath, breakerKey: `${id} ${baseUrl} ${apiKey}`, pool: null };
+      lines.set(upstream, line);
+    }
+    return line;
+  }
+
+  function connectionsOf(line: Line, current: UpstreamPolicy): Pool {
+    if (line.pool?.policy !== current) line.pool = { policy: current, connections: poolOf(line.origin, current) };
+    return line.pool.connections;
+  }
 
   /** Another policy gets another pool: a connection that stands was allowed by the one that it was made under. */
-  function poolOf(origin: string, allowsPrivate: boolean, connectMs: number): Pool {
-    const key = `${origin} ${allowsPrivate} ${connectMs}`;
+  function poolOf(origin: string, { allowsPrivateAddresses, timeouts: { connectMs } }: UpstreamPolicy): Pool {
+    const key = `${origin} ${allowsPrivateAddresses} ${connectMs}`;
     let pool = pools.get(key);
     if (!pool) {
       pool = new Pool(origin, {
-        connect: createConnector(connectMs, allowsPrivate),
+        connect: createConnector(connectMs, allowsPrivateAddresses),
         keepAliveTimeout: 30_000,
         pipelining: 1,
       });
@@ -121,67 +146,38 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
   }
 
   function note(upstream: Upstream, status: number | null): void {
-    const key = breakerKey(upstream);
+    const { breakerKey } = lineOf(upstream);
     if (status !== null && status < 500 && status !== 429 && status !== 401 && status !== 403) {
       answeredAtMs.set(upstream.id, now());
-      if (breakers.size > 0) breakers.delete(key);
+      if (breakers.size > 0) breakers.delete(breakerKey);
       return;
     }
-    const failures = (breakers.get(key)?.failures ?? 0) + 1;
+    const failures = (breakers.get(breakerKey)?.failures ?? 0) + 1;
     const isRefused = status === 401 || status === 403;
     const openUntilMs = isRefused || failures >= failuresToOpen ? now() + openMs : 0;
-    breakers.set(key, { failures, openUntilMs, status, failedAtMs: now() });
+    breakers.set(breakerKey, { failures, openUntilMs, status, failedAtMs: now() });
   }
 
-  const isClosed = (upstream: Upstream) => (breakers.get(breakerKey(upstream))?.openUntilMs ?? 0) <= now();
+  const breakerOf = (upstream: Upstream) =>
+    breakers.size === 0 ? undefined : breakers.get(lineOf(upstream).breakerKey);
+  const isClosed = (upstream: Upstream) => (breakerOf(upstream)?.openUntilMs ?? 0) <= now();
 
   /** Resolves with the answer's head. `signal` ends the call, its body too. */
   function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
-    const { origin, basePath } = addressOf(upstream.baseUrl);
-    const { signal } = call;
-    const { timeouts, allowsPrivateAddresses } = policy();
+    const line = lineOf(upstream);
+    const current = policy();
+    const { timeouts } = current;
     return new Promise((resolve, reject) => {
-      let fed: FedBody | null = null;
-      let leave: (() => void) | null = null;
-      let total: NodeJS.Timeout | undefined;
-      const stopListening = () => {
-        clearTimeout(total);
-        if (leave) signal?.removeEventListener("abort", leave);
-      };
-      poolOf(origin, allowsPrivateAddresses, timeouts.connectMs).dispatch(
+      connectionsOf(line, current).dispatch(
         {
-          path: basePath + call.path,
+          path: line.basePath + call.path,
           method: "POST",
           headers: upstreamHeaders(call.headers, upstream, call.stickyKey),
           body: call.body,
           headersTimeout: call.isStream ? timeouts.streamHeadersMs : timeouts.wholeAnswerMs,
           bodyTimeout: timeouts.idleMs,
         },
-        {
-          onRequestStart: (controller) => {
-            total = setTimeout(() => controller.abort(new TotalTimeoutError()), timeouts.totalMs);
-            total.unref();
-            if (!signal) return;
-            leave = () => controller.abort(new ClientLeftError());
-            if (signal.aborted) leave();
-            else signal.addEventListener("abort", leave, { once: true });
-          },
-          onResponseStart: (controller, status, headers) => {
-            if (status < 200) return;
-            fed = createUpstreamBody(controller);
-            resolve({ upstream, status, headers, body: fed.body });
-          },
-          onResponseData: (_controller, chunk) => fed?.push(chunk),
-          onResponseEnd: () => {
-            stopListening();
-            fed?.end();
-          },
-          onResponseError: (_controller, error) => {
-            stopListening();
-            if (fed) fed.fail(error);
-            else reject(error);
-          },
-        },
+        new AnswerHandler(upstream, call.signal, deadlines, timeouts.totalMs, resolve, reject),
       );
     });
   }
@@ -189,43 +185,46 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
   return {
     async dispatch(call, upstreams) {
       const attempts: Attempt[] = [];
-      const able = call.upstreamId === null ? upstreams : upstreams.filter(({ id }) => id === call.upstreamId);
-      const candidates = inOrder(able.filter(isClosed), call.stickyKey).slice(0, maxAttempts);
+      const able = upstreams.filter(
+        (upstream) => (call.upstreamId === null || upstream.id === call.upstreamId) && isClosed(upstream),
+      );
+      const candidates = inOrder(able, call.stickyKey);
       const firstAtMs = now();
-      for (const [n, upstream] of candidates.entries()) {
+      for (let n = 0; n < candidates.length && n < maxAttempts; n++) {
+        const upstream = candidates[n] as Upstream;
         const startedAtMs = now();
-        const isLast = () => n === candidates.length - 1 || now() - firstAtMs >= attemptsMs;
+        const isLast = () => n === candidates.length - 1 || n === maxAttempts - 1 || now() - firstAtMs >= attemptsMs;
         try {
           const answer = await ask(call, upstream);
-          note(upstream, answer.status);
-          attempts.push(attemptOf(upstream, "answered", answer.status, isBillable(answer.status), startedAtMs, now()));
-          if (isLast() || (answer.status !== 429 && answer.status !== 503)) return { answer, attempts };
+          const { status } = answer;
+          note(upstream, status);
+          attempts.push(attemptOf(upstream, "answered", status, isBillable(status), startedAtMs, now()));
+          if ((status !== 429 && status !== 503) || isLast()) return { answer, attempts };
           answer.body.destroy();
         } catch (error) {
           const fault = faultOf(error);
           if (fault !== "aborted") note(upstream, null);
           attempts.push(attemptOf(upstream, codeOf(error), null, fault !== "unavailable", startedAtMs, now()));
-          if (isLast() || fault !== "unavailable") return { fault, attempts };
+          if (fault !== "unavailable" || isLast()) return { fault, attempts };
         }
       }
       return { fault: "unavailable", attempts };
     },
     health: (upstream) => {
-      if ((breakers.get(breakerKey(upstream))?.failures ?? 0) > 0) return "failing";
+      if ((breakerOf(upstream)?.failures ?? 0) > 0) return "failing";
       return answeredAtMs.has(upstream.id) ? "healthy" : "unused";
     },
     vitals: (upstream) => ({
-      fault: openFaultOf(breakers.get(breakerKey(upstream))),
+      fault: openFaultOf(breakerOf(upstream)),
       answeredAtMs: answeredAtMs.get(upstream.id) ?? null,
     }),
-    probe: async ({ baseUrl, apiKey }, { allowsPrivateAddresses }) => {
-      const { origin, basePath } = addressOf(baseUrl);
-      const { connectMs } = policy().timeouts;
+    probe: async (upstream, { allowsPrivateAddresses }) => {
+      const { origin, basePath } = lineOf(upstream);
       try {
-        const { statusCode, body } = await poolOf(origin, allowsPrivateAddresses, connectMs).request({
+        const { statusCode, body } = await poolOf(origin, { ...policy(), allowsPrivateAddresses }).request({
           path: `${basePath}/models`,
           method: "GET",
-          headers: { authorization: `Bearer ${apiKey}` },
+          headers: { authorization: `Bearer ${upstream.apiKey}` },
           headersTimeout: probeMs,
           bodyTimeout: probeMs,
         });
@@ -236,10 +235,9 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
       }
     },
     read: async (upstream, path, timeoutMs) => {
-      const { origin, basePath } = addressOf(upstream.baseUrl);
-      const { timeouts, allowsPrivateAddresses } = policy();
-      const { statusCode, body } = await poolOf(origin, allowsPrivateAddresses, timeouts.connectMs).request({
-        path: basePath + path,
+      const line = lineOf(upstream);
+      const { statusCode, body } = await connectionsOf(line, policy()).request({
+        path: line.basePath + path,
         method: "GET",
         headers: operatorHeaders(upstream),
         signal: AbortSignal.timeout(timeoutMs),
@@ -247,6 +245,7 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
       return { status: statusCode, body: await body.bytes() };
     },
     close: async () => {
+      deadlines.close();
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
     },
   };
@@ -261,8 +260,6 @@ function openFaultOf(breaker: Breaker | undefined): UpstreamVitals["fault"] {
   return { reason: status === 401 || status === 403 ? "key_refused" : "failing", status, failedAtMs };
 }
 
-const breakerKey = ({ id, baseUrl, apiKey }: Upstream) => `${id} ${baseUrl} ${apiKey}`;
-
 const attemptOf = (
   { id }: Upstream,
   outcome: string,
@@ -275,16 +272,67 @@ const attemptOf = (
 /** A request that was refused costs nothing; one that failed on the provider's side may have been worked on. */
 const isBillable = (status: number) => status < 300 || (status >= 500 && status !== 503);
 
-const addresses = new Map<string, { origin: string; basePath: string }>();
+/** Gives a call's answer to whoever asked, and ends it where its client leaves or its time is over. */
+class AnswerHandler implements Dispatcher.DispatchHandler {
+  readonly #upstream: Upstream;
+  readonly #signal: AbortSignal | null;
+  readonly #deadlines: Deadlines;
+  readonly #totalMs: number;
+  readonly #resolve: (answer: UpstreamAnswer) => void;
+  readonly #reject: (error: Error) => void;
+  #body: UpstreamBody | null = null;
+  #deadline: Deadline | null = null;
+  #leave: (() => void) | null = null;
 
-function addressOf(baseUrl: string): { origin: string; basePath: string } {
-  let address = addresses.get(baseUrl);
-  if (!address) {
-    const { origin, pathname } = new URL(baseUrl);
-    address = { origin, basePath: pathname.replace(/\/$/, "") };
-    addresses.set(baseUrl, address);
+  constructor(
+    upstream: Upstream,
+    signal: AbortSignal | null,
+    deadlines: Deadlines,
+    totalMs: number,
+    resolve: (answer: UpstreamAnswer) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#upstream = upstream;
+    this.#signal = signal;
+    this.#deadlines = deadlines;
+    this.#totalMs = totalMs;
+    this.#resolve = resolve;
+    this.#reject = reject;
   }
-  return address;
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#deadline = this.#deadlines.set(controller, this.#totalMs);
+    if (!this.#signal) return;
+    this.#leave = () => controller.abort(new ClientLeftError());
+    if (this.#signal.aborted) this.#leave();
+    else this.#signal.addEventListener("abort", this.#leave, { once: true });
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200) return;
+    this.#body = new UpstreamBody(controller);
+    this.#resolve({ upstream: this.#upstream, status, headers, body: this.#body });
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#body?.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.#stopWatching();
+    this.#body?.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#stopWatching();
+    if (this.#body) this.#body.end(error);
+    else this.#reject(error);
+  }
+
+  #stopWatching(): void {
+    if (this.#deadline) this.#deadlines.lift(this.#deadline);
+    if (this.#leave) this.#signal?.removeEventListener("abort", this.#leave);
+  }
 }
 
 /** By rendezvous hashing: a user keeps the upstream while it is there, and weights decide how many users each one has. */

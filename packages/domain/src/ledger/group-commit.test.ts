@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createGroupCommit, QueueFullError } from "./group-commit.ts";
+import { createGroupCommit, type GroupCommitOptions } from "./group-commit.ts";
 
 function aSlowFlush() {
   const batches: number[][] = [];
@@ -10,11 +10,13 @@ function aSlowFlush() {
   };
   return { batches, flush, release: () => gates.shift()?.() };
 }
+const refuse: GroupCommitOptions<number>["refuse"] = (item, { reason, wasSent }) =>
+  new Error(`${item} ${reason} ${wasSent ? "sent" : "unsent"}`);
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test("what arrives during a flush is the next batch, and each caller gets its own result", async () => {
   const { batches, flush, release } = aSlowFlush();
-  const group = createGroupCommit(flush, { maxBatch: 2 });
+  const group = createGroupCommit(flush, { maxBatch: 2, refuse });
   const first = group.add(1);
   await turn();
   const others = [group.add(2), group.add(3), group.add(4)];
@@ -28,42 +30,45 @@ test("what arrives during a flush is the next batch, and each caller gets its ow
 
 test("a flush that fails fails its own batch only", async () => {
   let calls = 0;
-  const group = createGroupCommit(async (items: number[]) => {
-    if (calls++ === 0) throw new Error("database down");
-    return items;
-  });
+  const group = createGroupCommit(
+    async (items: number[]) => {
+      if (calls++ === 0) throw new Error("database down");
+      return items;
+    },
+    { refuse },
+  );
   await expect(group.add(1)).rejects.toThrow("database down");
   await expect(group.add(2)).resolves.toBe(2);
 });
 
 test("a full queue refuses at once", async () => {
   const { flush } = aSlowFlush();
-  const group = createGroupCommit(flush, { maxBatch: 1, maxQueue: 1 });
+  const group = createGroupCommit(flush, { maxBatch: 1, maxQueue: 1, refuse });
   void group.add(1);
   await turn();
   void group.add(2);
-  await expect(group.add(3)).rejects.toThrow(QueueFullError);
+  await expect(group.add(3)).rejects.toThrow("3 full unsent");
 });
 
-test("what no flush has begun with can be taken back", async () => {
+test("who waits too long is refused, sent or not, and the others are not", async () => {
   const { batches, flush, release } = aSlowFlush();
-  const group = createGroupCommit(flush);
-  const first = group.add(1);
-  await turn();
-  void group.add(2);
-  const third = group.add(3);
-  expect(group.takeBack(new Set([1, 2]))).toEqual(new Set([2]));
+  const group = createGroupCommit(flush, { maxBatch: 2, isImpatient: (item) => item !== 2, patienceMs: 50, refuse });
+  const waiting = Promise.allSettled([group.add(1), group.add(2), group.add(3), group.add(4)]);
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  const late = group.add(5);
   expect(group.queued()).toBe(1);
   release();
   await turn();
   release();
-  expect(await Promise.all([first, third])).toEqual([10, 30]);
-  expect(batches).toEqual([[1], [3]]);
+  const outcomes = (await waiting).map((each) => (each.status === "rejected" ? String(each.reason) : each.value));
+  expect(outcomes).toEqual(["Error: 1 late sent", 20, "Error: 3 late unsent", "Error: 4 late unsent"]);
+  expect(await late).toBe(50);
+  expect(batches).toEqual([[1, 2], [5]]);
 });
 
 test("what arrives before anything is in flight is one batch", async () => {
   const { batches, flush } = aSlowFlush();
-  const group = createGroupCommit(flush);
+  const group = createGroupCommit(flush, { refuse });
   void group.add(1);
   await Promise.resolve();
   void group.add(2);

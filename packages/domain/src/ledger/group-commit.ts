@@ -5,25 +5,37 @@
  */
 
 export type GroupCommit<Item, Result> = {
-  /** Resolves with the item's result once its batch is committed. @throws QueueFullError, or what `flush` threw */
+  /** Resolves with the item's result once its batch is committed. @throws what `flush` threw, or `refuse` answered with */
   add(item: Item): Promise<Result>;
-  /** Takes back those of the items that no flush has begun with; their promises stay open. Answers which they were. */
-  takeBack(items: ReadonlySet<Item>): Set<Item>;
   /** How many items wait for the next flush. */
   queued(): number;
   /** Resolves when nothing is waiting or in flight. */
   idle(): Promise<void>;
 };
 
-export class QueueFullError extends Error {
-  override readonly name = "QueueFullError";
-}
+export type GroupCommitOptions<Item> = {
+  maxBatch?: number;
+  maxQueue?: number;
+  /** Called when nothing waits. */
+  rest?: () => void;
+  /** Which items are told after `patienceMs` that the flush does not answer; without it, none. */
+  isImpatient?: (item: Item) => boolean;
+  patienceMs?: number;
+  /** What an item is refused with. Where it was sent, its flush goes on, and may commit it. */
+  refuse: (item: Item, why: { reason: "full" | "late"; wasSent: boolean }) => Error;
+};
 
-type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void };
+type Waiting<Item, Result> = {
+  item: Item;
+  resolve: (result: Result) => void;
+  reject: (error: unknown) => void;
+  sinceMs: number;
+  isRefused: boolean;
+};
 
 /**
  * `flush` gets at most `maxBatch` items and answers with one result per item, in order. The next batch is flushed before
- * those who waited for this one go on, so that the database works while they do. `rest` is called when nothing waits.
+ * those who waited for this one go on, so that the database works while they do.
  */
 export function createGroupCommit<Item, Result>(
   flush: (items: Item[]) => Promise<Result[]>,
@@ -31,20 +43,52 @@ export function createGroupCommit<Item, Result>(
     maxBatch = 256,
     maxQueue = 2_000,
     rest = () => {},
-  }: { maxBatch?: number; maxQueue?: number; rest?: () => void } = {},
+    isImpatient = () => false,
+    patienceMs = 1_000,
+    refuse,
+  }: GroupCommitOptions<Item>,
 ): GroupCommit<Item, Result> {
   let queue: Waiting<Item, Result>[] = [];
   let running: Promise<void> | null = null;
+
+  /** Refuses whoever waits for too long, until the function it answers with is called. */
+  function watch(sent: readonly Waiting<Item, Result>[]): () => void {
+    const look = () => {
+      const nowMs = performance.now();
+      let nextMs = nowMs + patienceMs;
+      for (const list of [sent, queue]) {
+        for (const waiting of list) {
+          if (waiting.isRefused || !isImpatient(waiting.item)) continue;
+          const lateMs = waiting.sinceMs + patienceMs;
+          if (lateMs > nowMs) {
+            nextMs = Math.min(nextMs, lateMs);
+            continue;
+          }
+          waiting.isRefused = true;
+          waiting.reject(refuse(waiting.item, { reason: "late", wasSent: list === sent }));
+        }
+      }
+      queue = queue.filter(({ isRefused }) => !isRefused);
+      timer = setTimeout(look, Math.max(1, nextMs - nowMs));
+    };
+    // The first one sent has waited the longest.
+    const waitedMs = performance.now() - (sent[0]?.sinceMs ?? 0);
+    let timer = setTimeout(look, Math.max(1, patienceMs - waitedMs));
+    return () => clearTimeout(timer);
+  }
 
   async function flushAll(): Promise<void> {
     while (queue.length > 0) {
       const batch = queue.slice(0, maxBatch);
       queue = queue.slice(maxBatch);
+      const stopWatching = watch(batch);
       try {
         const results = await flush(batch.map(({ item }) => item));
-        batch.forEach(({ resolve }, at) => resolve(results[at] as Result));
+        for (let at = 0; at < batch.length; at++) batch[at]?.resolve(results[at] as Result);
       } catch (error) {
         for (const { reject } of batch) reject(error);
+      } finally {
+        stopWatching();
       }
     }
     running = null;
@@ -52,19 +96,12 @@ export function createGroupCommit<Item, Result>(
   }
 
   return {
-    add: (item) =>
-      new Promise((resolve, reject) => {
-        if (queue.length >= maxQueue) {
-          reject(new QueueFullError("Too many requests are waiting for the ledger."));
-          return;
-        }
-        queue.push({ item, resolve, reject });
+    add: (item) => {
+      if (queue.length >= maxQueue) return Promise.reject(refuse(item, { reason: "full", wasSent: false }));
+      return new Promise((resolve, reject) => {
+        queue.push({ item, resolve, reject, sinceMs: performance.now(), isRefused: false });
         running ??= new Promise<void>((begin) => setImmediate(begin)).then(flushAll);
-      }),
-    takeBack: (items) => {
-      const taken = queue.filter(({ item }) => items.has(item));
-      queue = queue.filter(({ item }) => !items.has(item));
-      return new Set(taken.map(({ item }) => item));
+      });
     },
     queued: () => queue.length,
     idle: async () => {

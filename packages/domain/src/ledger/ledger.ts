@@ -6,8 +6,7 @@
 import type { Database } from "@codex-gateway/db";
 import type pg from "pg";
 import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
-import { createGroupCommit, QueueFullError } from "./group-commit.ts";
-import { createPatience, type Late } from "./patience.ts";
+import { createGroupCommit } from "./group-commit.ts";
 
 export type HoldOrder = {
   id: string;
@@ -74,6 +73,11 @@ export type Ledger = {
   idle(): Promise<void>;
 };
 
+/** An order that was never sent: nothing of it can stand. */
+export class QueueFullError extends Error {
+  override readonly name = "QueueFullError";
+}
+
 /** The database has not answered a batch for a while. A hold that was rejected with it may stand: it is to be released. */
 export class LedgerSlowError extends Error {
   override readonly name = "LedgerSlowError";
@@ -85,8 +89,9 @@ export class LedgerSlowError extends Error {
 /** How long a batch may take before its connection is given up and the same batch is sent on another one. */
 const batchMs = 5_000;
 
-type SettleOrder = { capture: Capture } | { release: string };
-type Order = { hold: HoldOrder } | SettleOrder;
+type HoldWaiting = { kind: "hold"; hold: HoldOrder };
+type SettleWaiting = { kind: "settle"; id: string; capture: Capture | null };
+type Order = HoldWaiting | SettleWaiting;
 type Row = {
   hold_id: string;
   outcome: HoldOutcome["outcome"] | "settled_now" | "settled_before";
@@ -115,46 +120,33 @@ export function createLedger(
   const connection = createBatchConnection(pool);
   /** The accounts of the holds that are not known to be settled. */
   const open = new Map<string, string>();
-  const patience = createPatience<{ hold: HoldOrder }>();
-  const refuse = (late: Late<{ hold: HoldOrder }>[]) => {
-    const unsent = orders.takeBack(new Set(late.map(({ order }) => order)));
-    for (const { order, reject } of late) {
-      reject(unsent.has(order) ? new QueueFullError("The ledger's database does not answer.") : new LedgerSlowError());
-    }
-  };
   const flushBatch = async (batch: Order[]) => {
     const startedAtMs = performance.now();
-    const stopWatching = patience.watch(refuse);
-    try {
-      const results = await flush(connection, instance, defaultLimits(), batch, open);
-      onBatch?.(batch.length, performance.now() - startedAtMs);
-      return results;
-    } finally {
-      stopWatching();
-    }
+    const results = await flush(connection, instance, defaultLimits(), batch, open);
+    onBatch?.(batch.length, performance.now() - startedAtMs);
+    return results;
   };
-  const orders = createGroupCommit(flushBatch, { rest: () => connection.giveBack() });
-  const settle = async (order: SettleOrder): Promise<SettleOutcome> => {
-    const outcome = await orders.add(order);
-    open.delete(settledIdOf(order));
-    return outcome as SettleOutcome;
-  };
-  return {
-    hold: async (hold) => {
-      const order = { hold };
-      open.set(hold.id, hold.accountId);
-      try {
-        const outcome = (await patience.orTooLate(order, orders.add(order))) as HoldOutcome;
-        if (outcome.outcome !== "held") open.delete(hold.id);
-        return outcome;
-      } catch (error) {
-        // It was never sent.
-        if (error instanceof QueueFullError) open.delete(hold.id);
-        throw error;
-      }
+  const orders = createGroupCommit<Order, HoldOutcome | SettleOutcome>(flushBatch, {
+    rest: () => connection.giveBack(),
+    // Whoever waits for a hold is told that the database does not answer; a settlement waits for as long as it takes.
+    isImpatient: ({ kind }) => kind === "hold",
+    refuse: (order, { reason, wasSent }) => {
+      if (wasSent) return new LedgerSlowError();
+      if (order.kind === "hold") open.delete(order.hold.id);
+      return new QueueFullError(
+        reason === "full" ? "Too many requests are waiting for the ledger." : "The ledger's database does not answer.",
+      );
     },
-    capture: (capture) => settle({ capture }),
-    release: (id) => settle({ release: id }),
+  });
+  const settle = (id: string, capture: Capture | null) =>
+    orders.add({ kind: "settle", id, capture }) as Promise<SettleOutcome>;
+  return {
+    hold: (hold) => {
+      open.set(hold.id, hold.accountId);
+      return orders.add({ kind: "hold", hold }) as Promise<HoldOutcome>;
+    },
+    capture: (capture) => settle(capture.id, capture),
+    release: (id) => settle(id, null),
     oldestOpenHold: () => {
       let oldest: string | null = null;
       for (const id of open.keys()) if (oldest === null || id < oldest) oldest = id;
@@ -190,114 +182,134 @@ const allowanceOf = (details: NonNullable<Row["details"]>): Allowance => ({
   tokens: details.limit_tokens ? { limit: details.limit_tokens, remaining: details.remaining_tokens ?? 0 } : null,
 });
 
-/** What became of each order. */
+/** What became of each order; what is settled, or was not held, is `open` no more. */
 async function flush(
   connection: BatchConnection,
   instance: { id: string; epoch: bigint },
   limits: DefaultLimits,
   orders: Order[],
-  accounts: ReadonlyMap<string, string>,
+  open: Map<string, string>,
 ): Promise<(HoldOutcome | SettleOutcome)[]> {
   const holds: HoldOrder[] = [];
-  const settles = new Map<string, SettleOrder>();
+  const settles = new Map<string, SettleWaiting>();
   for (const order of orders) {
-    if ("hold" in order) holds.push(order.hold);
+    if (order.kind === "hold") holds.push(order.hold);
     // Of two orders for one hold, the first one settles it.
-    else if (!settles.has(settledIdOf(order))) settles.set(settledIdOf(order), order);
+    else if (!settles.has(order.id)) settles.set(order.id, order);
   }
   const rows = await callTwiceIfLost(connection, [
-    ...settleColumns([...settles.values()], accounts),
+    ...settleColumns([...settles.values()], open),
     ...holdColumns(holds),
     instance.id,
     String(instance.epoch),
-    plainArray([limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests], (limit) => limit),
+    arrayOf([limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests]),
   ]);
   // Only what came to something else than it was asked for is answered.
   const others = new Map(rows.map((row) => [row.hold_id, row]));
   return orders.map((order) => {
-    if ("hold" in order) return holdOutcomeOf(order.hold, others.get(order.hold.id));
-    const id = settledIdOf(order);
-    return settles.get(id) === order ? settleOutcomeOf(order, others.get(id)) : nothingSettled;
+    if (order.kind === "hold") {
+      const outcome = holdOutcomeOf(order.hold, others.get(order.hold.id));
+      if (outcome.outcome !== "held") open.delete(order.hold.id);
+      return outcome;
+    }
+    open.delete(order.id);
+    return settles.get(order.id) === order ? settleOutcomeOf(order, others.get(order.id)) : nothingSettled;
   });
 }
 
 const nothingSettled: SettleOutcome = { didSettle: false, paidNanoUsd: 0n };
 
-function settleOutcomeOf(order: SettleOrder, other: Row | undefined): SettleOutcome {
-  if (!other) return { didSettle: true, paidNanoUsd: "capture" in order ? order.capture.costNanoUsd : 0n };
+function settleOutcomeOf({ capture }: SettleWaiting, other: Row | undefined): SettleOutcome {
+  if (!other) return { didSettle: true, paidNanoUsd: capture?.costNanoUsd ?? 0n };
   return other.outcome === "settled_now" ? { didSettle: true, paidNanoUsd: other.amount_nano_usd } : nothingSettled;
 }
 
-const settledIdOf = (order: SettleOrder) => ("capture" in order ? order.capture.id : order.release);
-
 /** One array per column, in the order of `ledger_batch`'s parameters. */
-function settleColumns(orders: SettleOrder[], accounts: ReadonlyMap<string, string>): string[] {
-  const plain = (pick: (capture: Capture) => Plain) =>
-    plainArray(orders, (order) => ("capture" in order ? pick(order.capture) : null));
-  const text = (pick: (capture: Capture) => string | null) =>
-    textArray(orders, (order) => ("capture" in order ? pick(order.capture) : null));
-  return [
-    plainArray(orders, settledIdOf),
+function settleColumns(orders: SettleWaiting[], accounts: ReadonlyMap<string, string>): string[] {
+  const columns = startColumns(18);
+  for (const { id, capture } of orders) {
+    columns.plain(id);
     // Those of another process are looked up.
-    plainArray(orders, (order) => accounts.get(settledIdOf(order)) ?? null),
-    plainArray(orders, (order) => "capture" in order),
-    plain((capture) => capture.costNanoUsd),
-    plain((capture) => capture.basis),
-    text((capture) => (capture.flags.length === 0 ? "{}" : textArray(capture.flags, (flag) => flag))),
-    text((capture) => JSON.stringify(capture.usage)),
-    plain((capture) => inputTokensOf(capture.usage)),
-    plain((capture) => capture.usage.output ?? 0),
-    text((capture) => capture.servedModel),
-    text((capture) => capture.serviceTier),
-    plain((capture) => capture.upstreamId),
-    text((capture) => capture.upstreamRequestId),
-    text((capture) => capture.upstreamResponseId),
-    plain((capture) => capture.status),
-    plain((capture) => capture.isStream),
-    plain((capture) => capture.timeToFirstByteMs),
-    plain((capture) => capture.latencyMs),
-  ];
+    columns.plain(accounts.get(id) ?? null);
+    columns.plain(capture !== null);
+    columns.plain(capture && capture.costNanoUsd);
+    columns.plain(capture && capture.basis);
+    columns.text(capture && textsOf(capture.flags));
+    columns.plain(capture && quotedUnits(capture.usage));
+    columns.plain(capture && inputTokensOf(capture.usage));
+    columns.plain(capture && (capture.usage.output ?? 0));
+    columns.text(capture && capture.servedModel);
+    columns.text(capture && capture.serviceTier);
+    columns.plain(capture && capture.upstreamId);
+    columns.text(capture && capture.upstreamRequestId);
+    columns.text(capture && capture.upstreamResponseId);
+    columns.plain(capture && capture.status);
+    columns.plain(capture && capture.isStream);
+    columns.plain(capture && capture.timeToFirstByteMs);
+    columns.plain(capture && capture.latencyMs);
+  }
+  return columns.end();
 }
 
-const holdColumns = (orders: HoldOrder[]): string[] => [
-  plainArray(orders, (order) => order.id),
-  plainArray(orders, (order) => order.accountId),
-  plainArray(orders, (order) => order.apiKeyId),
-  plainArray(orders, (order) => order.amountNanoUsd),
-  plainArray(orders, (order) => order.minAmountNanoUsd),
-  plainArray(orders, (order) => order.priceVersionId),
-  textArray(orders, (order) => order.endpoint),
-  textArray(orders, (order) => order.model),
-  plainArray(orders, (order) => order.inputTokensBound),
-];
+function holdColumns(orders: HoldOrder[]): string[] {
+  const columns = startColumns(9);
+  for (const order of orders) {
+    columns.plain(order.id);
+    columns.plain(order.accountId);
+    columns.plain(order.apiKeyId);
+    columns.plain(order.amountNanoUsd);
+    columns.plain(order.minAmountNanoUsd);
+    columns.plain(order.priceVersionId);
+    columns.text(order.endpoint);
+    columns.text(order.model);
+    columns.plain(order.inputTokensBound);
+  }
+  return columns.end();
+}
 
 type Plain = string | number | bigint | boolean | null;
 
-/** PostgreSQL's text of an array of numbers, ids and words, which need no quotes; an empty word is none. */
-function plainArray<Item>(items: Item[], pick: (item: Item) => Plain): string {
-  let text = "{";
-  for (const item of items) {
-    const value = pick(item);
-    text += value === null || value === "" ? "NULL," : `${value},`;
-  }
-  return closed(text);
+type Columns = {
+  /** The next value: a number, an id or a word, which need no quotes; an empty word is none. */
+  plain(value: Plain): void;
+  text(value: string | null): void;
+  /** Each column as PostgreSQL's text of an array. */
+  end(): string[];
+};
+
+/** Columns that are filled row by row: each value goes to the column behind the one before. */
+function startColumns(count: number): Columns {
+  const texts = Array<string>(count).fill("");
+  let at = 0;
+  const put = (value: string) => {
+    const before = texts[at] as string;
+    texts[at] = before === "" ? value : `${before},${value}`;
+    at = at === count - 1 ? 0 : at + 1;
+  };
+  return {
+    plain: (value) => put(value === null || value === "" ? "NULL" : String(value)),
+    text: (value) => put(value === null ? "NULL" : quoted(value)),
+    end: () => texts.map((text) => `{${text}}`),
+  };
 }
 
-function textArray<Item>(items: Item[], pick: (item: Item) => string | null): string {
-  let text = "{";
-  for (const item of items) {
-    const value = pick(item);
-    text += value === null ? "NULL," : `${quoted(value)},`;
-  }
-  return closed(text);
-}
-
-const closed = (text: string): string => (text === "{" ? "{}" : `${text.slice(0, -1)}}`);
+const arrayOf = (values: Plain[]): string => `{${values.map((value) => value ?? "NULL").join(",")}}`;
+const textsOf = (values: string[]): string => (values.length === 0 ? "{}" : `{${values.map(quoted).join(",")}}`);
 
 /** PostgreSQL's text has no NUL; one in an upstream's answer must not stop a whole batch. */
 const quoted = (text: string): string =>
   needsEscape.test(text) ? `"${text.replaceAll("\0", "").replace(/["\\]/g, "\\$&")}"` : `"${text}"`;
 const needsEscape = /["\\\0]/;
+
+/** A JSON object as a value of an array; price classes and counts need no escapes of their own. */
+function quotedUnits(usage: UsageUnits): string {
+  let text = "";
+  for (const unitClass in usage) {
+    const units = usage[unitClass];
+    if (units !== undefined) text += `${text === "" ? "" : ","}\\"${unitClass}\\":${units}`;
+  }
+  return `"{${text}}"`;
+}
 
 const parameters = Array.from({ length: 30 }, (_, at) => `$${at + 1}`).join(", ");
 

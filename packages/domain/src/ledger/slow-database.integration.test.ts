@@ -3,8 +3,7 @@ import { openDatabase } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
-import { QueueFullError } from "./group-commit.ts";
-import { LedgerSlowError, type Ledger } from "./ledger.ts";
+import { LedgerSlowError, QueueFullError, type Ledger } from "./ledger.ts";
 
 let db: TestDatabase;
 let ledger: Ledger;

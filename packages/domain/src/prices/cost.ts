@@ -36,8 +36,11 @@ const hostedPicoUsd: Readonly<Record<string, bigint>> = {
 const isHosted = (unitClass: string): boolean => hostedPicoUsd[unitClass] !== undefined;
 
 /** All input tokens of a request, whatever they cost: what decides its band. */
-export const inputTokensOf = (usage: UsageUnits): number =>
-  inputClasses.reduce((sum, unitClass) => sum + (usage[unitClass] ?? 0), 0);
+export function inputTokensOf(usage: UsageUnits): number {
+  let sum = 0;
+  for (const unitClass of inputClasses) sum += usage[unitClass] ?? 0;
+  return sum;
+}
 
 /** The prices that a request with so many input tokens pays; exactly at a threshold it is still the cheaper band. */
 export function bandFor(prices: Prices, inputTokens: number): PriceBand {
@@ -59,14 +62,16 @@ export const tierPpmOf = (prices: Pick<Prices, "tiersPpm">, serviceTier: string 
 
 /** The cost in nano-USD. @throws RangeError where a unit is no whole number of zero or more */
 export function costNanoUsd(prices: Prices, usage: UsageUnits, serviceTier: string | null): bigint {
-  for (const [unitClass, units = 0] of Object.entries(usage)) {
+  for (const unitClass in usage) {
+    const units = usage[unitClass] ?? 0;
     if (!Number.isSafeInteger(units) || units < 0)
       throw new RangeError(`${units} is no number of units (${unitClass}).`);
   }
   const band = bandFor(prices, inputTokensOf(usage));
   let tokensPicoUsd = 0n;
   let hostedPicoUsd = 0n;
-  for (const [unitClass, units] of Object.entries(usage)) {
+  for (const unitClass in usage) {
+    const units = usage[unitClass];
     if (!units) continue;
     const picoUsd = BigInt(units) * picoUsdOf(band, unitClass);
     if (isHosted(unitClass)) hostedPicoUsd += picoUsd;
@@ -133,7 +138,8 @@ export function maxCostNanoUsd(prices: Prices, limits: CostLimits): bigint {
   for (const { band, inputPicoUsd, outputPicoUsd } of dearest.bands) {
     if (band.aboveInputTokens >= inputTokens) break;
     let scaled = (BigInt(inputTokens) * inputPicoUsd + BigInt(outputTokens) * outputPicoUsd) * tierPpm;
-    for (const [unitClass, units] of Object.entries(hosted)) {
+    for (const unitClass in hosted) {
+      const units = hosted[unitClass];
       if (units) scaled += BigInt(units) * picoUsdOf(band, unitClass) * ppm;
     }
     most = larger(most, (scaled * prices.markupPpm + divisor - 1n) / divisor);
