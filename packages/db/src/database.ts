@@ -28,6 +28,7 @@ export function openLedgerPool(url: string): pg.Pool {
     lock_timeout: 2_000,
     // A server that is gone without a word says nothing of its own timeout.
     query_timeout: 6_000,
+    pipeline: true,
     types,
   });
   pool.on("error", () => undefined);

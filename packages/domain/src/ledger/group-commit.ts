@@ -1,7 +1,10 @@
 /**
- * Natural group commit: one flush in flight; what arrives meanwhile is the next batch. There is no timer, so a lone
- * request waits for nobody, and a busy process commits as many requests at once as arrive during one round trip. Where
- * nothing is in flight the flush begins when all that has arrived by now is read: the first of many is no batch of its own.
+ * Natural group commit: what arrives during one flush is the next batch. There is no timer, so a lone request waits for
+ * nobody, and a busy process commits as many requests at once as arrive during one round trip. Where nothing is in flight
+ * the flush begins when all that has arrived by now is read: the first of many is no batch of its own.
+ *
+ * A second flush is begun behind the first one as soon as it is worth its statements. The database then goes from one to
+ * the next, where it would wait until a busy process has come round to its answer and has sent it the next batch.
  */
 
 export type GroupCommit<Item, Result> = {
@@ -25,6 +28,10 @@ export type GroupCommitOptions<Item> = {
   refuse: (item: Item, why: { reason: "full" | "late"; wasSent: boolean }) => Error;
 };
 
+const maxInFlight = 2;
+/** Of the size of the batch ahead: below half of it, what a second one costs the database is more than it saves. */
+const minShareBehind = 0.5;
+
 type Waiting<Item, Result> = {
   item: Item;
   resolve: (result: Result) => void;
@@ -34,8 +41,8 @@ type Waiting<Item, Result> = {
 };
 
 /**
- * `flush` gets at most `maxBatch` items and answers with one result per item, in order. The next batch is flushed before
- * those who waited for this one go on, so that the database works while they do.
+ * `flush` gets at most `maxBatch` items and answers with one result per item, in order; two of them may be under way. The
+ * next batch is flushed before those who waited for this one go on, so that the database works while they do.
  */
 export function createGroupCommit<Item, Result>(
   flush: (items: Item[]) => Promise<Result[]>,
@@ -49,7 +56,9 @@ export function createGroupCommit<Item, Result>(
   }: GroupCommitOptions<Item>,
 ): GroupCommit<Item, Result> {
   let queue: Waiting<Item, Result>[] = [];
-  let running: Promise<void> | null = null;
+  const inFlight = new Set<readonly Waiting<Item, Result>[]>();
+  let isDue = false;
+  let rested: (() => void)[] = [];
 
   /** Refuses whoever waits for too long, until the function it answers with is called. */
   function watch(sent: readonly Waiting<Item, Result>[]): () => void {
@@ -77,22 +86,38 @@ export function createGroupCommit<Item, Result>(
     return () => clearTimeout(timer);
   }
 
-  async function flushAll(): Promise<void> {
-    while (queue.length > 0) {
-      const batch = queue.slice(0, maxBatch);
-      queue = queue.slice(maxBatch);
-      const stopWatching = watch(batch);
-      try {
-        const results = await flush(batch.map(({ item }) => item));
-        for (let at = 0; at < batch.length; at++) batch[at]?.resolve(results[at] as Result);
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      } finally {
-        stopWatching();
-      }
-    }
-    running = null;
+  function sendWhatIsDue(): void {
+    while (queue.length > 0 && isWorthAFlush()) void send();
+    if (queue.length > 0 || inFlight.size > 0) return;
     rest();
+    for (const resolve of rested) resolve();
+    rested = [];
+  }
+
+  const isWorthAFlush = () => {
+    const [ahead = []] = inFlight;
+    return inFlight.size < maxInFlight && queue.length >= ahead.length * minShareBehind;
+  };
+
+  async function send(): Promise<void> {
+    const batch = queue.slice(0, maxBatch);
+    queue = queue.slice(maxBatch);
+    inFlight.add(batch);
+    const stopWatching = watch(batch);
+    let results: Result[] = [];
+    let fault: unknown = null;
+    try {
+      results = await flush(batch.map(({ item }) => item));
+    } catch (error) {
+      fault = error;
+    }
+    stopWatching();
+    inFlight.delete(batch);
+    sendWhatIsDue();
+    for (let at = 0; at < batch.length; at++) {
+      if (fault === null) batch[at]?.resolve(results[at] as Result);
+      else batch[at]?.reject(fault);
+    }
   }
 
   return {
@@ -100,12 +125,16 @@ export function createGroupCommit<Item, Result>(
       if (queue.length >= maxQueue) return Promise.reject(refuse(item, { reason: "full", wasSent: false }));
       return new Promise((resolve, reject) => {
         queue.push({ item, resolve, reject, sinceMs: performance.now(), isRefused: false });
-        running ??= new Promise<void>((begin) => setImmediate(begin)).then(flushAll);
+        if (isDue || inFlight.size >= maxInFlight) return;
+        isDue = true;
+        setImmediate(() => {
+          isDue = false;
+          sendWhatIsDue();
+        });
       });
     },
     queued: () => queue.length,
-    idle: async () => {
-      while (running) await running;
-    },
+    idle: () =>
+      queue.length === 0 && inFlight.size === 0 ? Promise.resolve() : new Promise((resolve) => rested.push(resolve)),
   };
 }

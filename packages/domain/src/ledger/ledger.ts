@@ -197,7 +197,7 @@ async function flush(
     // Of two orders for one hold, the first one settles it.
     else if (!settles.has(order.id)) settles.set(order.id, order);
   }
-  const rows = await callTwiceIfLost(connection, [
+  const rows = await connection.query([
     ...settleColumns([...settles.values()], open),
     ...holdColumns(holds),
     instance.id,
@@ -313,31 +313,76 @@ function quotedUnits(usage: UsageUnits): string {
 
 const parameters = Array.from({ length: 30 }, (_, at) => `$${at + 1}`).join(", ");
 
-type BatchConnection = { query(values: string[]): Promise<{ rows: Row[] }>; giveBack(): void };
+type BatchConnection = {
+  /** Batches run in the order of these calls. */
+  query(values: string[]): Promise<Row[]>;
+  giveBack(): void;
+};
 
 /**
  * One connection of the pool, kept from batch to batch while there are any: the pool hands one out only after everything
- * else that is due has run, and that would be all the calls whose batch has just been committed.
+ * else that is due has run, and that would be all the calls whose batch has just been committed. Where it breaks, nobody
+ * knows which of the batches on it have committed: each is sent once more, behind the one before it, for what gives a hold
+ * back must not overtake the hold.
  */
 function createBatchConnection(pool: Database["pool"]): BatchConnection {
-  let client: pg.PoolClient | null = null;
-  const giveBack = (error?: Error) => {
-    client?.off("error", giveBack);
-    client?.release(error);
-    client = null;
-  };
+  let current: Promise<pg.PoolClient> | null = null;
+  let last: Promise<unknown> = Promise.resolve();
+  /** Batches that wait for the end of the one before them; whoever comes meanwhile waits as well. */
+  let behind = 0;
+
+  async function connect(): Promise<pg.PoolClient> {
+    const client = await pool.connect();
+    client.on("error", giveBack);
+    return client;
+  }
+
+  function giveBack(error?: Error): void {
+    const given = current;
+    current = null;
+    given?.then(
+      (client) => {
+        client.off("error", giveBack);
+        client.release(error);
+      },
+      () => undefined,
+    );
+  }
+
+  /** Puts the batch on the wire behind all that were sent before. */
+  async function send(values: string[]): Promise<Row[]> {
+    current ??= connect();
+    const used = current;
+    let isConnected = false;
+    try {
+      const client = await used;
+      isConnected = true;
+      return (await client.query<Row>(batchQuery(values))).rows;
+    } catch (error) {
+      const isUseless = !isConnected || isLost(error) || isUnanswered(error);
+      if (isUseless && current === used) giveBack(error as Error);
+      throw error;
+    }
+  }
+
+  async function sendBehind(values: string[], before: Promise<unknown>): Promise<Row[]> {
+    behind++;
+    await before;
+    const rows = send(values);
+    behind--;
+    return rows;
+  }
+
   return {
-    query: async (values) => {
-      if (client === null) {
-        client = await pool.connect();
-        client.on("error", giveBack);
-      }
-      try {
-        return await client.query<Row>(batchQuery(values));
-      } catch (error) {
-        if (isLost(error) || isUnanswered(error)) giveBack(error as Error);
-        throw error;
-      }
+    query: (values) => {
+      const before = last;
+      const sent = behind > 0 ? sendBehind(values, before) : send(values);
+      const rows = sent.catch((error: unknown) => {
+        if (!isLost(error)) throw error;
+        return sendBehind(values, before);
+      });
+      last = rows.catch(() => undefined);
+      return rows;
     },
     giveBack: () => giveBack(),
   };
@@ -360,13 +405,3 @@ function isLost(error: unknown): boolean {
 
 /** What the server is still busy with, or will never say, makes the connection useless; the batch is not sent again. */
 const isUnanswered = (error: unknown): boolean => (error as Error).message === "Query read timeout";
-
-/** Runs the batch; where the connection broke and nobody knows whether it committed, runs the same batch once more. */
-async function callTwiceIfLost(connection: BatchConnection, values: string[]): Promise<Row[]> {
-  try {
-    return (await connection.query(values)).rows;
-  } catch (error) {
-    if (!isLost(error)) throw error;
-    return (await connection.query(values)).rows;
-  }
-}
