@@ -313,23 +313,16 @@ function quotedUnits(usage: UsageUnits): string {
 
 const parameters = Array.from({ length: 30 }, (_, at) => `$${at + 1}`).join(", ");
 
-type BatchConnection = {
-  /** Batches run in the order of these calls. */
-  query(values: string[]): Promise<Row[]>;
-  giveBack(): void;
-};
+type BatchConnection = { query(values: string[]): Promise<Row[]>; giveBack(): void };
 
 /**
  * One connection of the pool, kept from batch to batch while there are any: the pool hands one out only after everything
  * else that is due has run, and that would be all the calls whose batch has just been committed. Where it breaks, nobody
- * knows which of the batches on it have committed: each is sent once more, behind the one before it, for what gives a hold
- * back must not overtake the hold.
+ * knows which of the batches on it have committed, and each is sent once more. They run in the order of their calls, then
+ * too: they fail in that order, and what gives a hold back must not overtake the hold.
  */
 function createBatchConnection(pool: Database["pool"]): BatchConnection {
   let current: Promise<pg.PoolClient> | null = null;
-  let last: Promise<unknown> = Promise.resolve();
-  /** Batches that wait for the end of the one before them; whoever comes meanwhile waits as well. */
-  let behind = 0;
 
   async function connect(): Promise<pg.PoolClient> {
     const client = await pool.connect();
@@ -365,24 +358,14 @@ function createBatchConnection(pool: Database["pool"]): BatchConnection {
     }
   }
 
-  async function sendBehind(values: string[], before: Promise<unknown>): Promise<Row[]> {
-    behind++;
-    await before;
-    const rows = send(values);
-    behind--;
-    return rows;
-  }
-
   return {
-    query: (values) => {
-      const before = last;
-      const sent = behind > 0 ? sendBehind(values, before) : send(values);
-      const rows = sent.catch((error: unknown) => {
+    query: async (values) => {
+      try {
+        return await send(values);
+      } catch (error) {
         if (!isLost(error)) throw error;
-        return sendBehind(values, before);
-      });
-      last = rows.catch(() => undefined);
-      return rows;
+        return send(values);
+      }
     },
     giveBack: () => giveBack(),
   };
