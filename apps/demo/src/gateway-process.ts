@@ -18,7 +18,8 @@ const greeting = /Pages +(\S+)\n +API +(\S+)\n/;
 
 /** @throws Error with what it printed where it ends before it runs */
 export function startGatewayProcess(env: Readonly<Record<string, string>>): Promise<GatewayProcess> {
-  const child = spawn(process.execPath, ["--enable-source-maps", main], {
+  // As `npm start` runs it.
+  const child = spawn(process.execPath, ["--enable-source-maps", "--max-semi-space-size=32", main], {
     env: { ...process.env, NODE_ENV: "production", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
