@@ -89,7 +89,7 @@ test("from the set-up link to a charged call, in the browser", async () => {
     await boss.page.getByLabel("OpenAI Base URL").fill(url);
     await boss.page.getByRole("button", { name: "测试连接" }).click();
     await besideUrl.getByText(fault).waitFor();
-    expect(await boss.page.evaluate("document.activeElement.id")).toBe("baseUrl");
+    await expect.poll(() => boss.page.evaluate("document.activeElement.id")).toBe("baseUrl");
     await boss.page.getByLabel("允许内网").check();
   }
   await boss.page.getByLabel("OpenAI Base URL").fill(`http://127.0.0.1:${(refusing.address() as AddressInfo).port}/v1`);
@@ -359,7 +359,7 @@ test("in English, on a phone, by the keyboard alone: a key is created, and no pa
   await page.getByRole("button", { name: "Create a key" }).first().focus();
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").waitFor();
-  expect(await page.evaluate("document.activeElement.id")).toBe("name");
+  await expect.poll(() => page.evaluate("document.activeElement.id")).toBe("name");
   await page.keyboard.type("by keyboard");
   await page.keyboard.press("Enter");
   await page.getByText("Your API key is ready").waitFor();
