@@ -96,16 +96,17 @@ export function valueOf(body: ScannedBody, key: string): unknown {
 export function withMembers(body: ScannedBody, members: Readonly<Record<string, unknown>>): Uint8Array {
   const edits: (Span & { text: string })[] = [];
   let inserted = "";
-  for (const [key, value] of Object.entries(members)) {
+  for (const key in members) {
+    const text = JSON.stringify(members[key]);
     const span = body.spans.get(key);
-    if (span) edits.push({ start: span.start, end: span.end, text: JSON.stringify(value) });
-    else inserted += `${inserted === "" ? "" : ","}"${key}":${JSON.stringify(value)}`;
+    if (span) edits.push({ start: span.start, end: span.end, text });
+    else inserted += `${inserted === "" ? "" : ","}"${key}":${text}`;
   }
   if (inserted !== "") {
     edits.push({ start: body.insertAt, end: body.insertAt, text: body.isEmpty ? inserted : `${inserted},` });
   }
   if (edits.length === 0) return body.bytes;
-  edits.sort((a, b) => a.start - b.start);
+  if (edits.length > 1) edits.sort((a, b) => a.start - b.start);
   let length = body.bytes.length;
   for (const { start, end, text } of edits) length += Buffer.byteLength(text) - (end - start);
   const edited = Buffer.allocUnsafe(length);

@@ -145,22 +145,21 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     return pool;
   }
 
-  function note(upstream: Upstream, status: number | null): void {
+  function note(upstream: Upstream, status: number | null, atMs: number): void {
     const { breakerKey } = lineOf(upstream);
     if (status !== null && status < 500 && status !== 429 && status !== 401 && status !== 403) {
-      answeredAtMs.set(upstream.id, now());
+      answeredAtMs.set(upstream.id, atMs);
       if (breakers.size > 0) breakers.delete(breakerKey);
       return;
     }
     const failures = (breakers.get(breakerKey)?.failures ?? 0) + 1;
     const isRefused = status === 401 || status === 403;
-    const openUntilMs = isRefused || failures >= failuresToOpen ? now() + openMs : 0;
-    breakers.set(breakerKey, { failures, openUntilMs, status, failedAtMs: now() });
+    const openUntilMs = isRefused || failures >= failuresToOpen ? atMs + openMs : 0;
+    breakers.set(breakerKey, { failures, openUntilMs, status, failedAtMs: atMs });
   }
 
   const breakerOf = (upstream: Upstream) =>
     breakers.size === 0 ? undefined : breakers.get(lineOf(upstream).breakerKey);
-  const isClosed = (upstream: Upstream) => (breakerOf(upstream)?.openUntilMs ?? 0) <= now();
 
   /** Resolves with the answer's head. `signal` ends the call, its body too. */
   function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
@@ -185,28 +184,35 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
   return {
     async dispatch(call, upstreams) {
       const attempts: Attempt[] = [];
+      const firstAtMs = now();
       const able = upstreams.filter(
-        (upstream) => (call.upstreamId === null || upstream.id === call.upstreamId) && isClosed(upstream),
+        (upstream) =>
+          (call.upstreamId === null || upstream.id === call.upstreamId) &&
+          (breakerOf(upstream)?.openUntilMs ?? 0) <= firstAtMs,
       );
       const candidates = inOrder(able, call.stickyKey);
-      const firstAtMs = now();
-      for (let n = 0; n < candidates.length && n < maxAttempts; n++) {
+      const attemptsAtMost = Math.min(candidates.length, maxAttempts);
+      let startedAtMs = firstAtMs;
+      for (let n = 0; n < attemptsAtMost; n++) {
         const upstream = candidates[n] as Upstream;
-        const startedAtMs = now();
-        const isLast = () => n === candidates.length - 1 || n === maxAttempts - 1 || now() - firstAtMs >= attemptsMs;
+        const isLast = (endedAtMs: number) => n === attemptsAtMost - 1 || endedAtMs - firstAtMs >= attemptsMs;
+        let endedAtMs: number;
         try {
           const answer = await ask(call, upstream);
+          endedAtMs = now();
           const { status } = answer;
-          note(upstream, status);
-          attempts.push(attemptOf(upstream, "answered", status, isBillable(status), startedAtMs, now()));
-          if ((status !== 429 && status !== 503) || isLast()) return { answer, attempts };
+          note(upstream, status, endedAtMs);
+          attempts.push(attemptOf(upstream, "answered", status, isBillable(status), startedAtMs, endedAtMs));
+          if ((status !== 429 && status !== 503) || isLast(endedAtMs)) return { answer, attempts };
           answer.body.destroy();
         } catch (error) {
+          endedAtMs = now();
           const fault = faultOf(error);
-          if (fault !== "aborted") note(upstream, null);
-          attempts.push(attemptOf(upstream, codeOf(error), null, fault !== "unavailable", startedAtMs, now()));
-          if (fault !== "unavailable" || isLast()) return { fault, attempts };
+          if (fault !== "aborted") note(upstream, null, endedAtMs);
+          attempts.push(attemptOf(upstream, codeOf(error), null, fault !== "unavailable", startedAtMs, endedAtMs));
+          if (fault !== "unavailable" || isLast(endedAtMs)) return { fault, attempts };
         }
+        startedAtMs = endedAtMs;
       }
       return { fault: "unavailable", attempts };
     },
