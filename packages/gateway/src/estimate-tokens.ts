@@ -2,6 +2,7 @@
  * Estimates of token counts, for the calls whose exact usage the upstream never said. The tokenizer's tables are large,
  * so they are loaded with the first estimate and not before.
  */
+import { bufferOf } from "./scan-body.ts";
 
 type Tokenizer = { countTokens: (text: string) => number };
 
@@ -30,10 +31,7 @@ const tokensPerImage = 1_000;
 
 /** The input tokens of a request's body: the strings of its messages, a fixed count per message and per image. */
 export async function estimateInputTokens(bytes: Uint8Array): Promise<number> {
-  const body = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as Record<
-    string,
-    unknown
-  >;
+  const body = JSON.parse(bufferOf(bytes).toString()) as Record<string, unknown>;
   const texts: string[] = [];
   let extra = 0;
   const visit = (value: unknown): void => {

@@ -2,7 +2,7 @@
 import { estimateTokens } from "./estimate-tokens.ts";
 import { countHostedCall, noHostedCalls, type HostedCalls } from "./hosted-tools.ts";
 import type { SseEvent } from "./sse.ts";
-import { scanBody, valueOf } from "./scan-body.ts";
+import { bufferOf, scanBody, valueOf } from "./scan-body.ts";
 
 export type AnswerFacts = {
   /** The last usage object, as it stood; null: none came. */
@@ -35,7 +35,7 @@ const parseBelowBytes = 8 * 1024;
 export function readJsonAnswer(bytes: Uint8Array): AnswerFacts {
   const facts = noFacts();
   if (bytes.length < parseBelowBytes) {
-    noteObject(facts, parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()));
+    noteObject(facts, parse(bufferOf(bytes).toString()));
     return facts;
   }
   try {
@@ -189,7 +189,7 @@ function textIn(value: unknown): string {
 
 /** The tokens of a whole JSON answer that came without usage. */
 export async function observedTokensOf(bytes: Uint8Array): Promise<number> {
-  const answer = parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+  const answer = parse(bufferOf(bytes).toString());
   const choices = Array.isArray(answer.choices) ? answer.choices : [];
   const output = choices.map((choice: unknown) => (isObject(choice) ? textIn(choice.message ?? choice.text) : ""));
   return estimateTokens(output.join("") + textIn(answer.output));

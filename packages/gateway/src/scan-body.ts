@@ -131,7 +131,8 @@ function parse(bytes: Buffer, start: number, end: number): unknown {
   }
 }
 
-const bufferOf = (bytes: Uint8Array): Buffer =>
+/** The same bytes, not a copy. */
+export const bufferOf = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** As JSON means it. In Latin-1 a key of billing reads as what it is, and no other one does. */

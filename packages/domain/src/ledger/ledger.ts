@@ -4,8 +4,9 @@
  * by sending the same batch again.
  */
 import type { Database } from "@codex-gateway/db";
-import type pg from "pg";
 import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
+import { arrayOf, quotedUnits, startColumns, textsOf } from "./batch-columns.ts";
+import { createBatchConnection, type BatchConnection } from "./batch-connection.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
 export type HoldOrder = {
@@ -86,9 +87,6 @@ export class LedgerSlowError extends Error {
   }
 }
 
-/** How long a batch may take before its connection is given up and the same batch is sent on another one. */
-const batchMs = 5_000;
-
 type HoldWaiting = { kind: "hold"; hold: HoldOrder };
 type SettleWaiting = { kind: "settle"; id: string; capture: Capture | null };
 type Order = HoldWaiting | SettleWaiting;
@@ -117,7 +115,7 @@ export function createLedger(
   }: { defaultLimits?: () => DefaultLimits; onBatch?: (orders: number, tookMs: number) => void } = {},
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
-  const connection = createBatchConnection(pool);
+  const connection = createBatchConnection<Row>(pool);
   /** The accounts of the holds that are not known to be settled. */
   const open = new Map<string, string>();
   const flushBatch = async (batch: Order[]) => {
@@ -184,7 +182,7 @@ const allowanceOf = (details: NonNullable<Row["details"]>): Allowance => ({
 
 /** What became of each order; what is settled, or was not held, is `open` no more. */
 async function flush(
-  connection: BatchConnection,
+  connection: BatchConnection<Row>,
   instance: { id: string; epoch: bigint },
   limits: DefaultLimits,
   orders: Order[],
@@ -266,125 +264,3 @@ function holdColumns(orders: HoldOrder[]): string[] {
   }
   return columns.end();
 }
-
-type Plain = string | number | bigint | boolean | null;
-
-type Columns = {
-  /** The next value: a number, an id or a word, which need no quotes; an empty word is none. */
-  plain(value: Plain): void;
-  text(value: string | null): void;
-  /** Each column as PostgreSQL's text of an array. */
-  end(): string[];
-};
-
-/** Columns that are filled row by row: each value goes to the column behind the one before. */
-function startColumns(count: number): Columns {
-  const texts = Array<string>(count).fill("");
-  let at = 0;
-  const put = (value: string) => {
-    const before = texts[at] as string;
-    texts[at] = before === "" ? value : `${before},${value}`;
-    at = at === count - 1 ? 0 : at + 1;
-  };
-  return {
-    plain: (value) => put(value === null || value === "" ? "NULL" : String(value)),
-    text: (value) => put(value === null ? "NULL" : quoted(value)),
-    end: () => texts.map((text) => `{${text}}`),
-  };
-}
-
-const arrayOf = (values: Plain[]): string => `{${values.map((value) => value ?? "NULL").join(",")}}`;
-const textsOf = (values: string[]): string => (values.length === 0 ? "{}" : `{${values.map(quoted).join(",")}}`);
-
-/** PostgreSQL's text has no NUL; one in an upstream's answer must not stop a whole batch. */
-const quoted = (text: string): string =>
-  needsEscape.test(text) ? `"${text.replaceAll("\0", "").replace(/["\\]/g, "\\$&")}"` : `"${text}"`;
-const needsEscape = /["\\\0]/;
-
-/** A JSON object as a value of an array; price classes and counts need no escapes of their own. */
-function quotedUnits(usage: UsageUnits): string {
-  let text = "";
-  for (const unitClass in usage) {
-    const units = usage[unitClass];
-    if (units !== undefined) text += `${text === "" ? "" : ","}\\"${unitClass}\\":${units}`;
-  }
-  return `"{${text}}"`;
-}
-
-const parameters = Array.from({ length: 30 }, (_, at) => `$${at + 1}`).join(", ");
-
-type BatchConnection = { query(values: string[]): Promise<Row[]>; giveBack(): void };
-
-/**
- * One connection of the pool, kept from batch to batch while there are any: the pool hands one out only after everything
- * else that is due has run, and that would be all the calls whose batch has just been committed. Where it breaks, nobody
- * knows which of the batches on it have committed, and each is sent once more. They run in the order of their calls, then
- * too: they fail in that order, and what gives a hold back must not overtake the hold.
- */
-function createBatchConnection(pool: Database["pool"]): BatchConnection {
-  let current: Promise<pg.PoolClient> | null = null;
-
-  async function connect(): Promise<pg.PoolClient> {
-    const client = await pool.connect();
-    client.on("error", giveBack);
-    return client;
-  }
-
-  function giveBack(error?: Error): void {
-    const given = current;
-    current = null;
-    given?.then(
-      (client) => {
-        client.off("error", giveBack);
-        client.release(error);
-      },
-      () => undefined,
-    );
-  }
-
-  /** Puts the batch on the wire behind all that were sent before. */
-  async function send(values: string[]): Promise<Row[]> {
-    current ??= connect();
-    const used = current;
-    let isConnected = false;
-    try {
-      const client = await used;
-      isConnected = true;
-      return (await client.query<Row>(batchQuery(values))).rows;
-    } catch (error) {
-      const isUseless = !isConnected || isLost(error) || isUnanswered(error);
-      if (isUseless && current === used) giveBack(error as Error);
-      throw error;
-    }
-  }
-
-  return {
-    query: async (values) => {
-      try {
-        return await send(values);
-      } catch (error) {
-        if (!isLost(error)) throw error;
-        return send(values);
-      }
-    },
-    giveBack: () => giveBack(),
-  };
-}
-
-/** The driver knows `query_timeout` of a single query; its types do not. */
-const batchQuery = (values: string[]): pg.QueryConfig<string[]> & { query_timeout: number } => ({
-  name: "ledger_batch",
-  text: `SELECT * FROM ledger_batch(${parameters})`,
-  values,
-  query_timeout: batchMs,
-});
-
-const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|EPIPE|terminated|^Query read timeout$/;
-
-function isLost(error: unknown): boolean {
-  const { code = "", message = "" } = error as { code?: string; message?: string };
-  return lostConnection.test(code) || lostConnection.test(message);
-}
-
-/** What the server is still busy with, or will never say, makes the connection useless; the batch is not sent again. */
-const isUnanswered = (error: unknown): boolean => (error as Error).message === "Query read timeout";
