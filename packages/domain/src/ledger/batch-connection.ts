@@ -5,9 +5,16 @@ import type pg from "pg";
 /** How long a batch may take before its connection is given up and the same batch is sent on another one. */
 const batchMs = 5_000;
 
-const parameters = Array.from({ length: 30 }, (_, at) => `$${at + 1}`).join(", ");
+/** The numbers by which this database knows the types of a batch's records. */
+export type RecordTypes = { settlement: number; holdOrder: number };
 
-export type BatchConnection<Row> = { query(values: string[]): Promise<Row[]>; giveBack(): void };
+/** The parameters of `ledger_batch`, in its order. */
+type BatchValues = (types: RecordTypes) => unknown[];
+
+/** `query` answers with what `ledger_batch` did. */
+export type BatchConnection<Other> = { query(valuesFor: BatchValues): Promise<Other[] | null>; giveBack(): void };
+
+type Connected = { client: pg.PoolClient; types: RecordTypes };
 
 /**
  * One connection of the pool, kept from batch to batch while there are any: the pool hands one out only after everything
@@ -15,20 +22,29 @@ export type BatchConnection<Row> = { query(values: string[]): Promise<Row[]>; gi
  * knows which of the batches on it have committed, and each is sent once more. They run in the order of their calls, then
  * too: they fail in that order, and what gives a hold back must not overtake the hold.
  */
-export function createBatchConnection<Row extends pg.QueryResultRow>(pool: Database["pool"]): BatchConnection<Row> {
-  let current: Promise<pg.PoolClient> | null = null;
+export function createBatchConnection<Other>(pool: Database["pool"]): BatchConnection<Other> {
+  let current: Promise<Connected> | null = null;
+  const typesOf = new WeakMap<pg.PoolClient, RecordTypes>();
 
-  async function connect(): Promise<pg.PoolClient> {
+  async function connect(): Promise<Connected> {
     const client = await pool.connect();
     client.on("error", giveBack);
-    return client;
+    try {
+      const types = typesOf.get(client) ?? (await readTypes(client));
+      typesOf.set(client, types);
+      return { client, types };
+    } catch (error) {
+      client.off("error", giveBack);
+      client.release(error as Error);
+      throw error;
+    }
   }
 
   function giveBack(error?: Error): void {
     const given = current;
     current = null;
     given?.then(
-      (client) => {
+      ({ client }) => {
         client.off("error", giveBack);
         client.release(error);
       },
@@ -37,14 +53,15 @@ export function createBatchConnection<Row extends pg.QueryResultRow>(pool: Datab
   }
 
   /** Puts the batch on the wire behind all that were sent before. */
-  async function send(values: string[]): Promise<Row[]> {
+  async function send(valuesFor: BatchValues): Promise<Other[] | null> {
     current ??= connect();
     const used = current;
     let isConnected = false;
     try {
-      const client = await used;
+      const { client, types } = await used;
       isConnected = true;
-      return (await client.query<Row>(batchQuery(values))).rows;
+      const { rows } = await client.query<[Other[] | null]>(batchQuery(valuesFor(types)));
+      return rows[0]?.[0] ?? null;
     } catch (error) {
       const isUseless = !isConnected || isLost(error);
       if (isUseless && current === used) giveBack(error as Error);
@@ -53,12 +70,12 @@ export function createBatchConnection<Row extends pg.QueryResultRow>(pool: Datab
   }
 
   return {
-    query: async (values) => {
+    query: async (valuesFor) => {
       try {
-        return await send(values);
+        return await send(valuesFor);
       } catch (error) {
         if (!isLost(error)) throw error;
-        return send(values);
+        return send(valuesFor);
       }
     },
     giveBack: () => giveBack(),
@@ -66,9 +83,10 @@ export function createBatchConnection<Row extends pg.QueryResultRow>(pool: Datab
 }
 
 /** The driver knows `query_timeout` of a single query; its types do not. */
-const batchQuery = (values: string[]): pg.QueryConfig<string[]> & { query_timeout: number } => ({
+const batchQuery = (values: unknown[]): pg.QueryArrayConfig & { query_timeout: number } => ({
   name: "ledger_batch",
-  text: `SELECT * FROM ledger_batch(${parameters})`,
+  text: "SELECT ledger_batch($1, $2, $3, $4, $5, $6)",
+  rowMode: "array",
   values,
   query_timeout: batchMs,
 });
@@ -79,4 +97,13 @@ const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|EPIPE|terminated|^Quer
 function isLost(error: unknown): boolean {
   const { code = "", message = "" } = error as { code?: string; message?: string };
   return lostConnection.test(code) || lostConnection.test(message);
+}
+
+/** A connection's own, so that a database that was restored or exchanged is asked anew. */
+async function readTypes(client: pg.PoolClient): Promise<RecordTypes> {
+  const { rows } = await client.query<RecordTypes>(
+    `SELECT 'settlement'::regtype::oid AS settlement, 'hold_order'::regtype::oid AS "holdOrder"`,
+  );
+  if (!rows[0]) throw new Error("The ledger's types are not known to the database.");
+  return rows[0];
 }

@@ -30,7 +30,7 @@ const walletOf = () => db.prisma.account.findUniqueOrThrow({ where: { id: payer.
 async function breakConnections(): Promise<number> {
   const { rowCount } = await db.pool.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE datname = current_database() AND query LIKE 'SELECT * FROM ledger_batch(%'`,
+     WHERE datname = current_database() AND query LIKE 'SELECT ledger_batch(%'`,
   );
   return rowCount ?? 0;
 }

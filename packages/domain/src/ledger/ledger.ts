@@ -5,8 +5,8 @@
  */
 import type { Database } from "@codex-gateway/db";
 import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
-import { arrayOf, quotedUnits, startColumns, textsOf } from "./batch-columns.ts";
 import { createBatchConnection, type BatchConnection } from "./batch-connection.ts";
+import { RecordArray } from "./batch-records.ts";
 import { createGroupCommit } from "./group-commit.ts";
 
 export type HoldOrder = {
@@ -90,11 +90,13 @@ export class LedgerSlowError extends Error {
 type HoldWaiting = { kind: "hold"; hold: HoldOrder };
 type SettleWaiting = { kind: "settle"; id: string; capture: Capture | null };
 type Order = HoldWaiting | SettleWaiting;
-type Row = {
-  hold_id: string;
+/** What came to something else than was asked for. */
+type Other = {
+  id: string;
   outcome: HoldOutcome["outcome"] | "settled_now" | "settled_before";
-  amount_nano_usd: bigint;
-  details: {
+  /** Nano-USD. */
+  amount: string;
+  details?: {
     retry_after_ms?: number;
     limit_requests?: number | null;
     remaining_requests?: number;
@@ -115,7 +117,7 @@ export function createLedger(
   }: { defaultLimits?: () => DefaultLimits; onBatch?: (orders: number, tookMs: number) => void } = {},
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
-  const connection = createBatchConnection<Row>(pool);
+  const connection = createBatchConnection<Other>(pool);
   /** The accounts of the holds that are not known to be settled. */
   const open = new Map<string, string>();
   const flushBatch = async (batch: Order[]) => {
@@ -155,12 +157,12 @@ export function createLedger(
   };
 }
 
-function holdOutcomeOf(order: HoldOrder, other: Row | undefined): HoldOutcome {
+function holdOutcomeOf(order: HoldOrder, other: Other | undefined): HoldOutcome {
   if (!other) return { outcome: "held", amountNanoUsd: order.amountNanoUsd, allowance: null };
-  const { outcome, amount_nano_usd, details } = other;
+  const { outcome, amount, details = null } = other;
   switch (outcome) {
     case "held":
-      return { outcome, amountNanoUsd: amount_nano_usd, allowance: details && allowanceOf(details) };
+      return { outcome, amountNanoUsd: BigInt(amount), allowance: details && allowanceOf(details) };
     case "requests_per_minute":
     case "tokens_per_minute":
     case "concurrent_requests":
@@ -173,16 +175,19 @@ function holdOutcomeOf(order: HoldOrder, other: Row | undefined): HoldOutcome {
   }
 }
 
-const allowanceOf = (details: NonNullable<Row["details"]>): Allowance => ({
+const allowanceOf = (details: NonNullable<Other["details"]>): Allowance => ({
   requests: details.limit_requests
     ? { limit: details.limit_requests, remaining: details.remaining_requests ?? 0 }
     : null,
   tokens: details.limit_tokens ? { limit: details.limit_tokens, remaining: details.remaining_tokens ?? 0 } : null,
 });
 
+/** What a batch was written with, for the next one: as garbage it would be megabytes a second. */
+const spareRecords: { settlements: RecordArray; holds: RecordArray }[] = [];
+
 /** What became of each order; what is settled, or was not held, is `open` no more. */
 async function flush(
-  connection: BatchConnection<Row>,
+  connection: BatchConnection<Other>,
   instance: { id: string; epoch: bigint },
   limits: DefaultLimits,
   orders: Order[],
@@ -195,15 +200,23 @@ async function flush(
     // Of two orders for one hold, the first one settles it.
     else if (!settles.has(order.id)) settles.set(order.id, order);
   }
-  const rows = await connection.query([
-    ...settleColumns([...settles.values()], open),
-    ...holdColumns(holds),
-    instance.id,
-    String(instance.epoch),
-    arrayOf([limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests]),
-  ]);
-  // Only what came to something else than it was asked for is answered.
-  const others = new Map(rows.map((row) => [row.hold_id, row]));
+  const wallets = walletsOf(settles, holds, open);
+  const records = spareRecords.pop() ?? { settlements: new RecordArray(17), holds: new RecordArray(9) };
+  const others = new Map<string, Other>();
+  const answer = await connection.query((types) => {
+    writeSettlements(records.settlements, types.settlement, settles);
+    writeHoldOrders(records.holds, types.holdOrder, holds);
+    return [
+      records.settlements.bytes(),
+      records.holds.bytes(),
+      wallets,
+      instance.id,
+      instance.epoch,
+      [limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests],
+    ];
+  });
+  spareRecords.push(records);
+  for (const other of answer ?? []) others.set(other.id, other);
   return orders.map((order) => {
     if (order.kind === "hold") {
       const outcome = holdOutcomeOf(order.hold, others.get(order.hold.id));
@@ -217,50 +230,77 @@ async function flush(
 
 const nothingSettled: SettleOutcome = { didSettle: false, paidNanoUsd: 0n };
 
-function settleOutcomeOf({ capture }: SettleWaiting, other: Row | undefined): SettleOutcome {
+function settleOutcomeOf({ capture }: SettleWaiting, other: Other | undefined): SettleOutcome {
   if (!other) return { didSettle: true, paidNanoUsd: capture?.costNanoUsd ?? 0n };
-  return other.outcome === "settled_now" ? { didSettle: true, paidNanoUsd: other.amount_nano_usd } : nothingSettled;
+  return other.outcome === "settled_now" ? { didSettle: true, paidNanoUsd: BigInt(other.amount) } : nothingSettled;
 }
 
-/** One array per column, in the order of `ledger_batch`'s parameters. */
-function settleColumns(orders: SettleWaiting[], accounts: ReadonlyMap<string, string>): string[] {
-  const columns = startColumns(18);
-  for (const { id, capture } of orders) {
-    columns.plain(id);
-    // Those of another process are looked up.
-    columns.plain(accounts.get(id) ?? null);
-    columns.plain(capture !== null);
-    columns.plain(capture && capture.costNanoUsd);
-    columns.plain(capture && capture.basis);
-    columns.text(capture && textsOf(capture.flags));
-    columns.plain(capture && quotedUnits(capture.usage));
-    columns.plain(capture && inputTokensOf(capture.usage));
-    columns.plain(capture && (capture.usage.output ?? 0));
-    columns.text(capture && capture.servedModel);
-    columns.text(capture && capture.serviceTier);
-    columns.plain(capture && capture.upstreamId);
-    columns.text(capture && capture.upstreamRequestId);
-    columns.text(capture && capture.upstreamResponseId);
-    columns.plain(capture && capture.status);
-    columns.plain(capture && capture.isStream);
-    columns.plain(capture && capture.timeToFirstByteMs);
-    columns.plain(capture && capture.latencyMs);
+/** Of all holds of a batch; null where one is another process's, which the database looks up. */
+function walletsOf(
+  settles: ReadonlyMap<string, SettleWaiting>,
+  holds: HoldOrder[],
+  open: ReadonlyMap<string, string>,
+): string[] | null {
+  const wallets = new Set<string>();
+  for (const { accountId } of holds) wallets.add(accountId);
+  for (const id of settles.keys()) {
+    const wallet = open.get(id);
+    if (wallet === undefined) return null;
+    wallets.add(wallet);
   }
-  return columns.end();
+  return [...wallets];
 }
 
-function holdColumns(orders: HoldOrder[]): string[] {
-  const columns = startColumns(9);
+/** In the order of the columns of PostgreSQL's type `settlement`; a release has no more than its id. */
+function writeSettlements(records: RecordArray, typeOid: number, settles: ReadonlyMap<string, SettleWaiting>): void {
+  records.startArray(typeOid, settles.size);
+  for (const { id, capture } of settles.values()) {
+    records.start();
+    records.uuid(id);
+    records.boolean(capture !== null);
+    records.int8(capture && capture.costNanoUsd);
+    records.text(capture && capture.basis);
+    records.texts(capture && capture.flags);
+    records.json(capture && jsonOf(capture.usage));
+    records.int8(capture && inputTokensOf(capture.usage));
+    records.int8(capture && (capture.usage.output ?? 0));
+    records.text(capture && capture.servedModel);
+    records.text(capture && capture.serviceTier);
+    records.uuid(capture && capture.upstreamId);
+    records.text(capture && capture.upstreamRequestId);
+    records.text(capture && capture.upstreamResponseId);
+    records.int4(capture && capture.status);
+    records.boolean(capture && capture.isStream);
+    records.int4(capture && capture.timeToFirstByteMs);
+    records.int4(capture && capture.latencyMs);
+    records.end();
+  }
+}
+
+/** In the order of the columns of PostgreSQL's type `hold_order`. */
+function writeHoldOrders(records: RecordArray, typeOid: number, orders: HoldOrder[]): void {
+  records.startArray(typeOid, orders.length);
   for (const order of orders) {
-    columns.plain(order.id);
-    columns.plain(order.accountId);
-    columns.plain(order.apiKeyId);
-    columns.plain(order.amountNanoUsd);
-    columns.plain(order.minAmountNanoUsd);
-    columns.plain(order.priceVersionId);
-    columns.text(order.endpoint);
-    columns.text(order.model);
-    columns.plain(order.inputTokensBound);
+    records.start();
+    records.uuid(order.id);
+    records.uuid(order.accountId);
+    records.uuid(order.apiKeyId);
+    records.int8(order.amountNanoUsd);
+    records.int8(order.minAmountNanoUsd);
+    records.uuid(order.priceVersionId);
+    records.text(order.endpoint);
+    records.text(order.model);
+    records.int8(order.inputTokensBound);
+    records.end();
   }
-  return columns.end();
+}
+
+/** Price classes and counts need no escapes. */
+function jsonOf(usage: UsageUnits): string {
+  let text = "";
+  for (const unitClass in usage) {
+    const units = usage[unitClass];
+    if (units !== undefined) text += `${text === "" ? "" : ","}"${unitClass}":${units}`;
+  }
+  return `{${text}}`;
 }
