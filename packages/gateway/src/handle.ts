@@ -165,7 +165,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       record,
       done,
     };
-    return dispatch(call, caller, exchange, bodyForUpstream(endpoint, scanned, facts, hold, caller));
+    return await dispatch(call, caller, exchange, bodyForUpstream(endpoint, scanned, facts, hold, caller));
   }
 
   async function dispatch(
@@ -195,7 +195,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     record.attempts = dispatched.attempts;
     if ("answer" in dispatched) {
       record.answeredAtMs = clockMs();
-      return relayAnswer(ports, exchange, dispatched.answer);
+      return await relayAnswer(ports, exchange, dispatched.answer);
     }
     const { fault, attempts } = dispatched;
     ports.log("warn", "upstream_fault", { requestId: id, fault, attempts });

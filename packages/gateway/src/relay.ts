@@ -16,7 +16,11 @@ import { readUsage } from "./usage.ts";
 const maxAnswerBytes = 256 * 1024 * 1024;
 const maxErrorBytes = 1024 * 1024;
 
-export async function relayAnswer(ports: Ports, exchange: Exchange, answer: UpstreamAnswer): Promise<GatewayAnswer> {
+export function relayAnswer(
+  ports: Ports,
+  exchange: Exchange,
+  answer: UpstreamAnswer,
+): GatewayAnswer | Promise<GatewayAnswer> {
   if (answer.status < 200 || answer.status > 299) return relayError(ports, exchange, answer);
   const headers = clientHeaders(answer.headers, exchange.id, exchange.hold.allowance);
   const contentType = headers["content-type"] ?? "";
@@ -51,7 +55,7 @@ async function relayWhole(
   exchange.record.settlingAtMs = clockMs();
   const facts = readJsonAnswer(body);
   const outputTokens = exchange.endpoint.outputCap === null ? () => Promise.resolve(0) : () => observedTokensOf(body);
-  await exchange.named?.keepAnswer({ status: answer.status, headers, body });
+  if (exchange.named) await exchange.named.keepAnswer({ status: answer.status, headers, body });
   await ports.settle(
     await captureOf(ports, exchange, answer, {
       facts,

@@ -56,7 +56,7 @@ export class RecordArray {
   }
 
   uuid(value: string | null): void {
-    if (value === null) return this.#null(oids.uuid);
+    if (this.#isNull(oids.uuid, value)) return;
     this.#head(oids.uuid, 16);
     let at = this.#at;
     for (let from = 0; from < value.length; from += 2) {
@@ -68,19 +68,19 @@ export class RecordArray {
   }
 
   boolean(value: boolean | null): void {
-    if (value === null) return this.#null(oids.boolean);
+    if (this.#isNull(oids.boolean, value)) return;
     this.#head(oids.boolean, 1);
     this.#bytes[this.#at++] = value ? 1 : 0;
   }
 
   int4(value: number | null): void {
-    if (value === null) return this.#null(oids.int4);
+    if (this.#isNull(oids.int4, value)) return;
     this.#head(oids.int4, 4);
     this.#word(value);
   }
 
   int8(value: bigint | number | null): void {
-    if (value === null) return this.#null(oids.int8);
+    if (this.#isNull(oids.int8, value)) return;
     this.#head(oids.int8, 8);
     if (typeof value === "bigint") this.#view.setBigInt64(this.#at, value);
     else {
@@ -91,13 +91,13 @@ export class RecordArray {
   }
 
   text(value: string | null): void {
-    if (value === null) return this.#null(oids.text);
+    if (this.#isNull(oids.text, value)) return;
     this.#head(oids.text, 0);
     this.#text(value);
   }
 
   texts(values: readonly string[] | null): void {
-    if (values === null) return this.#null(oids.texts);
+    if (this.#isNull(oids.texts, values)) return;
     this.#head(oids.texts, 0);
     const lengthAt = this.#at - 4;
     this.#word(values.length === 0 ? 0 : 1);
@@ -115,7 +115,7 @@ export class RecordArray {
   }
 
   json(text: string | null): void {
-    if (text === null) return this.#null(oids.jsonb);
+    if (this.#isNull(oids.jsonb, text)) return;
     this.#head(oids.jsonb, 0);
     const lengthAt = this.#at - 4;
     this.#bytes[this.#at++] = jsonbVersion;
@@ -133,8 +133,11 @@ export class RecordArray {
     this.#word(length);
   }
 
-  #null(typeOid: number): void {
+  /** Writes it where it is. */
+  #isNull(typeOid: number, value: unknown): value is null {
+    if (value !== null) return false;
     this.#head(typeOid, nullLength);
+    return true;
   }
 
   #word(value: number): void {
@@ -156,19 +159,21 @@ export class RecordArray {
 
   #characters(value: string): void {
     this.#makeRoom(value.length * 3);
-    if (value.length > shortText) return this.#anyCharacters(value);
+    if (value.length <= shortText && this.#ascii(value)) return;
+    // PostgreSQL's text has no NUL; one in an upstream's answer must not stop a whole batch.
+    this.#at += this.#bytes.write(value.includes("\0") ? value.replaceAll("\0", "") : value, this.#at);
+  }
+
+  /** False, and nothing written, where a character needs more than a byte or is NUL. */
+  #ascii(value: string): boolean {
     let at = this.#at;
     for (let n = 0; n < value.length; n++) {
       const code = value.charCodeAt(n);
-      if (code === 0 || code > 127) return this.#anyCharacters(value);
+      if (code === 0 || code > 127) return false;
       this.#bytes[at++] = code;
     }
     this.#at = at;
-  }
-
-  /** PostgreSQL's text has no NUL; one in an upstream's answer must not stop a whole batch. */
-  #anyCharacters(value: string): void {
-    this.#at += this.#bytes.write(value.includes("\0") ? value.replaceAll("\0", "") : value, this.#at);
+    return true;
   }
 
   /** Room for so much and for all of a record that is fixed in length. */
