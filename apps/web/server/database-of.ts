@@ -15,18 +15,22 @@ import type { Env } from "./env.ts";
 
 type Undo = (() => Promise<unknown>)[];
 export type OpenDatabase = { database: Database; databaseUrl: string };
+/** `ledgerUrl`: the same database, on the shortest way. */
+type GatewayDatabase = OpenDatabase & { ledgerUrl: string };
+type Urls = { url: string; socketUrl: string };
 
 /** Where the embedded database of a running gateway is found by the commands beside it. */
 const urlFileOf = (dataFolder: string) => path.join(dataFolder, "database-url");
 
 /** For the gateway: starts the embedded PostgreSQL where none is given, keeps it up, and brings the schema up to date. */
-export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo, log: Log): Promise<OpenDatabase> {
+export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo, log: Log): Promise<GatewayDatabase> {
   const keep = (folder: string) =>
     keepEmbeddedPostgres(folder, ({ event, ...fields }) => log("error", `database_${event}`, fields));
-  const url = env.DATABASE_URL ?? (await startEmbedded(env.DATA_FOLDER, undo, keep));
+  const given = env.DATABASE_URL && { url: env.DATABASE_URL, socketUrl: env.DATABASE_URL };
+  const { url, socketUrl } = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
   const database = await connect(url, undo);
   await migrate(database.pool, migrationsFolderOf(rootFolder));
-  return { database, databaseUrl: url };
+  return { database, databaseUrl: url, ledgerUrl: socketUrl };
 }
 
 /**
@@ -40,7 +44,7 @@ export async function findDatabaseOf(env: Env, undo: Undo, { mayCreate = false }
     if (!mayCreate && !existsSync(path.join(env.DATA_FOLDER, "postgres"))) {
       throw new StartError(`There is no database in ${env.DATA_FOLDER} yet; start the gateway first.`);
     }
-    url = await startEmbedded(env.DATA_FOLDER, undo, startEmbeddedPostgres);
+    ({ url } = await startEmbedded(env.DATA_FOLDER, undo, startEmbeddedPostgres));
   }
   return { database: await connect(url, undo), databaseUrl: url };
 }
@@ -61,9 +65,9 @@ async function runningEmbedded(dataFolder: string): Promise<string | null> {
 
 export const migrationsFolderOf = (rootFolder: string): string => path.join(rootFolder, "prisma/migrations");
 
-type Start = (folder: string) => Promise<{ url: string; stop(): Promise<void> }>;
+type Start = (folder: string) => Promise<Urls & { stop(): Promise<void> }>;
 
-async function startEmbedded(dataFolder: string, undo: Undo, start: Start): Promise<string> {
+async function startEmbedded(dataFolder: string, undo: Undo, start: Start): Promise<Urls> {
   const unlock = lockDataFolder(dataFolder);
   undo.push(() => Promise.resolve().then(unlock));
   const server = await start(dataFolder);
@@ -71,7 +75,7 @@ async function startEmbedded(dataFolder: string, undo: Undo, start: Start): Prom
   const urlFile = urlFileOf(dataFolder);
   writeFileSync(urlFile, server.url, { mode: 0o600 });
   undo.push(() => Promise.resolve(urlFile).then(rmSync));
-  return server.url;
+  return server;
 }
 
 async function connect(url: string, undo: Undo): Promise<Database> {

@@ -43,12 +43,13 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
   const drain = createDrain();
   try {
     const clients = createClientAddress(env.TRUSTED_PROXIES);
-    const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo, log);
+    const { database, databaseUrl, ledgerUrl } = await openDatabaseOf(env, rootFolder, undo, log);
     const secrets = await secretsOf(database, env);
     const renewed = await reencrypt(database, secrets);
     if (renewed > 0) log("warn", "secret_key_replaced", { values: renewed });
     const wired = await wire(database, {
       databaseUrl,
+      ledgerUrl,
       secrets,
       env,
       log,

@@ -67,6 +67,8 @@ export type Wired = {
 
 export type WireOptions = {
   databaseUrl: string;
+  /** The same database, on the shortest way. */
+  ledgerUrl: string;
   secrets: Secrets;
   env: Pick<Env, "DATA_FOLDER" | "PUBLIC_URL" | "METRICS_TOKEN" | "METRICS_ADDRESSES" | "OTEL_EXPORTER_OTLP_ENDPOINT">;
   log: Log;
@@ -109,7 +111,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   });
   const metrics = createMetrics(env, readGauges, (req) => options.clients.of(req));
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
-  const ledgerPool = openLedgerPool(options.databaseUrl);
+  const ledgerPool = openLedgerPool(options.ledgerUrl);
   const ledger = createLedger(ledgerPool, instance, {
     defaultLimits: () => known.defaultLimits,
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),

@@ -59,3 +59,14 @@ test("a server that outlived its killed gateway is replaced, with its data", asy
   expect(await query(next.url, "SELECT n FROM kept")).toEqual([{ n: 7 }]);
   expect(serverPidOf(folder)).not.toBe(orphanPid);
 });
+
+test("it is reached through its socket too, whatever its folder is called, and by TCP alone where the path is too long", async () => {
+  const folder = path.join(aFolder(), `müller, "data"`);
+  const server = await start(folder);
+  const addressOf = "SELECT inet_client_addr() AS address";
+  expect(await query(server.socketUrl, addressOf)).toEqual([{ address: null }]);
+  expect(await query(server.url, addressOf)).toEqual([{ address: "127.0.0.1" }]);
+  const deep = await start(path.join(aFolder(), "d".repeat(100)));
+  expect(deep.socketUrl).toBe(deep.url);
+  expect(await query(deep.url, addressOf)).toEqual([{ address: "127.0.0.1" }]);
+});

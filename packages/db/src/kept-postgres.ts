@@ -14,9 +14,9 @@ const maxPauseMs = 5_000;
 export async function keepEmbeddedPostgres(
   folder: string,
   tell: (event: PostgresEvent) => void,
-): Promise<Pick<EmbeddedPostgres, "url" | "stop">> {
+): Promise<Pick<EmbeddedPostgres, "url" | "socketUrl" | "stop">> {
   let server = await startEmbeddedPostgres(folder);
-  const { url } = server;
+  const { url, socketUrl } = server;
   const port = Number(new URL(url).port);
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -49,6 +49,7 @@ export async function keepEmbeddedPostgres(
   void watch();
   return {
     url,
+    socketUrl,
     stop: async () => {
       stopping.abort();
       // A start under way ends what it has launched: nothing may be left running.

@@ -92,7 +92,7 @@ const batchQuery = (values: unknown[]): pg.QueryArrayConfig & { query_timeout: n
 });
 
 /** A server that is still busy after `batchMs`, or will never say a word, is as good as lost. */
-const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|EPIPE|terminated|^Query read timeout$/;
+const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|ENOENT|EPIPE|terminated|^Query read timeout$/;
 
 function isLost(error: unknown): boolean {
   const { code = "", message = "" } = error as { code?: string; message?: string };

@@ -55,14 +55,17 @@ export class RecordArray {
     this.#endLength(this.#recordAt);
   }
 
+  /** An empty one is none. @throws RangeError where it has not the length of one */
   uuid(value: string | null): void {
-    if (this.#isNull(oids.uuid, value)) return;
+    const id = value === "" ? null : value;
+    if (this.#isNull(oids.uuid, id)) return;
+    if (id.length !== 36) throw new RangeError(`"${id}" is no UUID.`);
     this.#head(oids.uuid, 16);
     let at = this.#at;
-    for (let from = 0; from < value.length; from += 2) {
-      if (value.charCodeAt(from) === hyphen) from++;
-      const high = digits[value.charCodeAt(from)] as number;
-      this.#bytes[at++] = (high << 4) | (digits[value.charCodeAt(from + 1)] as number);
+    for (let from = 0; from < id.length; from += 2) {
+      if (id.charCodeAt(from) === hyphen) from++;
+      const high = digits[id.charCodeAt(from)] as number;
+      this.#bytes[at++] = (high << 4) | (digits[id.charCodeAt(from + 1)] as number);
     }
     this.#at += 16;
   }

@@ -35,6 +35,17 @@ async function breakConnections(): Promise<number> {
   return rowCount ?? 0;
 }
 
+async function untilBatchWaits(): Promise<void> {
+  for (;;) {
+    const { rowCount } = await db.pool.query(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+         AND query LIKE 'SELECT ledger_batch(%'`,
+    );
+    if (rowCount) return;
+    await sleep(5);
+  }
+}
+
 test("what gives a hold back does not overtake it where their connection breaks under both", async () => {
   for (let n = 0; n < 10; n++) {
     const other = await db.pool.connect();
@@ -42,7 +53,7 @@ test("what gives a hold back does not overtake it where their connection breaks 
     await other.query("SELECT 1 FROM account FOR UPDATE");
     const order = aHold(payer);
     const held = ledger.hold(order);
-    await sleep(20);
+    await untilBatchWaits();
     const released = ledger.release(order.id);
     await sleep(20);
     expect(await breakConnections()).toBe(1);
