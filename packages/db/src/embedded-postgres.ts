@@ -65,11 +65,17 @@ export async function startEmbeddedPostgres(
   const port = wantedPort ?? (await freePort());
   const at = (host: string) => (database: string) => `postgresql://postgres:${password}@${host}:${port}/${database}`;
   const url = at("127.0.0.1");
-  const socketUrl = canHaveSocket(dataFolder) ? at(encodeURIComponent(dataFolder)) : url;
+  const hasSocket = await canHaveSocket(dataFolder);
+  const socketUrl = hasSocket ? at(encodeURIComponent(dataFolder)) : url;
   const orphansUntilMs = Date.now() + (wasLeft ? orphansMs : 0);
   for (;;) {
     signal?.throwIfAborted();
-    const server = launch(binaries, runner, folder, dataFolder, port, serverOptions);
+    const server = launch(binaries, runner, folder, dataFolder, port, [
+      "-c",
+      // In the data folder: nobody but the server's own user and root may enter it.
+      `unix_socket_directories=${hasSocket ? quotedPath(dataFolder) : ""}`,
+      ...serverOptions,
+    ]);
     try {
       await waitUntilReady(url("postgres"), server, folder, signal);
       await createDatabase(url("postgres"));
@@ -89,9 +95,20 @@ export async function startEmbeddedPostgres(
   }
 }
 
-/** Its address is a path, and no system takes one of more than 103 bytes everywhere. */
-const canHaveSocket = (dataFolder: string): boolean =>
-  process.platform !== "win32" && Buffer.byteLength(path.join(dataFolder, ".s.PGSQL.65535")) <= 103;
+/** Of a socket's path; Linux would take four more. */
+const maxSocketPathBytes = 103;
+
+/** Not every file system has sockets, and a server that cannot make the one that it is asked for does not start. */
+async function canHaveSocket(dataFolder: string): Promise<boolean> {
+  const file = path.join(dataFolder, ".s.PGSQL.probe");
+  if (process.platform === "win32" || Buffer.byteLength(file) > maxSocketPathBytes) return false;
+  rmSync(file, { force: true });
+  const probe = createServer();
+  return new Promise((resolve) => {
+    probe.once("error", () => resolve(false));
+    probe.listen(file, () => probe.close(() => resolve(true)));
+  });
+}
 
 function findBinaries(): string {
   const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
@@ -221,9 +238,6 @@ function launch(
     dataFolder,
     "-c",
     "listen_addresses=127.0.0.1",
-    "-c",
-    // In the data folder: nobody but the server's own user and root may enter it.
-    `unix_socket_directories=${canHaveSocket(dataFolder) ? quotedPath(dataFolder) : ""}`,
     "-p",
     String(port),
     ...serverOptions,

@@ -1,9 +1,10 @@
--- A batch as two arrays of records instead of a column each: thirty arrays were taken apart, unfolded and put together again
--- row by row, which was an eighth of what a batch costs the database. The loop over settlements reckons with plain variables
--- and writes a wallet's back when it goes on to another one; nothing is sorted that one lock already orders.
+-- A batch as two arrays of records instead of an array per column: to take thirty of them apart, and to put their values
+-- together again row by row, was an eighth of what a batch costs the database. The loop over settlements reckons with plain
+-- variables and writes a wallet's back when it goes on to another one; nothing is sorted that one lock already orders.
 
 DROP FUNCTION ledger_batch;
 
+-- Money in nano-USD. Who calls writes them in binary, column by column: another column is another version of the caller.
 CREATE TYPE settlement AS (
   id uuid, is_captured boolean, cost bigint, basis text, flags text[], usage jsonb, input_tokens bigint, output_tokens bigint,
   served_model text, service_tier text, upstream_id uuid, upstream_request_id text, upstream_response_id text, status int,
@@ -14,17 +15,18 @@ CREATE TYPE hold_order AS (
 
 -- One flush: what is settled first, so that its money is free for what is held; one lock of each wallet, one commit. Acts on
 -- open holds and new holds only, so a batch may run twice. No id may stand twice in one batch; `wallets` are those of all its
--- holds, null where the caller does not know one of them. Answers the orders that came to something else than asked, as a list
--- of {id, outcome, amount, details}: a settlement that charged less ('settled_now') or had nothing to settle
--- ('settled_before'), a hold that was not placed in full; null where there is none. Its plans are kept from when the tables were empty, so they are told to use the indexes from the first day on.
+-- holds, null where the caller does not know one of them. Answers the orders that came to something else than asked, as a
+-- list of {id, outcome, amount, details}: a settlement that charged less ('settled_now') or had nothing to settle
+-- ('settled_before'), a hold that was not placed in full; null where there is none. Its plans are kept from when the tables
+-- were empty, so they are told to use the indexes from the first day on.
 CREATE FUNCTION ledger_batch(settlements settlement[], holds hold_order[], wallets uuid[], instance uuid, epoch bigint,
   default_limits int[])
 RETURNS jsonb
 LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET enable_material = off SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
+  -- The batch's wallets: whose they are, and what they are and then are to be.
   owners uuid[];
-  -- The batch's wallets, as they are and then as they are to be.
   balances bigint[];
   helds bigint[];
   seqs bigint[];

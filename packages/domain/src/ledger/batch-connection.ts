@@ -6,7 +6,7 @@ import type pg from "pg";
 const batchMs = 5_000;
 
 /** The numbers by which this database knows the types of a batch's records. */
-export type RecordTypes = { settlement: number; holdOrder: number };
+type RecordTypes = { settlement: number; holdOrder: number };
 
 /** The parameters of `ledger_batch`, in its order. */
 type BatchValues = (types: RecordTypes) => unknown[];

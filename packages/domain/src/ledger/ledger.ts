@@ -182,8 +182,14 @@ const allowanceOf = (details: NonNullable<Other["details"]>): Allowance => ({
   tokens: details.limit_tokens ? { limit: details.limit_tokens, remaining: details.remaining_tokens ?? 0 } : null,
 });
 
+const settlementColumns = 17;
+const holdOrderColumns = 9;
 /** What a batch was written with, for the next one: as garbage it would be megabytes a second. */
 const spareRecords: { settlements: RecordArray; holds: RecordArray }[] = [];
+const newRecords = () => ({
+  settlements: new RecordArray(settlementColumns),
+  holds: new RecordArray(holdOrderColumns),
+});
 
 /** What became of each order; what is settled, or was not held, is `open` no more. */
 async function flush(
@@ -201,7 +207,7 @@ async function flush(
     else if (!settles.has(order.id)) settles.set(order.id, order);
   }
   const wallets = walletsOf(settles, holds, open);
-  const records = spareRecords.pop() ?? { settlements: new RecordArray(17), holds: new RecordArray(9) };
+  const records = spareRecords.pop() ?? newRecords();
   const others = new Map<string, Other>();
   const answer = await connection.query((types) => {
     writeSettlements(records.settlements, types.settlement, settles);
