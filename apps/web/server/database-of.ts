@@ -17,7 +17,7 @@ type Undo = (() => Promise<unknown>)[];
 export type OpenDatabase = { database: Database; databaseUrl: string };
 /** `ledgerUrl`: the same database, on the shortest way. */
 type GatewayDatabase = OpenDatabase & { ledgerUrl: string };
-type Urls = { url: string; socketUrl: string };
+type Urls = { url: string; ledgerUrl: string };
 
 /** Where the embedded database of a running gateway is found by the commands beside it. */
 const urlFileOf = (dataFolder: string) => path.join(dataFolder, "database-url");
@@ -26,11 +26,11 @@ const urlFileOf = (dataFolder: string) => path.join(dataFolder, "database-url");
 export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo, log: Log): Promise<GatewayDatabase> {
   const keep = (folder: string) =>
     keepEmbeddedPostgres(folder, ({ event, ...fields }) => log("error", `database_${event}`, fields));
-  const given = env.DATABASE_URL && { url: env.DATABASE_URL, socketUrl: env.DATABASE_URL };
-  const { url, socketUrl } = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
+  const given = env.DATABASE_URL && { url: env.DATABASE_URL, ledgerUrl: env.DATABASE_URL };
+  const { url, ledgerUrl } = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
   const database = await connect(url, undo);
   await migrate(database.pool, migrationsFolderOf(rootFolder));
-  return { database, databaseUrl: url, ledgerUrl: socketUrl };
+  return { database, databaseUrl: url, ledgerUrl };
 }
 
 /**

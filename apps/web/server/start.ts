@@ -88,10 +88,10 @@ type Parts = {
 
 /** Listens on the ports of the role; answers with their addresses on this machine. */
 async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
-  const { env, database, wired, clients, drain } = parts;
+  const { env, wired, clients, drain } = parts;
   const nodeDoor = createNodeDoor(wired.gateway, { addressOf: (req) => clients.of(req) });
   const probes: Probes = {
-    isReady: async () => !drain.isDraining() && (await database.pool.query("SELECT 1")).rowCount === 1,
+    isReady: async () => !drain.isDraining() && (await wired.reachesDatabase()),
   };
   const servers: Server[] = [];
   const ports = { web: env.PORT, api: env.API_PORT };

@@ -57,6 +57,8 @@ export type Wired = {
   secrets: Secrets;
   healthOfUpstream: (id: string) => ReturnType<Gateway["health"]>;
   sendAlert: SendAlert;
+  /** On the way that calls take. @throws Error where the database does not answer */
+  reachesDatabase(): Promise<boolean>;
   /** Null where nobody may read them. */
   metrics: Metrics | null;
   /** Ends the calls that still run with an error that their clients can read, and waits until they are settled. */
@@ -232,6 +234,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     gateway,
     secrets,
     sendAlert,
+    reachesDatabase: async () => (await ledgerPool.query("SELECT 1")).rowCount === 1,
     metrics,
     healthOfUpstream: (id) => {
       const upstream = known.upstreams.find((each) => each.id === id);

@@ -13,8 +13,8 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
-function aFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-pg-"));
+function aFolder(prefix = "codex-gateway-pg-"): string {
+  const folder = mkdtempSync(path.join(tmpdir(), prefix));
   folders.push(folder);
   return folder;
 }
@@ -61,12 +61,12 @@ test("a server that outlived its killed gateway is replaced, with its data", asy
 });
 
 test("it is reached through its socket too, whatever its folder is called, and by TCP alone where the path is too long", async () => {
-  const folder = path.join(aFolder(), `müller, "data"`);
+  const folder = path.join(aFolder("cg-"), `ü, "x"`);
   const server = await start(folder);
   const addressOf = "SELECT inet_client_addr() AS address";
-  expect(await query(server.socketUrl, addressOf)).toEqual([{ address: null }]);
+  expect(await query(server.ledgerUrl, addressOf)).toEqual([{ address: null }]);
   expect(await query(server.url, addressOf)).toEqual([{ address: "127.0.0.1" }]);
   const deep = await start(path.join(aFolder(), "d".repeat(100)));
-  expect(deep.socketUrl).toBe(deep.url);
+  expect(deep.ledgerUrl).toBe(deep.url);
   expect(await query(deep.url, addressOf)).toEqual([{ address: "127.0.0.1" }]);
 });

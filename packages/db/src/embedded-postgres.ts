@@ -12,6 +12,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -36,8 +37,8 @@ const keepMemory = { MALLOC_TRIM_THRESHOLD_: String(64 * 1024 * 1024), MALLOC_TO
 
 export type EmbeddedPostgres = {
   url: string;
-  /** The same server through its socket, which costs less than TCP; the same as `url` where it can have none. */
-  socketUrl: string;
+  /** The same database through the server's socket, which costs less than TCP; `url` where it can have none. */
+  ledgerUrl: string;
   /** Resolves when the server is gone, whoever ended it. */
   ended: Promise<void>;
   stop(): Promise<void>;
@@ -62,11 +63,12 @@ export async function startEmbeddedPostgres(
   const password = readOrCreatePassword(folder);
   if (!existsSync(path.join(dataFolder, "PG_VERSION"))) await initCluster(binaries, runner, folder, dataFolder);
   const wasLeft = await stopLeftover(dataFolder);
+  removeSockets(dataFolder);
   const port = wantedPort ?? (await freePort());
   const at = (host: string) => (database: string) => `postgresql://postgres:${password}@${host}:${port}/${database}`;
   const url = at("127.0.0.1");
   const hasSocket = await canHaveSocket(dataFolder);
-  const socketUrl = hasSocket ? at(encodeURIComponent(dataFolder)) : url;
+  const ledgerUrl = hasSocket ? at(encodeURIComponent(dataFolder)) : url;
   const orphansUntilMs = Date.now() + (wasLeft ? orphansMs : 0);
   for (;;) {
     signal?.throwIfAborted();
@@ -81,7 +83,7 @@ export async function startEmbeddedPostgres(
       await createDatabase(url("postgres"));
       return {
         url: url(databaseName),
-        socketUrl: socketUrl(databaseName),
+        ledgerUrl: ledgerUrl(databaseName),
         ended: server.ended,
         stop: () => stopServer(server),
       };
@@ -95,6 +97,13 @@ export async function startEmbeddedPostgres(
   }
 }
 
+/** Those of a dead server: one whose lock file names a process that lives, as another program, would stop the next one. */
+function removeSockets(dataFolder: string): void {
+  for (const name of readdirSync(dataFolder)) {
+    if (name.startsWith(".s.PGSQL.")) rmSync(path.join(dataFolder, name), { force: true });
+  }
+}
+
 /** Of a socket's path; Linux would take four more. */
 const maxSocketPathBytes = 103;
 
@@ -102,7 +111,6 @@ const maxSocketPathBytes = 103;
 async function canHaveSocket(dataFolder: string): Promise<boolean> {
   const file = path.join(dataFolder, ".s.PGSQL.probe");
   if (process.platform === "win32" || Buffer.byteLength(file) > maxSocketPathBytes) return false;
-  rmSync(file, { force: true });
   const probe = createServer();
   return new Promise((resolve) => {
     probe.once("error", () => resolve(false));

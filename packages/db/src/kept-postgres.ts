@@ -1,6 +1,7 @@
 /** The embedded PostgreSQL of a running gateway: where it dies, it is started again on the same port, where every pool looks for it. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded-postgres.ts";
+import { StartError } from "./start-error.ts";
 
 export type PostgresEvent = { event: "died" } | { event: "restarted" } | { event: "restart_failed"; reason: string };
 
@@ -14,9 +15,9 @@ const maxPauseMs = 5_000;
 export async function keepEmbeddedPostgres(
   folder: string,
   tell: (event: PostgresEvent) => void,
-): Promise<Pick<EmbeddedPostgres, "url" | "socketUrl" | "stop">> {
+): Promise<Pick<EmbeddedPostgres, "url" | "ledgerUrl" | "stop">> {
   let server = await startEmbeddedPostgres(folder);
-  const { url, socketUrl } = server;
+  const { url, ledgerUrl } = server;
   const port = Number(new URL(url).port);
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
@@ -25,6 +26,11 @@ export async function keepEmbeddedPostgres(
     for (let pauseMs = firstPauseMs; !isStopping(); pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
       try {
         server = await startEmbeddedPostgres(folder, { port, signal: stopping.signal });
+        if (server.ledgerUrl !== ledgerUrl) {
+          // Its socket could not be made this time, and that is where the ledger looks for it.
+          await server.stop();
+          throw new StartError("The database's folder takes no socket any more.");
+        }
         tell({ event: "restarted" });
         return;
       } catch (error) {
@@ -49,7 +55,7 @@ export async function keepEmbeddedPostgres(
   void watch();
   return {
     url,
-    socketUrl,
+    ledgerUrl,
     stop: async () => {
       stopping.abort();
       // A start under way ends what it has launched: nothing may be left running.

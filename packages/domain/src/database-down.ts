@@ -1,5 +1,5 @@
 const codes =
-  /^(?:ECONN(?:REFUSED|RESET|ABORTED)|ENOTFOUND|ETIMEDOUT|EPIPE|08\w{3}|57P0[1-3]|P10(?:01|02|08|17)|P2024)$/;
+  /^(?:ECONN(?:REFUSED|RESET|ABORTED)|ENOENT|ENOTFOUND|ETIMEDOUT|EPIPE|08\w{3}|57P0[1-3]|P10(?:01|02|08|17)|P2024)$/;
 const messages = new RegExp(
   [
     "ECONNREFUSED|ECONNRESET|Connection terminated|terminating connection|closed the connection",

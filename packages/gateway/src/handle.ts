@@ -165,6 +165,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       record,
       done,
     };
+    // Awaited, it is one turn of the promise's own; returned as it is, it would be three.
     return await dispatch(call, caller, exchange, bodyForUpstream(endpoint, scanned, facts, hold, caller));
   }
 

@@ -1,10 +1,11 @@
 -- A batch as two arrays of records instead of an array per column: to take thirty of them apart, and to put their values
 -- together again row by row, was an eighth of what a batch costs the database. The loop over settlements reckons with plain
--- variables and writes a wallet's back when it goes on to another one; nothing is sorted that one lock already orders.
+-- variables and writes a wallet's back when it goes on to another one. Nothing is sorted: all rows belong to wallets that are
+-- locked, in the order of their ids.
 
 DROP FUNCTION ledger_batch;
 
--- Money in nano-USD. Who calls writes them in binary, column by column: another column is another version of the caller.
+-- Money in nano-USD. They are written in binary, column by column: whoever changes a column here changes ledger.ts too.
 CREATE TYPE settlement AS (
   id uuid, is_captured boolean, cost bigint, basis text, flags text[], usage jsonb, input_tokens bigint, output_tokens bigint,
   served_model text, service_tier text, upstream_id uuid, upstream_request_id text, upstream_response_id text, status int,
@@ -14,8 +15,8 @@ CREATE TYPE hold_order AS (
   input_tokens_bound bigint);
 
 -- One flush: what is settled first, so that its money is free for what is held; one lock of each wallet, one commit. Acts on
--- open holds and new holds only, so a batch may run twice. No id may stand twice in one batch; `wallets` are those of all its
--- holds, null where the caller does not know one of them. Answers the orders that came to something else than asked, as a
+-- open holds and new holds only, so a batch may run twice. No id may stand twice in one batch; `wallets` are those of the
+-- holds that it settles and places, null where the caller does not know one of them. Answers the orders that came to something else than asked, as a
 -- list of {id, outcome, amount, details}: a settlement that charged less ('settled_now') or had nothing to settle
 -- ('settled_before'), a hold that was not placed in full; null where there is none. Its plans are kept from when the tables
 -- were empty, so they are told to use the indexes from the first day on.
@@ -182,18 +183,20 @@ BEGIN
   END IF;
   -- Money that runs short, a limit, a suspended user, a hold that is there already: decided one by one.
   IF holds <> '{}' AND NOT can_hold_all THEN
+    WITH placed AS MATERIALIZED (
+      SELECT h.* FROM (
+          SELECT array_agg(o.id) AS ids, array_agg(o.account_id) AS accounts, array_agg(o.api_key_id) AS keys,
+            array_agg(o.amount) AS amounts, array_agg(o.min_amount) AS min_amounts, array_agg(o.price_version_id) AS prices,
+            array_agg(o.endpoint) AS endpoints, array_agg(o.model) AS models, array_agg(o.input_tokens_bound) AS bounds
+          FROM unnest(holds) o
+        ) a
+        CROSS JOIN LATERAL hold_one_by_one(a.ids, a.accounts, a.keys, a.amounts, a.min_amounts, a.prices, a.endpoints, a.models,
+          a.bounds, instance, epoch, default_limits) h
+    )
     SELECT coalesce(others, '[]') || coalesce(jsonb_agg(jsonb_build_object(
         'id', h.hold_id, 'outcome', h.outcome, 'amount', h.amount_nano_usd::text, 'details', h.details)), '[]')
       INTO others
-      FROM (
-        SELECT array_agg(o.id) AS ids, array_agg(o.account_id) AS accounts, array_agg(o.api_key_id) AS keys,
-          array_agg(o.amount) AS amounts, array_agg(o.min_amount) AS min_amounts, array_agg(o.price_version_id) AS prices,
-          array_agg(o.endpoint) AS endpoints, array_agg(o.model) AS models, array_agg(o.input_tokens_bound) AS bounds
-        FROM unnest(holds) o
-      ) a
-      CROSS JOIN LATERAL hold_one_by_one(a.ids, a.accounts, a.keys, a.amounts, a.min_amounts, a.prices, a.endpoints, a.models,
-        a.bounds, instance, epoch, default_limits) h
-      JOIN unnest(holds) AS o ON o.id = h.hold_id
+      FROM placed h JOIN unnest(holds) AS o ON o.id = h.hold_id
       WHERE h.outcome <> 'held' OR h.amount_nano_usd <> o.amount OR h.details IS NOT NULL;
   END IF;
   RETURN others;

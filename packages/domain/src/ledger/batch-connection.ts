@@ -12,7 +12,10 @@ type RecordTypes = { settlement: number; holdOrder: number };
 type BatchValues = (types: RecordTypes) => unknown[];
 
 /** `query` answers with what `ledger_batch` did. */
-export type BatchConnection<Other> = { query(valuesFor: BatchValues): Promise<Other[] | null>; giveBack(): void };
+export type BatchConnection<Deviation> = {
+  query(valuesFor: BatchValues): Promise<Deviation[] | null>;
+  giveBack(): void;
+};
 
 type Connected = { client: pg.PoolClient; types: RecordTypes };
 
@@ -22,7 +25,7 @@ type Connected = { client: pg.PoolClient; types: RecordTypes };
  * knows which of the batches on it have committed, and each is sent once more. They run in the order of their calls, then
  * too: they fail in that order, and what gives a hold back must not overtake the hold.
  */
-export function createBatchConnection<Other>(pool: Database["pool"]): BatchConnection<Other> {
+export function createBatchConnection<Deviation>(pool: Database["pool"]): BatchConnection<Deviation> {
   let current: Promise<Connected> | null = null;
   const typesOf = new WeakMap<pg.PoolClient, RecordTypes>();
 
@@ -53,14 +56,14 @@ export function createBatchConnection<Other>(pool: Database["pool"]): BatchConne
   }
 
   /** Puts the batch on the wire behind all that were sent before. */
-  async function send(valuesFor: BatchValues): Promise<Other[] | null> {
+  async function send(valuesFor: BatchValues): Promise<Deviation[] | null> {
     current ??= connect();
     const used = current;
     let isConnected = false;
     try {
       const { client, types } = await used;
       isConnected = true;
-      const { rows } = await client.query<[Other[] | null]>(batchQuery(valuesFor(types)));
+      const { rows } = await client.query<[Deviation[] | null]>(batchQuery(valuesFor(types)));
       return rows[0]?.[0] ?? null;
     } catch (error) {
       const isUseless = !isConnected || isLost(error);
@@ -83,7 +86,14 @@ export function createBatchConnection<Other>(pool: Database["pool"]): BatchConne
 }
 
 /** The driver knows `query_timeout` of a single query; its types do not. */
-const batchQuery = (values: unknown[]): pg.QueryArrayConfig & { query_timeout: number } => ({
+type Timed = { query_timeout: number };
+
+const typesQuery: pg.QueryConfig & Timed = {
+  text: `SELECT 'settlement'::regtype::oid AS settlement, 'hold_order'::regtype::oid AS "holdOrder"`,
+  query_timeout: batchMs,
+};
+
+const batchQuery = (values: unknown[]): pg.QueryArrayConfig & Timed => ({
   name: "ledger_batch",
   text: "SELECT ledger_batch($1, $2, $3, $4, $5, $6)",
   rowMode: "array",
@@ -101,9 +111,7 @@ function isLost(error: unknown): boolean {
 
 /** A connection's own, so that a database that was restored or exchanged is asked anew. */
 async function readTypes(client: pg.PoolClient): Promise<RecordTypes> {
-  const { rows } = await client.query<RecordTypes>(
-    `SELECT 'settlement'::regtype::oid AS settlement, 'hold_order'::regtype::oid AS "holdOrder"`,
-  );
+  const { rows } = await client.query<RecordTypes>(typesQuery);
   if (!rows[0]) throw new Error("The ledger's types are not known to the database.");
   return rows[0];
 }

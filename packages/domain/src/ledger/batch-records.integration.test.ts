@@ -95,6 +95,17 @@ test.each(["", "é", "模型", "a😀b", 'say "hi", {x}, \\n, NULL', "x".repeat(
   },
 );
 
+test.each([2n ** 63n, 2n ** 64n + 5n, -(2n ** 63n) - 1n, 2 ** 53, 1.5, Number.NaN])(
+  "%s does not become another number",
+  (large) => {
+    expect(() => write(new RecordArray(7), [{ ...nothing, large }])).toThrow(RangeError);
+  },
+);
+
+test.each([2 ** 31, -(2 ** 31) - 1, 1.5, Number.NaN])("%s does not become another small number", (small) => {
+  expect(() => write(new RecordArray(7), [{ ...nothing, small }])).toThrow(RangeError);
+});
+
 test("NUL, which PostgreSQL's text does not have, is left out", async () => {
   const sample = { ...nothing, word: "a\0b", words: [`${"x".repeat(200)}\0`] };
   expect(await readBack([sample])).toEqual([{ ...nothing, word: "ab", words: ["x".repeat(200)] }]);
@@ -102,12 +113,21 @@ test("NUL, which PostgreSQL's text does not have, is left out", async () => {
 
 test("an empty list is no missing one, and an empty id is a missing one", async () => {
   expect(await readBack([{ ...nothing, words: [], id: "" }])).toEqual([{ ...nothing, words: [] }]);
-  expect(() => write(new RecordArray(7), [{ ...nothing, id: "01890a5d" }])).toThrow(RangeError);
 });
+
+test.each(["01890a5d", "01890a5d-ac96-774b-bcce-b302099a805g", "01890a5d-ac96-774b-bcce-b302099a80é7", "-".repeat(36)])(
+  "%s is no id",
+  (wrong) => {
+    expect(() => write(new RecordArray(7), [{ ...nothing, id: wrong }])).toThrow(RangeError);
+  },
+);
 
 test("a second array has nothing of the one before it, whatever their sizes", async () => {
   const records = new RecordArray(7);
   const many = Array.from({ length: 300 }, (_, n) => ({ ...nothing, id, small: n, word: "w".repeat(n) }));
   expect(await readBack(many, records)).toEqual(many);
+  expect(await readBack([nothing], records)).toEqual([nothing]);
+  const long = { ...nothing, word: "w".repeat(2_000_000) };
+  expect(await readBack([long], records)).toEqual([long]);
   expect(await readBack([nothing], records)).toEqual([nothing]);
 });

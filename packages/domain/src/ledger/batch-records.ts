@@ -7,14 +7,21 @@
 const oids = { boolean: 16, int8: 20, int4: 23, text: 25, texts: 1009, uuid: 2950, jsonb: 3802 };
 const nullLength = -1;
 const jsonbVersion = 1;
-/** What the head of a column and a value of fixed length take at the most; a list's head is a little longer. */
-const columnBytes = 32;
+/** The most that a column takes without its characters: 8 for its head and 16 for an id, or 20 for a list's head. */
+const columnBytes = 28;
+/** Of a record's own head. */
+const recordBytes = 8;
+const firstBytes = 16_384;
+/** What has grown beyond is not kept: a text may be as long as an upstream's answer. */
+const keptBytes = 1024 * 1024;
 /** Longer text is written by the runtime: a call that costs as much as so many characters do here. */
 const shortText = 100;
 
 const hyphen = 45;
+const uuidBytes = 16;
+const noDigit = 0xff;
 /** A hexadecimal digit's value by its character's code. */
-const digits = new Uint8Array(128);
+const digits = new Uint8Array(128).fill(noDigit);
 for (const digit of "0123456789abcdefABCDEF") digits[digit.charCodeAt(0)] = parseInt(digit, 16);
 
 /**
@@ -23,7 +30,7 @@ for (const digit of "0123456789abcdefABCDEF") digits[digit.charCodeAt(0)] = pars
  */
 export class RecordArray {
   readonly #columns: number;
-  #bytes: Buffer = Buffer.allocUnsafeSlow(16_384);
+  #bytes: Buffer = Buffer.allocUnsafeSlow(firstBytes);
   #view = viewOf(this.#bytes);
   #at = 0;
   #recordAt = 0;
@@ -35,6 +42,7 @@ export class RecordArray {
 
   /** Begins an array of `count` records, whose type the database knows as `typeOid`. */
   startArray(typeOid: number, count: number): void {
+    if (this.#bytes.length > keptBytes) this.#use(Buffer.allocUnsafeSlow(firstBytes));
     this.#at = 0;
     this.#word(count === 0 ? 0 : 1); // dimensions
     this.#word(0); // no nulls
@@ -55,38 +63,48 @@ export class RecordArray {
     this.#endLength(this.#recordAt);
   }
 
-  /** An empty one is none. @throws RangeError where it has not the length of one */
+  /** An empty one is none. @throws RangeError where it is no UUID as PostgreSQL writes them */
   uuid(value: string | null): void {
     const id = value === "" ? null : value;
-    if (this.#isNull(oids.uuid, id)) return;
-    if (id.length !== 36) throw new RangeError(`"${id}" is no UUID.`);
-    this.#head(oids.uuid, 16);
-    let at = this.#at;
+    if (this.#wroteNull(oids.uuid, id)) return;
+    this.#head(oids.uuid, uuidBytes);
+    const start = this.#at;
+    let at = start;
+    let most = id.length === 36 ? 0 : noDigit;
     for (let from = 0; from < id.length; from += 2) {
       if (id.charCodeAt(from) === hyphen) from++;
-      const high = digits[id.charCodeAt(from)] as number;
-      this.#bytes[at++] = (high << 4) | (digits[id.charCodeAt(from + 1)] as number);
+      const high = digits[id.charCodeAt(from)] ?? noDigit;
+      const low = digits[id.charCodeAt(from + 1)] ?? noDigit;
+      most |= high | low;
+      this.#bytes[at++] = (high << 4) | low;
     }
-    this.#at += 16;
+    if (most > 0xf || at !== start + uuidBytes) throw new RangeError(`"${id}" is no UUID.`);
+    this.#at = at;
   }
 
   boolean(value: boolean | null): void {
-    if (this.#isNull(oids.boolean, value)) return;
+    if (this.#wroteNull(oids.boolean, value)) return;
     this.#head(oids.boolean, 1);
     this.#bytes[this.#at++] = value ? 1 : 0;
   }
 
+  /** @throws RangeError where it is no whole number of 32 bits: written as one it would be another number */
   int4(value: number | null): void {
-    if (this.#isNull(oids.int4, value)) return;
+    if (this.#wroteNull(oids.int4, value)) return;
+    if (value !== (value | 0)) throw new RangeError(`${value} is no number of 32 bits.`);
     this.#head(oids.int4, 4);
     this.#word(value);
   }
 
+  /** @throws RangeError where it is no whole number of 64 bits, or a `number` that may have been rounded */
   int8(value: bigint | number | null): void {
-    if (this.#isNull(oids.int8, value)) return;
+    if (this.#wroteNull(oids.int8, value)) return;
     this.#head(oids.int8, 8);
-    if (typeof value === "bigint") this.#view.setBigInt64(this.#at, value);
-    else {
+    if (typeof value === "bigint") {
+      this.#view.setBigInt64(this.#at, value);
+      if (this.#view.getBigInt64(this.#at) !== value) throw new RangeError(`${value} is no number of 64 bits.`);
+    } else {
+      if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is no whole number.`);
       this.#view.setInt32(this.#at, Math.floor(value / 2 ** 32));
       this.#view.setUint32(this.#at + 4, value >>> 0);
     }
@@ -94,13 +112,13 @@ export class RecordArray {
   }
 
   text(value: string | null): void {
-    if (this.#isNull(oids.text, value)) return;
+    if (this.#wroteNull(oids.text, value)) return;
     this.#head(oids.text, 0);
     this.#text(value);
   }
 
   texts(values: readonly string[] | null): void {
-    if (this.#isNull(oids.texts, values)) return;
+    if (this.#wroteNull(oids.texts, values)) return;
     this.#head(oids.texts, 0);
     const lengthAt = this.#at - 4;
     this.#word(values.length === 0 ? 0 : 1);
@@ -118,7 +136,7 @@ export class RecordArray {
   }
 
   json(text: string | null): void {
-    if (this.#isNull(oids.jsonb, text)) return;
+    if (this.#wroteNull(oids.jsonb, text)) return;
     this.#head(oids.jsonb, 0);
     const lengthAt = this.#at - 4;
     this.#bytes[this.#at++] = jsonbVersion;
@@ -136,8 +154,8 @@ export class RecordArray {
     this.#word(length);
   }
 
-  /** Writes it where it is. */
-  #isNull(typeOid: number, value: unknown): value is null {
+  /** Writes null where the value is that, and says whether it was. */
+  #wroteNull(typeOid: number, value: unknown): value is null {
     if (value !== null) return false;
     this.#head(typeOid, nullLength);
     return true;
@@ -161,8 +179,9 @@ export class RecordArray {
   }
 
   #characters(value: string): void {
-    this.#makeRoom(value.length * 3);
-    if (value.length <= shortText && this.#ascii(value)) return;
+    const isShort = value.length <= shortText;
+    this.#makeRoom(isShort ? value.length * 3 : Buffer.byteLength(value));
+    if (isShort && this.#ascii(value)) return;
     // PostgreSQL's text has no NUL; one in an upstream's answer must not stop a whole batch.
     this.#at += this.#bytes.write(value.includes("\0") ? value.replaceAll("\0", "") : value, this.#at);
   }
@@ -181,12 +200,16 @@ export class RecordArray {
 
   /** Room for so much and for all of a record that is fixed in length. */
   #makeRoom(length: number): void {
-    const neededBytes = this.#at + length + (this.#columns + 1) * columnBytes;
+    const neededBytes = this.#at + length + recordBytes + this.#columns * columnBytes;
     if (neededBytes <= this.#bytes.length) return;
     const more = Buffer.allocUnsafeSlow(neededBytes * 2);
     this.#bytes.copy(more, 0, 0, this.#at);
-    this.#bytes = more;
-    this.#view = viewOf(more);
+    this.#use(more);
+  }
+
+  #use(bytes: Buffer): void {
+    this.#bytes = bytes;
+    this.#view = viewOf(bytes);
   }
 }
 

@@ -87,6 +87,13 @@ test("below sixteen tokens of output it is refused", async () => {
   expect(outcome).toEqual({ refused: "credit_balance_exhausted" });
 });
 
+test("what no ledger can write down is refused before it is asked", async () => {
+  const dear = call({ inputTokens: Number.MAX_SAFE_INTEGER, outputTokens: Number.MAX_SAFE_INTEGER });
+  const { outcome, order } = await held(10n ** 18n, dear);
+  expect(outcome).toEqual({ refused: "credit_balance_exhausted" });
+  expect(order).toBeUndefined();
+});
+
 test("input that the body only points at is bounded by the model's context", async () => {
   const { order } = await held(10n ** 9n, call({ isInputRemote: true, outputTokens: 1 }));
   expect(order.amountNanoUsd).toBe(10_000n * 1_000n + 2_000n);

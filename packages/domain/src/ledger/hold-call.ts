@@ -48,6 +48,8 @@ export type CallRefusal = {
 
 /** The least that OpenAI takes as `max_output_tokens`: an answer below it is not worth asking for. */
 const minOutputTokens = 16;
+/** The most that the ledger can write down (int8): no wallet holds as much. */
+const mostNanoUsd = 2n ** 63n - 1n;
 /** Where neither the body nor the price says how large an input is that the body only points at. */
 const unknownContextTokens = 400_000;
 
@@ -70,6 +72,8 @@ export async function holdCall(
   const costOf = (each: number) =>
     maxCostNanoUsd(version.prices, { inputTokens, outputTokens: outputOf(each), hosted, serviceTier });
   const amountNanoUsd = costOf(perChoice);
+  // Refused here, not by the database: there it would fail for all whose orders share its batch.
+  if (amountNanoUsd > mostNanoUsd) return { refused: "credit_balance_exhausted" };
   const held = await ledger.hold({
     id: call.id,
     accountId: call.accountId,

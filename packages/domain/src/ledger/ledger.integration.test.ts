@@ -37,6 +37,54 @@ test("a release gives all of it back and charges nothing", async () => {
   expect(await db.prisma.charge.count({ where: { accountId: payer.accountId } })).toBe(0);
 });
 
+test("each value of a hold and of its settlement arrives in its own column", async () => {
+  const payer = await aPayer(db);
+  const { id, ...order } = aHold(payer, { endpoint: "responses", model: "asked", inputTokensBound: 99 });
+  const [other, upstreamId] = [aHold(payer), randomUUID()];
+  const settled = {
+    usage: { input: 11, cached_input: 22, output: 7 },
+    basis: "observed" as const,
+    flags: ["clamped", "broke_off"],
+    servedModel: "served",
+    serviceTier: "flex",
+    upstreamId,
+    upstreamRequestId: "req-1",
+    upstreamResponseId: "resp-1",
+    status: 201,
+    isStream: true,
+    timeToFirstByteMs: 55,
+    latencyMs: 66,
+  };
+  await Promise.all([ledger.hold({ id, ...order }), ledger.hold(other)]);
+  const { accountId, apiKeyId, priceVersionId, endpoint, model } = order;
+  const [hold, unsettled] = await Promise.all(
+    [id, other.id].map((each) => db.prisma.hold.findUniqueOrThrow({ where: { id: each } })),
+  );
+  const ordered = { accountId, apiKeyId, priceVersionId, endpoint, model };
+  expect(hold).toMatchObject({ ...ordered, amountNanoUsd: order.amountNanoUsd, inputTokensBound: 99n, state: "open" });
+  expect(unsettled).toMatchObject({ model: "test-model", instanceId: hold?.instanceId });
+  await Promise.all([ledger.release(other.id), ledger.capture(aCapture(id, { ...settled, costNanoUsd: 47_000n }))]);
+  const charge = await db.prisma.charge.findUniqueOrThrow({ where: { holdId: id } });
+  expect(charge).toMatchObject({ ...ordered, ...settled, costNanoUsd: 47_000n });
+  const [roll] = await db.prisma.usageRollup.findMany({ where: { accountId } });
+  expect(roll).toMatchObject({ apiKeyId, model: "asked", requests: 1n, inputTokens: 33n, outputTokens: 7n });
+  expect(roll?.costNanoUsd).toBe(47_000n);
+});
+
+test("of a batch, what costs nothing has no entry, wherever it stands", async () => {
+  const [one, two] = [await aPayer(db), await aPayer(db)];
+  const payers = [one, two, one, one, two, two, one];
+  const orders = payers.map((payer) => aHold(payer, { amountNanoUsd: 3_000_000n }));
+  await Promise.all(orders.map((order) => ledger.hold(order)));
+  const free = { costNanoUsd: 0n, usage: { input: 0, output: 0 } };
+  const outcomes = await Promise.all(
+    orders.map(({ id }, n) => (n === 0 ? ledger.release(id) : ledger.capture(aCapture(id, n % 2 === 1 ? free : {})))),
+  );
+  expect(outcomes.map(({ paidNanoUsd }) => paidNanoUsd / 2_000_000n)).toEqual([0n, 0n, 1n, 0n, 1n, 0n, 1n]);
+  expect(await accountOf(one)).toMatchObject({ balanceNanoUsd: dollar - 4_000_000n, heldNanoUsd: 0n, seq: 3n });
+  expect(await accountOf(two)).toMatchObject({ balanceNanoUsd: dollar - 2_000_000n, heldNanoUsd: 0n, seq: 2n });
+});
+
 test("settling twice, in one batch or in two, charges once", async () => {
   const payer = await aPayer(db);
   const order = aHold(payer);

@@ -91,7 +91,7 @@ type HoldWaiting = { kind: "hold"; hold: HoldOrder };
 type SettleWaiting = { kind: "settle"; id: string; capture: Capture | null };
 type Order = HoldWaiting | SettleWaiting;
 /** What came to something else than was asked for. */
-type Other = {
+type Deviation = {
   id: string;
   outcome: HoldOutcome["outcome"] | "settled_now" | "settled_before";
   /** Nano-USD. */
@@ -117,7 +117,7 @@ export function createLedger(
   }: { defaultLimits?: () => DefaultLimits; onBatch?: (orders: number, tookMs: number) => void } = {},
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
-  const connection = createBatchConnection<Other>(pool);
+  const connection = createBatchConnection<Deviation>(pool);
   /** The accounts of the holds that are not known to be settled. */
   const open = new Map<string, string>();
   const flushBatch = async (batch: Order[]) => {
@@ -157,9 +157,9 @@ export function createLedger(
   };
 }
 
-function holdOutcomeOf(order: HoldOrder, other: Other | undefined): HoldOutcome {
-  if (!other) return { outcome: "held", amountNanoUsd: order.amountNanoUsd, allowance: null };
-  const { outcome, amount, details = null } = other;
+function holdOutcomeOf(order: HoldOrder, deviation: Deviation | undefined): HoldOutcome {
+  if (!deviation) return { outcome: "held", amountNanoUsd: order.amountNanoUsd, allowance: null };
+  const { outcome, amount, details = null } = deviation;
   switch (outcome) {
     case "held":
       return { outcome, amountNanoUsd: BigInt(amount), allowance: details && allowanceOf(details) };
@@ -175,7 +175,7 @@ function holdOutcomeOf(order: HoldOrder, other: Other | undefined): HoldOutcome 
   }
 }
 
-const allowanceOf = (details: NonNullable<Other["details"]>): Allowance => ({
+const allowanceOf = (details: NonNullable<Deviation["details"]>): Allowance => ({
   requests: details.limit_requests
     ? { limit: details.limit_requests, remaining: details.remaining_requests ?? 0 }
     : null,
@@ -193,7 +193,7 @@ const newRecords = () => ({
 
 /** What became of each order; what is settled, or was not held, is `open` no more. */
 async function flush(
-  connection: BatchConnection<Other>,
+  connection: BatchConnection<Deviation>,
   instance: { id: string; epoch: bigint },
   limits: DefaultLimits,
   orders: Order[],
@@ -208,7 +208,7 @@ async function flush(
   }
   const wallets = walletsOf(settles, holds, open);
   const records = spareRecords.pop() ?? newRecords();
-  const others = new Map<string, Other>();
+  const deviations = new Map<string, Deviation>();
   const answer = await connection.query((types) => {
     writeSettlements(records.settlements, types.settlement, settles);
     writeHoldOrders(records.holds, types.holdOrder, holds);
@@ -222,23 +222,25 @@ async function flush(
     ];
   });
   spareRecords.push(records);
-  for (const other of answer ?? []) others.set(other.id, other);
+  for (const deviation of answer ?? []) deviations.set(deviation.id, deviation);
   return orders.map((order) => {
     if (order.kind === "hold") {
-      const outcome = holdOutcomeOf(order.hold, others.get(order.hold.id));
+      const outcome = holdOutcomeOf(order.hold, deviations.get(order.hold.id));
       if (outcome.outcome !== "held") open.delete(order.hold.id);
       return outcome;
     }
     open.delete(order.id);
-    return settles.get(order.id) === order ? settleOutcomeOf(order, others.get(order.id)) : nothingSettled;
+    return settles.get(order.id) === order ? settleOutcomeOf(order, deviations.get(order.id)) : nothingSettled;
   });
 }
 
 const nothingSettled: SettleOutcome = { didSettle: false, paidNanoUsd: 0n };
 
-function settleOutcomeOf({ capture }: SettleWaiting, other: Other | undefined): SettleOutcome {
-  if (!other) return { didSettle: true, paidNanoUsd: capture?.costNanoUsd ?? 0n };
-  return other.outcome === "settled_now" ? { didSettle: true, paidNanoUsd: BigInt(other.amount) } : nothingSettled;
+function settleOutcomeOf({ capture }: SettleWaiting, deviation: Deviation | undefined): SettleOutcome {
+  if (!deviation) return { didSettle: true, paidNanoUsd: capture?.costNanoUsd ?? 0n };
+  return deviation.outcome === "settled_now"
+    ? { didSettle: true, paidNanoUsd: BigInt(deviation.amount) }
+    : nothingSettled;
 }
 
 /** Of all holds of a batch; null where one is another process's, which the database looks up. */
