@@ -6,9 +6,10 @@ import type { Ports } from "@codex-gateway/gateway";
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const uuidOrNull = (text: string | null) => (text !== null && uuid.test(text) ? text : null);
 
+/** `caughtUp` resolves when what this process has answered so far is in the books. */
 export async function answerRead(
   db: Database,
-  { prices }: { prices: LoadedPrices },
+  { prices, caughtUp }: { prices: LoadedPrices; caughtUp: () => Promise<void> },
   { name, caller, id, search }: Parameters<Ports["answerRead"]>[0],
 ): ReturnType<Ports["answerRead"]> {
   const { accountId } = caller;
@@ -21,13 +22,16 @@ export async function answerRead(
       return model ? { answer: toModel(model) } : { refused: "model_not_found", param: "model" };
     }
     case "credits":
+      await caughtUp();
       return { answer: await readCredits(db, accountId) };
     case "charges": {
+      await caughtUp();
       const limit = Math.min(Math.max(Math.trunc(Number(search.get("limit") ?? 20)) || 20, 1), 100);
       const { charges, hasMore } = await listCharges(db, { accountId, limit, after: uuidOrNull(search.get("after")) });
       return { answer: { object: "list", data: charges, has_more: hasMore } };
     }
     case "charge": {
+      await caughtUp();
       const requestId = uuidOrNull(id);
       const charge = requestId && (await findCharge(db, { accountId, requestId }));
       return charge ? { answer: charge } : { refused: "charge_not_found" };

@@ -18,8 +18,9 @@ test("an empty environment gives the defaults", () => {
 });
 
 test("every wrong variable is named in one sentence", () => {
-  expect(() => readEnv({ PORT: "70000", DATABASE_URL: "mysql://x", SECRET_KEY: "short" }, "/")).toThrow(
-    /^The environment is not usable: .*DATABASE_URL.*SECRET_KEY.*PORT[^\n]*\.$/,
+  const wrong = { PORT: "70000", DATABASE_URL: "mysql://x", SECRET_KEY: "short", LEDGER_JOURNAL: "yes" };
+  expect(() => readEnv(wrong, "/")).toThrow(
+    /^The environment is not usable: .*DATABASE_URL.*SECRET_KEY.*PORT.*LEDGER_JOURNAL must be on or off[^\n]*\.$/,
   );
 });
 

@@ -34,6 +34,11 @@ export const envSchema = z.object({
   API_PORT: port.default(8080),
   HOST: z.string().min(1).default("0.0.0.0"),
   DATA_FOLDER: z.string().min(1).default("data"),
+  /**
+   * on: an answer ends when its charge is in a file under DATA_FOLDER; off: when it is in the database. Unset: on with the
+   * embedded PostgreSQL, whose folder that is as well.
+   */
+  LEDGER_JOURNAL: z.enum(["on", "off"], "must be on or off").optional(),
   /** Addresses or networks (CIDR) of proxies in front; only their word counts for whom a request comes from. */
   TRUSTED_PROXIES: list,
   /** How long a stop waits for the calls under way, in seconds. */

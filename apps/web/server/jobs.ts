@@ -17,6 +17,7 @@ import type { Log } from "@codex-gateway/gateway";
 
 const refreshMs = 30_000;
 const reapMs = 2_000;
+const replayMs = 1_000;
 const forgetMs = 60_000;
 
 type JobParts = {
@@ -60,10 +61,12 @@ export function startJobs(db: Database, parts: JobParts): { stop(): void } {
       isReaping = false;
     }
   };
+  const replay = () =>
+    spool.replay().catch((error: unknown) => log("error", "spool_failed", { error: (error as Error).message }));
   const timers = [
     setInterval(() => void beat(), heartbeatMs),
     setInterval(() => void reap(), reapMs),
-    setInterval(() => void spool.replay(), 1_000),
+    setInterval(() => void replay(), replayMs),
     setInterval(() => void refresh(null).catch(() => undefined), refreshMs),
     setInterval(() => void forgetExpiredAnswers(db).catch(() => undefined), forgetMs),
   ];

@@ -72,7 +72,16 @@ export type WireOptions = {
   /** The same database, on the shortest way. */
   ledgerUrl: string;
   secrets: Secrets;
-  env: Pick<Env, "DATA_FOLDER" | "PUBLIC_URL" | "METRICS_TOKEN" | "METRICS_ADDRESSES" | "OTEL_EXPORTER_OTLP_ENDPOINT">;
+  env: Pick<
+    Env,
+    | "DATABASE_URL"
+    | "DATA_FOLDER"
+    | "LEDGER_JOURNAL"
+    | "PUBLIC_URL"
+    | "METRICS_TOKEN"
+    | "METRICS_ADDRESSES"
+    | "OTEL_EXPORTER_OTLP_ENDPOINT"
+  >;
   log: Log;
   clients: ClientAddress;
 };
@@ -118,7 +127,9 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     defaultLimits: () => known.defaultLimits,
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
   });
-  const spool = openSpool(spoolFolder, instance.id, ledger);
+  // Of an embedded database the charges and the journal share a disk, and no other process settles this one's holds.
+  const writesAhead = env.LEDGER_JOURNAL ? env.LEDGER_JOURNAL === "on" : env.DATABASE_URL === undefined;
+  const spool = openSpool(spoolFolder, instance.id, ledger, { writesAhead });
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
   const keys = createKeyRing({ pool: ledgerPool }, secrets);
@@ -144,13 +155,17 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     log("error", "hold_failed", { requestId, error: error.message });
   }
 
+  async function findPrevious(accountId: string, responseId: string): ReturnType<typeof findResponse> {
+    await spool.caughtUp();
+    return findResponse({ pool: ledgerPool }, accountId, responseId);
+  }
+
   const ports: Ports = {
     authenticate: ({ secret, endpoint, remoteAddress }) => keys.authenticate(secret, { endpoint, remoteAddress }),
     placeHold: async (request) => {
       const { caller, previousResponseId } = request;
       const { upstreams } = known;
-      const previous =
-        previousResponseId && (await findResponse({ pool: ledgerPool }, caller.accountId, previousResponseId));
+      const previous = previousResponseId && (await findPrevious(caller.accountId, previousResponseId));
       const upstreamId = (previous && previous.upstreamId) || null;
       const isGone = upstreamId !== null && !upstreams.some(({ id }) => id === upstreamId);
       if (previousResponseId !== null && (!previous || isGone)) {
@@ -208,7 +223,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     },
     listUpstreams: () => known.upstreams,
     drainsOnDisconnect: () => known.settings.drainsOnDisconnect,
-    answerRead: (query) => answerRead(db, known, query),
+    answerRead: (query) => answerRead(db, { ...known, caughtUp: () => spool.caughtUp() }, query),
     now: Date.now,
     log,
     observe: (record) => {
@@ -250,6 +265,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await untilSettled(gateway);
       await gateway.close();
       await ledger.idle();
+      await spool.caughtUp();
       await attempts.idle();
       const unsettled = await spool.replay();
       jobs.stop();

@@ -9,6 +9,7 @@ export const gatewayEnv = (own: Own): Record<string, string> => ({
   SECRET_KEY: "",
   SECRET_KEY_PREVIOUS: "",
   JWT_SECRET: "",
+  LEDGER_JOURNAL: "",
   TRUSTED_PROXIES: "",
   METRICS_TOKEN: "",
   METRICS_ADDRESSES: "",

@@ -1,10 +1,11 @@
 /**
  * Kills the gateway and PostgreSQL under load. What a client has seen finished must be charged exactly once, to the nano;
- * what it has not may be charged at most once. GATEWAY_KILLS and POSTGRES_KILLS make it longer.
+ * what it has not may be charged at most once. GATEWAY_KILLS and POSTGRES_KILLS make it longer. With a journal, an answer
+ * ends before its charge is in the database; without one, after it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { killServerOf } from "@codex-gateway/db/testing";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
 import { breachesIn } from "./database-of.ts";
 import { aFundedKey } from "./funded-key.ts";
@@ -17,11 +18,10 @@ const clients = 12;
 let house: Installation;
 let upstream: SteadyUpstream;
 
-beforeAll(async () => {
+beforeEach(async () => {
   upstream = await startSteadyUpstream();
-  house = await startInstallation("kills", { isDurable: true });
-}, 60_000);
-afterAll(async () => {
+});
+afterEach(async () => {
   await house.stop();
   upstream.stop();
 });
@@ -70,53 +70,69 @@ async function killPostgres(): Promise<void> {
   await house.startPostgres();
 }
 
-test("whatever is killed, a finished request is charged once and to the nano, and the books stay sound", async () => {
-  const load = startLoad(await aFundedKey(house.gateway, upstream.url));
-  const kills = [
-    ...Array.from({ length: gatewayKills }, () => "gateway" as const),
-    ...Array.from({ length: postgresKills }, () => "postgres" as const),
-  ];
-  // PostgreSQL dies in between, not only after the last gateway.
-  const order = kills.map((what, n) => ({
-    what,
-    at: what === "gateway" ? n : (n - gatewayKills + 0.5) * (gatewayKills / Math.max(postgresKills, 1)),
-  }));
-  for (const { what } of order.sort((a, b) => a.at - b.at)) {
-    await sleep(300 + Math.random() * 900);
-    if (what === "gateway") {
-      await house.gateway.stop("SIGKILL");
-      await house.startGateway();
-    } else await killPostgres();
-  }
-  const lastDeathAtMs = Date.now();
-  await sleep(1_000);
-  await load.stop();
+test.each(["on", "off"])(
+  "whatever is killed, a finished request is charged once and to the nano (journal %s)",
+  async (journal) => {
+    house = await startInstallation("kills", { isDurable: true, own: { LEDGER_JOURNAL: journal } });
+    const load = startLoad(await aFundedKey(house.gateway, upstream.url));
+    const kills = [
+      ...Array.from({ length: gatewayKills }, (_, n) => ({ what: "gateway" as const, at: n })),
+      // PostgreSQL dies in between, not only after the last gateway.
+      ...Array.from({ length: postgresKills }, (_, n) => ({
+        what: "postgres" as const,
+        at: (n + 0.5) * (gatewayKills / postgresKills),
+      })),
+      // As when their machine dies: what the journal says is all that is left of the last answers.
+      { what: "both" as const, at: gatewayKills },
+    ];
+    for (const { what } of kills.sort((a, b) => a.at - b.at)) {
+      await sleep(300 + Math.random() * 900);
+      if (what === "gateway") {
+        await house.gateway.stop("SIGKILL");
+        await house.startGateway();
+      } else if (what === "postgres") {
+        await killPostgres();
+      } else {
+        const ended = house.gateway.stop("SIGKILL");
+        await killPostgres();
+        await ended;
+        await house.startGateway();
+      }
+    }
+    const lastDeathAtMs = Date.now();
+    await sleep(1_000);
+    await load.stop();
 
-  const { db } = house;
-  const openHolds = () => db.prisma.hold.count({ where: { state: "open" } });
-  while ((await openHolds()) > 0 && Date.now() - lastDeathAtMs < 35_000) await sleep(250);
-  expect(await openHolds()).toBe(0);
-  const charges = await db.prisma.charge.findMany({ select: { holdId: true, costNanoUsd: true, basis: true } });
-  const byId = new Map(charges.map((charge) => [charge.holdId, charge]));
-  const finished = load.finished.map((id) => byId.get(id));
-  const uncharged = finished.filter((charge) => !charge).length;
-  const wrong = finished.filter((charge) => charge && (charge.costNanoUsd !== costNanoUsd || charge.basis !== "exact"));
-  const settledAfterMs = Date.now() - lastDeathAtMs;
-  console.log(
-    JSON.stringify({
-      gatewayKills,
-      postgresKills,
-      finished: finished.length,
-      failed: load.failed,
-      uncharged,
-      wrong: wrong.length,
-      charges: charges.length,
-      settledAfterMs,
-    }),
-  );
-  expect({ uncharged, wrong }).toEqual({ uncharged: 0, wrong: [] });
-  expect(finished.length).toBeGreaterThan(20);
-  expect(new Set(load.finished).size).toBe(load.finished.length);
-  expect(await findWrongCharges(db, { served: upstream.served, finished: load.finished })).toEqual(noWrongCharges);
-  expect(await breachesIn(db)).toEqual([]);
-}, 600_000);
+    const { db } = house;
+    const openHolds = () => db.prisma.hold.count({ where: { state: "open" } });
+    while ((await openHolds()) > 0 && Date.now() - lastDeathAtMs < 35_000) await sleep(250);
+    expect(await openHolds()).toBe(0);
+    const charges = await db.prisma.charge.findMany({ select: { holdId: true, costNanoUsd: true, basis: true } });
+    const byId = new Map(charges.map((charge) => [charge.holdId, charge]));
+    const finished = load.finished.map((id) => byId.get(id));
+    const uncharged = finished.filter((charge) => !charge).length;
+    const wrong = finished.filter(
+      (charge) => charge && (charge.costNanoUsd !== costNanoUsd || charge.basis !== "exact"),
+    );
+    const settledAfterMs = Date.now() - lastDeathAtMs;
+    console.log(
+      JSON.stringify({
+        journal,
+        gatewayKills: gatewayKills + 1,
+        postgresKills: postgresKills + 1,
+        finished: finished.length,
+        failed: load.failed,
+        uncharged,
+        wrong: wrong.length,
+        charges: charges.length,
+        settledAfterMs,
+      }),
+    );
+    expect({ uncharged, wrong }).toEqual({ uncharged: 0, wrong: [] });
+    expect(finished.length).toBeGreaterThan(20);
+    expect(new Set(load.finished).size).toBe(load.finished.length);
+    expect(await findWrongCharges(db, { served: upstream.served, finished: load.finished })).toEqual(noWrongCharges);
+    expect(await breachesIn(db)).toEqual([]);
+  },
+  600_000,
+);

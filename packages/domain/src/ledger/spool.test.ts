@@ -1,7 +1,17 @@
-import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { setImmediate as turn } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Database } from "@codex-gateway/db";
 import { aCapture } from "../testing/money.ts";
 import type { Capture, Ledger } from "./ledger.ts";
@@ -18,15 +28,20 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+/** `isStalled`: nothing is answered until `go` is called. */
 function aLedger() {
   const captured: Capture[] = [];
-  const state = { isDown: false };
+  const state = { isDown: false, isStalled: false, go: () => {}, mostAtOnce: 0 };
+  let atOnce = 0;
   const ledger: Ledger = {
     hold: () => Promise.reject(new Error("not asked")),
-    capture: (capture) => {
-      if (state.isDown) return Promise.reject(new Error("down"));
+    capture: async (capture) => {
+      state.mostAtOnce = Math.max(state.mostAtOnce, ++atOnce);
+      await (state.isStalled ? new Promise<void>((resolve) => (state.go = resolve)) : turn());
+      atOnce--;
+      if (state.isDown) throw new Error("down");
       captured.push(capture);
-      return Promise.resolve({ didSettle: true, paidNanoUsd: capture.costNanoUsd });
+      return { didSettle: true, paidNanoUsd: capture.costNanoUsd };
     },
     release: () =>
       state.isDown ? Promise.reject(new Error("down")) : Promise.resolve({ didSettle: true, paidNanoUsd: 0n }),
@@ -70,4 +85,131 @@ test("while the database is away, what a dead process left stays where it is", a
   const pool = { query: () => Promise.resolve({ rows: [] }) } as unknown as Database["pool"];
   await expect(adoptSpools({ pool }, folder, down.ledger)).rejects.toThrow("down");
   expect(readdirSync(folder)).toEqual([`${dead}.jsonl`]);
+});
+
+test("a long spool is sent again, and adopted, in parts that leave room in the ledger's queue", async () => {
+  const down = aLedger();
+  down.state.isDown = true;
+  const spool = openSpool(folder, mine, down.ledger);
+  const captures = Array.from({ length: 600 }, (_, n) =>
+    aCapture(`66666666-6666-4666-8666-${String(n).padStart(12, "0")}`),
+  );
+  for (const capture of captures) await spool.settle({ capture });
+  const next = aLedger();
+  const pool = { query: () => Promise.resolve({ rows: [] }) } as unknown as Database["pool"];
+  writeFileSync(path.join(folder, `${dead}.jsonl`), readFileSync(file));
+  rmSync(file);
+  expect(await adoptSpools({ pool }, folder, next.ledger)).toBe(600);
+  expect([next.captured, next.state.mostAtOnce]).toEqual([captures, 256]);
+  down.state.isDown = false;
+  down.state.mostAtOnce = 0;
+  expect(await spool.replay()).toBe(0);
+  expect([down.captured, down.state.mostAtOnce]).toEqual([captures, 256]);
+});
+
+describe("written ahead of the database", () => {
+  const linesOf = () =>
+    readFileSync(file, "utf8")
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => (JSON.parse(line) as { capture: { id: string } }).capture.id);
+  const idOf = (n: number) => `11111111-1111-4111-8111-${String(n).padStart(12, "0")}`;
+  const open = (ledger: Ledger, trimBytes?: number) =>
+    openSpool(folder, mine, ledger, { writesAhead: true, ...(trimBytes ? { trimBytes } : {}) });
+
+  test("an answer goes on when its charge is in the file, whatever the database does", async () => {
+    const { ledger, captured, state } = aLedger();
+    state.isStalled = true;
+    const spool = open(ledger);
+    await Promise.all([spool.settle({ capture: aCapture(idOf(1)) }), spool.settle({ capture: aCapture(idOf(2)) })]);
+    expect([linesOf(), captured]).toEqual([[idOf(1), idOf(2)], []]);
+  });
+
+  test("what is in the database is no more in the file once nothing else waits", async () => {
+    const { ledger, captured } = aLedger();
+    const spool = open(ledger);
+    const capture = aCapture(idOf(1), { costNanoUsd: 12_345_678_901_234_567n });
+    await spool.settle({ capture });
+    await spool.caughtUp();
+    expect(captured).toEqual([capture]);
+    expect([await spool.replay(), existsSync(file)]).toEqual([0, false]);
+    await spool.settle({ capture: aCapture(idOf(2)) });
+    expect(linesOf()).toEqual([idOf(2)]);
+  });
+
+  test("what the process had written and not yet sent when it died is settled by another, exactly", async () => {
+    const dying = aLedger();
+    dying.state.isStalled = true;
+    const capture = aCapture(idOf(1), { costNanoUsd: 12_345_678_901_234_567n });
+    await open(dying.ledger).settle({ capture });
+    const next = aLedger();
+    const pool = { query: () => Promise.resolve({ rows: [] }) } as unknown as Database["pool"];
+    expect(await adoptSpools({ pool }, folder, next.ledger)).toBe(1);
+    expect([next.captured, readdirSync(folder)]).toEqual([[capture], []]);
+  });
+
+  test("what the database refused stays in the file until it has taken it", async () => {
+    const { ledger, captured, state } = aLedger();
+    state.isDown = true;
+    const spool = open(ledger);
+    await spool.settle({ capture: aCapture(idOf(1)) });
+    await spool.caughtUp();
+    expect([spool.size(), await spool.replay(), linesOf()]).toEqual([1, 1, [idOf(1)]]);
+    state.isDown = false;
+    expect([await spool.replay(), spool.size(), captured.length, existsSync(file)]).toEqual([0, 0, 1, false]);
+  });
+
+  test("a file that has grown is written anew with what is not known to be in the database, and no more", async () => {
+    const { ledger, state } = aLedger();
+    const spool = open(ledger, 2_000);
+    state.isDown = true;
+    await spool.settle({ capture: aCapture(idOf(0)) });
+    await spool.caughtUp();
+    state.isDown = false;
+    for (let n = 1; n <= 40; n++) {
+      await spool.settle({ capture: aCapture(idOf(n)) });
+      await spool.caughtUp();
+      expect(readFileSync(file).length).toBeLessThan(2_500);
+      expect(linesOf()).toContain(idOf(0));
+      expect(linesOf()).toContain(idOf(n));
+    }
+    expect(readdirSync(folder)).toEqual([`${mine}.jsonl`]);
+  });
+
+  test("where the disk takes nothing the answer waits for the database; where neither does, it is an error", async () => {
+    symlinkSync("/dev/full", file);
+    const { ledger, captured, state } = aLedger();
+    const spool = open(ledger);
+    await spool.settle({ capture: aCapture(idOf(1)) });
+    expect(captured).toHaveLength(1);
+    state.isDown = true;
+    await expect(spool.settle({ capture: aCapture(idOf(2)) })).rejects.toThrow("ENOSPC");
+    state.isDown = false;
+    expect([await spool.replay(), captured.length]).toEqual([0, 2]);
+  });
+
+  test("a file that somebody took for a dead one's is made again", async () => {
+    const { ledger, state } = aLedger();
+    state.isDown = true;
+    const spool = open(ledger);
+    await spool.settle({ capture: aCapture(idOf(1)) });
+    await spool.caughtUp();
+    rmSync(file);
+    await spool.replay();
+    expect(linesOf()).toEqual([idOf(1)]);
+  });
+
+  test("who waits until all is in the books waits for a database that stands still no longer than a second", async () => {
+    const { ledger, state } = aLedger();
+    state.isStalled = true;
+    const spool = open(ledger);
+    await spool.settle({ capture: aCapture(idOf(1)) });
+    const startedAtMs = performance.now();
+    await spool.caughtUp();
+    expect(performance.now() - startedAtMs).toBeGreaterThan(900);
+    const caughtUp = spool.caughtUp();
+    state.go();
+    await caughtUp;
+    expect(performance.now() - startedAtMs).toBeLessThan(1_900);
+  });
 });
