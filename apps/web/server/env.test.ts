@@ -8,6 +8,7 @@ test("an empty environment gives the defaults", () => {
     API_PORT: 8080,
     HOST: "0.0.0.0",
     DATA_FOLDER: "/srv/gateway/data",
+    LEDGER_JOURNAL: "on",
     ROLE: "all",
     TRUSTED_PROXIES: [],
     DRAIN_SECONDS: 120,

@@ -54,7 +54,10 @@ export const envSchema = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url("must be a URL such as http://localhost:4318").optional(),
 });
 
-export type Env = z.infer<typeof envSchema>;
+export type Env = z.infer<typeof envSchema> & { LEDGER_JOURNAL: "on" | "off" };
+
+/** Whoever shares the folder settles what dead processes have left in it. */
+export const spoolFolderOf = (env: Pick<Env, "DATA_FOLDER">): string => path.join(env.DATA_FOLDER, "spool");
 
 /** Takes what `.env` in the root folder says, where the environment itself does not say otherwise. */
 export function loadDotEnv(rootFolder: string): void {
@@ -77,5 +80,9 @@ export function readEnv(source: Readonly<Record<string, string | undefined>>, ba
   if (ROLE === "all" && PORT === API_PORT && PORT !== 0) {
     throw new Error(`PORT and API_PORT are both ${PORT}; the pages and the API need a port each.`);
   }
-  return { ...parsed.data, DATA_FOLDER: path.resolve(baseFolder, parsed.data.DATA_FOLDER) };
+  return {
+    ...parsed.data,
+    DATA_FOLDER: path.resolve(baseFolder, parsed.data.DATA_FOLDER),
+    LEDGER_JOURNAL: parsed.data.LEDGER_JOURNAL ?? (parsed.data.DATABASE_URL ? "off" : "on"),
+  };
 }

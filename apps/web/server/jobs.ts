@@ -1,12 +1,11 @@
 /** What one process does beside its calls, so that holds, spooled settlements and stale answers never lie about. */
 import type { Database } from "@codex-gateway/db";
 import {
-  adoptSpools,
   forgetExpiredAnswers,
   heartbeatMs,
   leaseMs,
-  reapOrphans,
   renewLease,
+  settleForTheDead,
   type createKeyRing,
   type createLedger,
   type openInstance,
@@ -50,10 +49,9 @@ export function startJobs(db: Database, parts: JobParts): { stop(): void } {
     if (isReaping || Date.now() < mayReapAtMs) return;
     isReaping = true;
     try {
-      // What a dead process knew exactly comes before what can only be estimated.
-      const adopted = await adoptSpools(db, spoolFolder, ledger);
+      const parts = { ledger, spoolFolder, ownInstanceId: instance.id, recall };
+      const { adopted, reaped } = await settleForTheDead(db, parts);
       if (adopted > 0) log("warn", "spool_adopted", { settlements: adopted });
-      const reaped = await reapOrphans(db, ledger, recall);
       if (reaped > 0) log("warn", "orphans_settled", { holds: reaped });
     } catch (error) {
       log("error", "reap_failed", { error: (error as Error).message });

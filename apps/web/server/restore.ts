@@ -2,6 +2,7 @@
 import { createReadStream, existsSync } from "node:fs";
 import { readBackup, type BackupHead } from "@codex-gateway/db";
 import {
+  adoptSpools,
   closeInstance,
   createLedger,
   endAllLeases,
@@ -10,6 +11,7 @@ import {
   verifyLedger,
 } from "@codex-gateway/domain";
 import { fileArgument, runCommand } from "./command.ts";
+import { spoolFolderOf } from "./env.ts";
 import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
 import { existingSecrets } from "./secret-key.ts";
 
@@ -42,7 +44,8 @@ await runCommand(async ({ env, rootFolder, undo }) => {
   await endAllLeases(database);
   const instance = await openInstance(database);
   const ledger = createLedger(database.pool, instance);
-  let settled = 0;
+  // Here may lie what they had written down; whoever still runs on another database goes on with its file.
+  let settled = await adoptSpools(database, spoolFolderOf(env), ledger, { keepsFiles: true });
   for (let found = await reapOrphans(database, ledger); found > 0; found = await reapOrphans(database, ledger))
     settled += found;
   await ledger.idle();

@@ -1,5 +1,4 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
-import path from "node:path";
 import { openLedgerPool, type Database } from "@codex-gateway/db";
 import {
   claimIdempotency,
@@ -45,7 +44,7 @@ import {
 import type { ClientAddress } from "./client-address.ts";
 import { sightingOf, startAlertJobs } from "./alert-jobs.ts";
 import { answerRead } from "./answer-read.ts";
-import type { Env } from "./env.ts";
+import { spoolFolderOf, type Env } from "./env.ts";
 import { startJobs } from "./jobs.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createAlertSender, type SendAlert } from "./send-alert.ts";
@@ -74,7 +73,6 @@ export type WireOptions = {
   secrets: Secrets;
   env: Pick<
     Env,
-    | "DATABASE_URL"
     | "DATA_FOLDER"
     | "LEDGER_JOURNAL"
     | "PUBLIC_URL"
@@ -107,7 +105,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     upstreams: await openUpstreams(db, secrets),
   };
   const instance = await openInstance(db);
-  const spoolFolder = path.join(env.DATA_FOLDER, "spool");
+  const spoolFolder = spoolFolderOf(env);
   const readGauges = () => ({
     callsInFlight: gateway.inFlight(),
     holdsOpen: ledger.load().holdsOpen,
@@ -127,9 +125,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     defaultLimits: () => known.defaultLimits,
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
   });
-  // Of an embedded database the charges and the journal share a disk, and no other process settles this one's holds.
-  const writesAhead = env.LEDGER_JOURNAL ? env.LEDGER_JOURNAL === "on" : env.DATABASE_URL === undefined;
-  const spool = openSpool(spoolFolder, instance.id, ledger, { writesAhead });
+  const spool = openSpool(spoolFolder, instance.id, ledger, { writesAhead: env.LEDGER_JOURNAL === "on" });
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
   const keys = createKeyRing({ pool: ledgerPool }, secrets);
@@ -217,7 +213,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       return spool.settle(order);
     },
     idempotency: {
-      claim: (name) => claimIdempotency(db, name),
+      claim: async (name) => {
+        await spool.caughtUp();
+        return claimIdempotency(db, name);
+      },
       keep: (answer) => keepAnswer(db, answer),
       giveUp: (name) => giveUpIdempotency(db, name),
     },
@@ -267,7 +266,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await ledger.idle();
       await spool.caughtUp();
       await attempts.idle();
-      const unsettled = await spool.replay();
+      const unsettled = await spool.replay().catch((error: unknown) => {
+        log("error", "spool_failed", { error: (error as Error).message });
+        return spool.size();
+      });
       jobs.stop();
       await verifyJob.stop();
       await alertJobs.stop();

@@ -61,6 +61,7 @@ export {
   type UserOverview,
 } from "./ledger/statistics.ts";
 export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./ledger/usage-report.ts";
+export { settleForTheDead } from "./ledger/dead-processes.ts";
 export { adoptSpools, openSpool, type SettleOrder, type Spool } from "./ledger/spool.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";

@@ -1,7 +1,7 @@
 /**
  * One OpenAI request → one upstream call → one settled charge: match → authenticate → read the body → bound the cost →
- * hold → dispatch → meter → settle → release the tail. Money is held before the upstream is asked, and captured before
- * the client sees the end.
+ * hold → dispatch → meter → settle → release the tail. Money is held before the upstream is asked, and its capture is
+ * written down before the client sees the end.
  */
 import { billingKeys, outputCapNames, readCallFacts, type CallFacts } from "./bound-cost.ts";
 import { clockMs, openRecord, type CallRecord } from "./call-record.ts";

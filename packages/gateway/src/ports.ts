@@ -143,7 +143,7 @@ export type Settlement = { hold: Hold } & (
     }
 );
 
-/** Resolves when the settlement is durable. Never rejects for a reason the client could cause. */
+/** Resolves when the settlement outlives this process. Never rejects for a reason the client could cause. */
 type Settle = (settlement: Settlement) => Promise<void>;
 
 type CallName = { apiKeyId: string; key: string; holdId: string };

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { killServerOf } from "@codex-gateway/db/testing";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
 import { breachesIn } from "./database-of.ts";
 import { aFundedKey } from "./funded-key.ts";
@@ -18,13 +18,10 @@ const clients = 12;
 let house: Installation;
 let upstream: SteadyUpstream;
 
-beforeEach(async () => {
+beforeAll(async () => {
   upstream = await startSteadyUpstream();
 });
-afterEach(async () => {
-  await house.stop();
-  upstream.stop();
-});
+afterAll(() => upstream.stop());
 
 type Load = { finished: string[]; failed: number; stop(): Promise<void> };
 
@@ -70,10 +67,22 @@ async function killPostgres(): Promise<void> {
   await house.startPostgres();
 }
 
+/** After a moment in which no charge gets into the database: the journal is all that knows of the last answers. */
+async function killBoth(): Promise<void> {
+  const standing = await house.db.pool.connect();
+  await standing.query("BEGIN; LOCK TABLE account IN EXCLUSIVE MODE");
+  await sleep(200);
+  await house.gateway.stop("SIGKILL");
+  await killPostgres();
+  standing.release(true);
+  await house.startGateway();
+}
+
 test.each(["on", "off"])(
   "whatever is killed, a finished request is charged once and to the nano (journal %s)",
   async (journal) => {
     house = await startInstallation("kills", { isDurable: true, own: { LEDGER_JOURNAL: journal } });
+    onTestFinished(() => house.stop());
     const load = startLoad(await aFundedKey(house.gateway, upstream.url));
     const kills = [
       ...Array.from({ length: gatewayKills }, (_, n) => ({ what: "gateway" as const, at: n })),
@@ -82,7 +91,6 @@ test.each(["on", "off"])(
         what: "postgres" as const,
         at: (n + 0.5) * (gatewayKills / postgresKills),
       })),
-      // As when their machine dies: what the journal says is all that is left of the last answers.
       { what: "both" as const, at: gatewayKills },
     ];
     for (const { what } of kills.sort((a, b) => a.at - b.at)) {
@@ -93,10 +101,7 @@ test.each(["on", "off"])(
       } else if (what === "postgres") {
         await killPostgres();
       } else {
-        const ended = house.gateway.stop("SIGKILL");
-        await killPostgres();
-        await ended;
-        await house.startGateway();
+        await killBoth();
       }
     }
     const lastDeathAtMs = Date.now();
@@ -129,6 +134,7 @@ test.each(["on", "off"])(
       }),
     );
     expect({ uncharged, wrong }).toEqual({ uncharged: 0, wrong: [] });
+    if (journal === "on") expect(house.gateway.output()).toContain('"event":"spool_adopted"');
     expect(finished.length).toBeGreaterThan(20);
     expect(new Set(load.finished).size).toBe(load.finished.length);
     expect(await findWrongCharges(db, { served: upstream.served, finished: load.finished })).toEqual(noWrongCharges);

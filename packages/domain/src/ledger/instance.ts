@@ -58,6 +58,14 @@ export async function endAllLeases({ pool }: Pick<Database, "pool">): Promise<vo
   await pool.query("UPDATE instance SET lease_until = now() - interval '1 ms', reaped_at = NULL");
 }
 
+/** Which processes count as dead. */
+export type Dead = {
+  /** Those whose lease had run out by then, by the database's clock; null: by now. */
+  deadAt: Date | null;
+  /** Not this one, whatever its lease says: it lives. */
+  except: string | null;
+};
+
 type Orphan = {
   id: string;
   amount_nano_usd: bigint;
@@ -94,6 +102,7 @@ export async function reapOrphans(
   { pool }: Pick<Database, "pool">,
   ledger: Ledger,
   recall: RecallResponse = () => Promise.resolve(null),
+  { deadAt = null, except = null }: Partial<Dead> = {},
 ): Promise<number> {
   const { rows } = await pool.query<Orphan>(
     `SELECT h.id, h.amount_nano_usd, h.input_tokens_bound, h.estimated_input_tokens, h.observed_output_tokens,
@@ -103,7 +112,8 @@ export async function reapOrphans(
        SELECT * FROM hold WHERE hold.id >= i.oldest_open_hold AND hold.instance_id = i.id AND hold.state = 'open' LIMIT 1000
      ) h
      JOIN price_version p ON p.id = h.price_version_id
-     WHERE i.reaped_at IS NULL AND i.lease_until < now()`,
+     WHERE i.reaped_at IS NULL AND i.lease_until < coalesce($1, now()) AND i.id IS DISTINCT FROM $2`,
+    [deadAt, except],
   );
   if (rows.length === 0) await pool.query(markReaped);
   const untilMs = Date.now() + recallingMs;

@@ -1,15 +1,14 @@
 /**
- * A process's own file of lines. What is appended outlives the process at once, and a machine that loses its power once it
- * is synced.
+ * A process's own file of lines. What is appended outlives the process at once, and a power failure once it is synced.
  */
 import { closeSync, fstatSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 
 export type Journal = {
-  /** @throws Error where the disk does not take all of it; then a part of a line may stand */
-  append(lines: string): void;
+  /** @throws Error where the disk does not take all of it; a part may stand then */
+  append(lines: readonly string[]): void;
   sync(): void;
-  /** Leaves these lines and no other ones, durably. @throws Error; then all is as it was */
-  replace(lines: string): void;
+  /** Leaves these lines and no other ones. @throws Error; all is as it was then */
+  replace(lines: readonly string[], options: { isSynced: boolean }): void;
   remove(): void;
   sizeBytes(): number;
   /** Whether somebody else has removed the file: what is appended would be lost with the process. */
@@ -22,8 +21,6 @@ const onlyOurs = 0o600;
 export function openJournal(file: string): Journal {
   let descriptor: number | null = null;
   let sizeBytes = 0;
-  /** Half a line would take the next one with it. */
-  let isTorn = false;
 
   function open(): number {
     if (descriptor !== null) return descriptor;
@@ -41,19 +38,17 @@ export function openJournal(file: string): Journal {
   return {
     append: (lines) => {
       const opened = open();
-      const wasTorn = isTorn;
-      isTorn = true;
-      sizeBytes += writeWhole(opened, wasTorn ? `\n${lines}` : lines);
-      isTorn = false;
+      sizeBytes += write(opened, lines);
     },
     sync: () => fsyncSync(open()),
-    replace: (lines) => {
+    replace: (lines, { isSynced }) => {
       const next = nextOf(file);
       rmSync(next, { force: true });
       const opened = openSync(next, "a", onlyOurs);
+      let writtenBytes: number;
       try {
-        writeWhole(opened, lines);
-        fsyncSync(opened);
+        writtenBytes = write(opened, lines);
+        if (isSynced) fsyncSync(opened);
         renameSync(next, file);
       } catch (error) {
         closeSync(opened);
@@ -61,8 +56,7 @@ export function openJournal(file: string): Journal {
       }
       close();
       descriptor = opened;
-      sizeBytes = Buffer.byteLength(lines);
-      isTorn = false;
+      sizeBytes = writtenBytes;
     },
     remove: () => {
       if (descriptor === null) return;
@@ -82,9 +76,13 @@ export function removeJournal(file: string): void {
 
 const nextOf = (file: string): string => `${file}.next`;
 
-/** Answers with how many bytes that were. */
-function writeWhole(descriptor: number, lines: string): number {
-  const bytes = Buffer.byteLength(lines);
-  if (writeSync(descriptor, lines) < bytes) throw new Error("The disk is full.");
-  return bytes;
+/**
+ * Each line in front of which another one was cut off by a full disk or a death stands for itself: it begins with the
+ * break. Answers with how many bytes that were.
+ */
+function write(descriptor: number, lines: readonly string[]): number {
+  const text = lines.map((line) => `\n${line}`).join("");
+  const textBytes = Buffer.byteLength(text);
+  if (writeSync(descriptor, text) < textBytes) throw new Error("The disk is full.");
+  return textBytes;
 }

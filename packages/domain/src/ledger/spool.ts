@@ -6,11 +6,12 @@
  * Each process writes a file of its own, named by its instance, so that several may share one folder; what a dead one
  * left behind is settled by the others, before they settle its holds by estimate.
  */
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Database } from "@codex-gateway/db";
 import { openJournal, removeJournal } from "./journal.ts";
+import type { Dead } from "./instance.ts";
 import type { Capture, Ledger } from "./ledger.ts";
 
 export type SettleOrder = { capture: Capture } | { release: string };
@@ -28,11 +29,11 @@ export type Spool = {
 
 export type SpoolOptions = {
   /**
-   * true: an order is in the file before it is in the database, and outlives this process, but not a power failure in the
-   * moment that the database needs. false: it is in the database first, and only where that fails in the file, synced.
+   * true: an order is in the file before it is in the database. It outlives this process at once, but not a power failure
+   * before the database has it. false: it is in the database first, and only where that fails in the file, synced.
    */
   writesAhead?: boolean;
-  /** From here on the file is written anew, with what is not known to be in the database. */
+  /** Above that the file is written anew, with what is not known to be in the database. */
   trimBytes?: number;
 };
 
@@ -62,22 +63,12 @@ export function openSpool(
   let lastTaken: Promise<boolean> = Promise.resolve(true);
   let replaying: Promise<number> | null = null;
 
-  const rewrite = () => journal.replace([...unsettled].map(lineOf).join(""));
+  let trimAboveBytes = trimBytes;
 
-  let isSyncDue = false;
-
-  /** What waits for the database for long is to outlive a power failure as well. */
-  function syncSoon(): void {
-    if (isSyncDue) return;
-    isSyncDue = true;
-    setImmediate(() => {
-      isSyncDue = false;
-      try {
-        journal.sync();
-      } catch {
-        // It is sent again from memory, and a stop reports what is left.
-      }
-    });
+  function rewrite(): void {
+    journal.replace([...unsettled].map(lineOf), { isSynced: refused.size > 0 });
+    // Where the database takes nothing for long, not with every order.
+    trimAboveBytes = Math.max(trimBytes, 2 * journal.sizeBytes());
   }
 
   /** Whether the database has taken it. */
@@ -86,7 +77,6 @@ export function openSpool(
       await send(ledger, order);
     } catch {
       refused.add(order);
-      if (writesAhead) syncSoon();
       return false;
     }
     unsettled.delete(order);
@@ -94,24 +84,24 @@ export function openSpool(
     return true;
   }
 
-  let turnsLines = "";
-  let turnsWrite: Promise<void> | null = null;
+  let linesOfTurn: string[] = [];
+  let writeOfTurn: Promise<void> | null = null;
 
   /** With all that this turn of the event loop has to write. */
   function writeSoon(order: SettleOrder): Promise<void> {
-    turnsLines += lineOf(order);
-    turnsWrite ??= nextTurn().then(() => {
-      const lines = turnsLines;
-      turnsLines = "";
-      turnsWrite = null;
-      if (journal.sizeBytes() + lines.length > trimBytes) rewrite();
+    linesOfTurn.push(lineOf(order));
+    unsettled.add(order);
+    writeOfTurn ??= nextTurn().then(() => {
+      const lines = linesOfTurn;
+      linesOfTurn = [];
+      writeOfTurn = null;
+      if (journal.sizeBytes() > trimAboveBytes) rewrite();
       else journal.append(lines);
     });
-    return turnsWrite;
+    return writeOfTurn;
   }
 
   async function settleAhead(order: SettleOrder): Promise<void> {
-    unsettled.add(order);
     const written = writeSoon(order);
     const taken = (lastTaken = take(order));
     try {
@@ -124,11 +114,17 @@ export function openSpool(
   async function settleThenWrite(order: SettleOrder): Promise<void> {
     if (await take(order)) return;
     unsettled.add(order);
-    journal.append(lineOf(order));
+    journal.append([lineOf(order)]);
     journal.sync();
   }
 
+  let oldestBefore: SettleOrder | undefined;
+
   async function sendAgain(): Promise<number> {
+    // What waits for the database from one time to the next is to outlive a power failure as well.
+    const [oldest] = unsettled;
+    if (writesAhead && oldest && oldest === oldestBefore) journal.sync();
+    oldestBefore = oldest;
     for (const part of partsOf([...refused])) await Promise.all(part.map(take));
     // Only an empty spool gives up its file: until then a second replay after a crash is harmless.
     if (unsettled.size === 0) journal.remove();
@@ -151,27 +147,46 @@ export function openSpool(
 }
 
 /**
- * Settles what dead processes left in the folder; answers how many holds that were. Several processes may do it at once.
- * @throws Error where the database cannot be asked; the files then stay
+ * Settles what the dead processes of this database left in the folder; answers how many holds that were. Several processes
+ * may do it at once. `keepsFiles` where they may belong to a process that is dead in this database only.
+ * @throws Error where the database cannot be asked; the files stay then
  */
-export async function adoptSpools({ pool }: Pick<Database, "pool">, folder: string, ledger: Ledger): Promise<number> {
-  const names = readdirSync(folder).filter((name) => name.endsWith(ending));
+export async function adoptSpools(
+  { pool }: Pick<Database, "pool">,
+  folder: string,
+  ledger: Ledger,
+  { deadAt = null, except = null, keepsFiles = false }: Partial<Dead> & { keepsFiles?: boolean } = {},
+): Promise<number> {
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(ending)) : [];
   if (names.length === 0) return 0;
-  const ids = names.map((name) => name.slice(0, -ending.length));
-  const alive = await pool.query<{ id: string }>(
-    "SELECT id::text FROM instance WHERE id::text = ANY ($1) AND lease_until > now()",
-    [ids],
+  // A file of another database's process, or of one that is not known here, is none of our business.
+  const dead = await pool.query<{ id: string }>(
+    `SELECT id::text FROM instance
+     WHERE id::text = ANY ($1) AND lease_until < coalesce($2, now()) AND id::text IS DISTINCT FROM $3`,
+    [names.map((name) => name.slice(0, -ending.length)), deadAt, except],
   );
-  const living = new Set(alive.rows.map(({ id }) => id));
   let adopted = 0;
-  for (const id of ids.filter((each) => !living.has(each))) {
+  for (const { id } of dead.rows) {
     for (const part of partsOf(readOrders(fileOf(folder, id)))) {
-      const outcomes = await Promise.all(part.map((order) => send(ledger, order)));
+      const open = await openOf(pool, part);
+      const outcomes = await Promise.all(open.map((order) => send(ledger, order)));
       adopted += outcomes.filter(({ didSettle }) => didSettle).length;
     }
-    removeJournal(fileOf(folder, id));
+    if (!keepsFiles) removeJournal(fileOf(folder, id));
   }
   return adopted;
+}
+
+const idOf = (order: SettleOrder): string => ("capture" in order ? order.capture.id : order.release);
+
+/** Most lines of a process that wrote ahead are long settled; the ledger would look them up one by one. */
+async function openOf(pool: Database["pool"], orders: SettleOrder[]): Promise<SettleOrder[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    "SELECT id::text FROM hold WHERE id = ANY ($1::uuid[]) AND state = 'open'",
+    [orders.map(idOf)],
+  );
+  const open = new Set(rows.map(({ id }) => id));
+  return orders.filter((order) => open.has(idOf(order)));
 }
 
 const partsOf = (orders: SettleOrder[]): SettleOrder[][] =>
@@ -183,11 +198,12 @@ const partsOf = (orders: SettleOrder[]): SettleOrder[][] =>
 function lineOf(order: SettleOrder): string {
   const { capture } = order as { capture?: Capture };
   const plain = capture ? { capture: { ...capture, costNanoUsd: String(capture.costNanoUsd) } } : order;
-  return `${JSON.stringify(plain)}\n`;
+  return JSON.stringify(plain);
 }
 
-/** A last line that a crash cut off was never answered for, and is left out. */
+/** A line that was cut off was never answered for, and is left out. Of a file that is gone, another one has settled all. */
 function readOrders(file: string): SettleOrder[] {
+  if (!existsSync(file)) return [];
   return readFileSync(file, "utf8")
     .split("\n")
     .flatMap((line): SettleOrder[] => {
