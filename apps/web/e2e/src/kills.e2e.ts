@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { killServerOf } from "@codex-gateway/db/testing";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { findWrongCharges, noWrongCharges } from "./charged-once.ts";
 import { breachesIn } from "./database-of.ts";
 import { aFundedKey } from "./funded-key.ts";
@@ -15,7 +15,6 @@ import { startSteadyUpstream, steadyCostNanoUsd as costNanoUsd, type SteadyUpstr
 const gatewayKills = Number(process.env.GATEWAY_KILLS ?? 4);
 const postgresKills = Number(process.env.POSTGRES_KILLS ?? 1);
 const clients = 12;
-let house: Installation;
 let upstream: SteadyUpstream;
 
 beforeAll(async () => {
@@ -26,7 +25,7 @@ afterAll(() => upstream.stop());
 type Load = { finished: string[]; failed: number; stop(): Promise<void> };
 
 /** Clients that call without a pause, through whatever dies, and note the ids of what they saw finished. */
-function startLoad(key: string): Load {
+function startLoad(house: Installation, key: string): Load {
   const load = { finished: [] as string[], failed: 0 };
   let isRunning = true;
   const loop = async (n: number) => {
@@ -61,29 +60,31 @@ function startLoad(key: string): Load {
   });
 }
 
-async function killPostgres(): Promise<void> {
+async function killPostgres(house: Installation): Promise<void> {
   killServerOf(house.databaseFolder);
   await sleep(500);
   await house.startPostgres();
 }
 
 /** After a moment in which no charge gets into the database: the journal is all that knows of the last answers. */
-async function killBoth(): Promise<void> {
+async function killBoth(house: Installation): Promise<void> {
   const standing = await house.db.pool.connect();
   await standing.query("BEGIN; LOCK TABLE account IN EXCLUSIVE MODE");
   await sleep(200);
   await house.gateway.stop("SIGKILL");
-  await killPostgres();
+  await killPostgres(house);
   standing.release(true);
   await house.startGateway();
 }
 
-test.each(["on", "off"])(
+// At once: most of it is waiting until a lease has run out.
+test.concurrent.for(["on", "off"])(
   "whatever is killed, a finished request is charged once and to the nano (journal %s)",
-  async (journal) => {
-    house = await startInstallation("kills", { isDurable: true, own: { LEDGER_JOURNAL: journal } });
+  { timeout: 600_000 },
+  async (journal, { expect, onTestFinished }) => {
+    const house = await startInstallation("kills", { isDurable: true, own: { LEDGER_JOURNAL: journal } });
     onTestFinished(() => house.stop());
-    const load = startLoad(await aFundedKey(house.gateway, upstream.url));
+    const load = startLoad(house, await aFundedKey(house.gateway, upstream.url));
     const kills = [
       ...Array.from({ length: gatewayKills }, (_, n) => ({ what: "gateway" as const, at: n })),
       // PostgreSQL dies in between, not only after the last gateway.
@@ -99,9 +100,9 @@ test.each(["on", "off"])(
         await house.gateway.stop("SIGKILL");
         await house.startGateway();
       } else if (what === "postgres") {
-        await killPostgres();
+        await killPostgres(house);
       } else {
-        await killBoth();
+        await killBoth(house);
       }
     }
     const lastDeathAtMs = Date.now();
@@ -140,5 +141,4 @@ test.each(["on", "off"])(
     expect(await findWrongCharges(db, { served: upstream.served, finished: load.finished })).toEqual(noWrongCharges);
     expect(await breachesIn(db)).toEqual([]);
   },
-  600_000,
 );

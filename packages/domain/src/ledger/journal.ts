@@ -77,8 +77,8 @@ export function removeJournal(file: string): void {
 const nextOf = (file: string): string => `${file}.next`;
 
 /**
- * Each line in front of which another one was cut off by a full disk or a death stands for itself: it begins with the
- * break. Answers with how many bytes that were.
+ * A line begins with its break, so that one before it that was cut off, by a full disk or a death, does not take it along.
+ * Answers with how many bytes were written.
  */
 function write(descriptor: number, lines: readonly string[]): number {
   const text = lines.map((line) => `\n${line}`).join("");

@@ -19,7 +19,7 @@ export type SettleOrder = { capture: Capture } | { release: string };
 export type Spool = {
   /** Resolves when the order is in the file, or in the database. @throws Error only where neither can be written */
   settle(order: SettleOrder): Promise<void>;
-  /** Resolves when the database has answered to every order so far, at most after a second. */
+  /** Resolves when the database has answered every order so far, at most after a second. */
   caughtUp(): Promise<void>;
   /** Sends again what the database could not take; answers how many of these orders are left. */
   replay(): Promise<number>;
@@ -121,14 +121,14 @@ export function openSpool(
   let oldestBefore: SettleOrder | undefined;
 
   async function sendAgain(): Promise<number> {
-    // What waits for the database from one time to the next is to outlive a power failure as well.
-    const [oldest] = unsettled;
-    if (writesAhead && oldest && oldest === oldestBefore) journal.sync();
-    oldestBefore = oldest;
     for (const part of partsOf([...refused])) await Promise.all(part.map(take));
     // Only an empty spool gives up its file: until then a second replay after a crash is harmless.
     if (unsettled.size === 0) journal.remove();
     else if (journal.isGone()) rewrite();
+    // What waits for the database from one time to the next is to outlive a power failure as well.
+    const [oldest] = unsettled;
+    if (writesAhead && oldest && oldest === oldestBefore) journal.sync();
+    oldestBefore = oldest;
     return refused.size;
   }
 
