@@ -13,7 +13,7 @@ let house: Installation;
 let upstream: SteadyUpstream;
 let key: string;
 beforeAll(async () => {
-  upstream = await startSteadyUpstream({ waitMs: 300 });
+  upstream = await startSteadyUpstream({ waitMs: 1_000 });
   house = await startInstallation("journal", { own: { LEDGER_JOURNAL: "on" } });
   key = await aFundedKey(house.gateway, upstream.url);
 }, 60_000);
@@ -39,9 +39,9 @@ const openHolds = () => house.db.prisma.hold.count({ where: { state: "open" } })
 
 /** Lets the call be held, and then nothing into the database until its answer has ended and `then` has begun. */
 async function whileNothingIsTaken<T>(begun: Promise<Response>, then: (answer: Response) => Promise<T>): Promise<T> {
-  await expect.poll(openHolds, { interval: 10 }).toBe(1);
   const standing = await house.db.pool.connect();
   try {
+    await expect.poll(openHolds, { interval: 10 }).toBe(1);
     await standing.query("BEGIN; LOCK TABLE account IN EXCLUSIVE MODE");
     const answer = await begun;
     expect([answer.status, await openHolds()]).toEqual([200, 1]);
@@ -51,7 +51,7 @@ async function whileNothingIsTaken<T>(begun: Promise<Response>, then: (answer: R
     await standing.query("ROLLBACK");
     return await asked;
   } finally {
-    standing.release();
+    standing.release(true);
   }
 }
 

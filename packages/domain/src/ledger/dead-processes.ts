@@ -15,7 +15,8 @@ export async function settleForTheDead(
   db: Pick<Database, "pool">,
   { ledger, spoolFolder, ownInstanceId, recall }: Parts,
 ): Promise<{ adopted: number; reaped: number }> {
-  const { rows } = await db.pool.query<{ now: Date }>("SELECT now()");
+  // As text: a Date would leave out what is less than a millisecond.
+  const { rows } = await db.pool.query<{ now: string }>("SELECT now()::text");
   const dead = { deadAt: rows[0]?.now ?? null, except: ownInstanceId };
   const adopted = await adoptSpools(db, spoolFolder, ledger, dead);
   return { adopted, reaped: await reapOrphans(db, ledger, recall, dead) };

@@ -61,7 +61,7 @@ export async function endAllLeases({ pool }: Pick<Database, "pool">): Promise<vo
 /** Which processes count as dead. */
 export type Dead = {
   /** Those whose lease had run out by then, by the database's clock; null: by now. */
-  deadAt: Date | null;
+  deadAt: string | null;
   /** Not this one, whatever its lease says: it lives. */
   except: string | null;
 };
@@ -112,7 +112,7 @@ export async function reapOrphans(
        SELECT * FROM hold WHERE hold.id >= i.oldest_open_hold AND hold.instance_id = i.id AND hold.state = 'open' LIMIT 1000
      ) h
      JOIN price_version p ON p.id = h.price_version_id
-     WHERE i.reaped_at IS NULL AND i.lease_until < coalesce($1, now()) AND i.id IS DISTINCT FROM $2`,
+     WHERE i.reaped_at IS NULL AND i.lease_until < coalesce($1::timestamptz, now()) AND i.id IS DISTINCT FROM $2`,
     [deadAt, except],
   );
   if (rows.length === 0) await pool.query(markReaped);

@@ -120,15 +120,23 @@ export function openSpool(
 
   let oldestBefore: SettleOrder | undefined;
 
+  /** What waits for the database from one time to the next is to outlive a power failure as well. */
+  function syncWhatWaits(): void {
+    const [oldest] = unsettled;
+    const isWaiting = oldest !== undefined && oldest === oldestBefore;
+    oldestBefore = oldest;
+    if (writesAhead && isWaiting) journal.sync();
+  }
+
   async function sendAgain(): Promise<number> {
-    for (const part of partsOf([...refused])) await Promise.all(part.map(take));
+    try {
+      syncWhatWaits();
+    } finally {
+      for (const part of partsOf([...refused])) await Promise.all(part.map(take));
+    }
     // Only an empty spool gives up its file: until then a second replay after a crash is harmless.
     if (unsettled.size === 0) journal.remove();
     else if (journal.isGone()) rewrite();
-    // What waits for the database from one time to the next is to outlive a power failure as well.
-    const [oldest] = unsettled;
-    if (writesAhead && oldest && oldest === oldestBefore) journal.sync();
-    oldestBefore = oldest;
     return refused.size;
   }
 
@@ -162,7 +170,7 @@ export async function adoptSpools(
   // A file of another database's process, or of one that is not known here, is none of our business.
   const dead = await pool.query<{ id: string }>(
     `SELECT id::text FROM instance
-     WHERE id::text = ANY ($1) AND lease_until < coalesce($2, now()) AND id::text IS DISTINCT FROM $3`,
+     WHERE id::text = ANY ($1) AND lease_until < coalesce($2::timestamptz, now()) AND id::text IS DISTINCT FROM $3`,
     [names.map((name) => name.slice(0, -ending.length)), deadAt, except],
   );
   let adopted = 0;
