@@ -90,14 +90,18 @@ test("what a dead process left is settled by another, a living one's and a stran
   expect([next.captured, readdirSync(folder)]).toEqual([[capture], [`${unknown}.jsonl`, `${living}.jsonl`]]);
 });
 
-test("of what a dead process left, what is settled is not sent again, and the file may stay", async () => {
+const first = aCapture("22222222-2222-4222-8222-222222222221");
+const second = aCapture("22222222-2222-4222-8222-222222222222");
+
+/** Of a process that reaches no database for the rest of its life. */
+function aDyingSpool() {
   const down = aLedger();
   down.state.isDown = true;
-  const [first, second] = ["1", "2"].map((n) => aCapture(`22222222-2222-4222-8222-22222222222${n}`)) as [
-    Capture,
-    Capture,
-  ];
-  const spool = openSpool(folder, dead, down.ledger);
+  return openSpool(folder, dead, down.ledger);
+}
+
+test("of what a dead process left, what is settled is not sent again, and the file may stay", async () => {
+  const spool = aDyingSpool();
   await spool.settle({ capture: first });
   await spool.settle({ capture: second });
   const next = aLedger();
@@ -106,13 +110,7 @@ test("of what a dead process left, what is settled is not sent again, and the fi
 });
 
 test("a line that was cut off does not take the next one with it", async () => {
-  const down = aLedger();
-  down.state.isDown = true;
-  const [first, second] = ["1", "2"].map((n) => aCapture(`22222222-2222-4222-8222-22222222222${n}`)) as [
-    Capture,
-    Capture,
-  ];
-  const spool = openSpool(folder, dead, down.ledger);
+  const spool = aDyingSpool();
   await spool.settle({ capture: first });
   appendFileSync(path.join(folder, `${dead}.jsonl`), '\n{"capture":{"id":"333');
   await spool.settle({ capture: second });
