@@ -8,12 +8,12 @@ const batchMs = 5_000;
 /** The numbers by which this database knows the types of a batch's records. */
 type RecordTypes = { settlement: number; holdOrder: number };
 
-/** The parameters of `ledger_batch`, in its order. */
-type BatchValues = (types: RecordTypes) => unknown[];
+/** Made anew for each connection that it is sent on. */
+type QueryFor = (types: RecordTypes) => { name: string; text: string; values: unknown[] };
 
-/** `query` answers with what `ledger_batch` did. */
-export type BatchConnection<Deviation> = {
-  query(valuesFor: BatchValues): Promise<Deviation[] | null>;
+export type BatchConnection = {
+  /** Answers with the one value that the query selects. */
+  query<Value>(queryFor: QueryFor): Promise<Value | null>;
   giveBack(): void;
 };
 
@@ -25,7 +25,7 @@ type Connected = { client: pg.PoolClient; types: RecordTypes };
  * knows which of the batches on it have committed, and each is sent once more. They run in the order of their calls, then
  * too: they fail in that order, and what gives a hold back must not overtake the hold.
  */
-export function createBatchConnection<Deviation>(pool: Database["pool"]): BatchConnection<Deviation> {
+export function createBatchConnection(pool: Database["pool"]): BatchConnection {
   let current: Promise<Connected> | null = null;
   const typesOf = new WeakMap<pg.PoolClient, RecordTypes>();
 
@@ -56,14 +56,15 @@ export function createBatchConnection<Deviation>(pool: Database["pool"]): BatchC
   }
 
   /** Puts the batch on the wire behind all that were sent before. */
-  async function send(valuesFor: BatchValues): Promise<Deviation[] | null> {
+  async function send<Value>(queryFor: QueryFor): Promise<Value | null> {
     current ??= connect();
     const used = current;
     let isConnected = false;
     try {
       const { client, types } = await used;
       isConnected = true;
-      const { rows } = await client.query<[Deviation[] | null]>(batchQuery(valuesFor(types)));
+      const query: pg.QueryArrayConfig & Timed = { ...queryFor(types), rowMode: "array", query_timeout: batchMs };
+      const { rows } = await client.query<[Value | null]>(query);
       return rows[0]?.[0] ?? null;
     } catch (error) {
       const isUseless = !isConnected || isLost(error);
@@ -73,12 +74,12 @@ export function createBatchConnection<Deviation>(pool: Database["pool"]): BatchC
   }
 
   return {
-    query: async (valuesFor) => {
+    query: async <Value>(queryFor: QueryFor) => {
       try {
-        return await send(valuesFor);
+        return await send<Value>(queryFor);
       } catch (error) {
         if (!isLost(error)) throw error;
-        return send(valuesFor);
+        return send<Value>(queryFor);
       }
     },
     giveBack: () => giveBack(),
@@ -92,14 +93,6 @@ const typesQuery: pg.QueryConfig & Timed = {
   text: `SELECT 'settlement'::regtype::oid AS settlement, 'hold_order'::regtype::oid AS "holdOrder"`,
   query_timeout: batchMs,
 };
-
-const batchQuery = (values: unknown[]): pg.QueryArrayConfig & Timed => ({
-  name: "ledger_batch",
-  text: "SELECT ledger_batch($1, $2, $3, $4, $5, $6)",
-  rowMode: "array",
-  values,
-  query_timeout: batchMs,
-});
 
 /** A server that is still busy after `batchMs`, or will never say a word, is as good as lost. */
 const lostConnection = /^(08|57P)|ECONNRESET|ECONNREFUSED|ENOENT|EPIPE|terminated|^Query read timeout$/;

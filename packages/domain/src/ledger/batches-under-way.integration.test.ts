@@ -30,7 +30,7 @@ const walletOf = () => db.prisma.account.findUniqueOrThrow({ where: { id: payer.
 async function breakConnections(): Promise<number> {
   const { rowCount } = await db.pool.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE datname = current_database() AND query LIKE 'SELECT ledger_batch(%'`,
+     WHERE datname = current_database() AND query LIKE 'SELECT ledger_%'`,
   );
   return rowCount ?? 0;
 }
@@ -39,7 +39,7 @@ async function untilBatchWaits(): Promise<void> {
   for (;;) {
     const { rowCount } = await db.pool.query(
       `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-         AND query LIKE 'SELECT ledger_batch(%'`,
+         AND query LIKE 'SELECT ledger_%'`,
     );
     if (rowCount) return;
     await sleep(5);

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { createGroupCommit, type GroupCommitOptions } from "./group-commit.ts";
+import { again, createGroupCommit, type GroupCommitOptions } from "./group-commit.ts";
 
 function aSlowFlush() {
   const batches: number[][] = [];
@@ -106,4 +107,91 @@ test("what arrives before anything is in flight is one batch", async () => {
   void group.add(2);
   await turn();
   expect(batches).toEqual([[1, 2]]);
+});
+
+test("what may lag is flushed when there is enough of it, or after a while, and not with what overtakes it", async () => {
+  const { batches, flush, release } = aSlowFlush();
+  const group = createGroupCommit(flush, { maxLagging: 3, lagMs: 30, refuse });
+  const lag = (item: number) => group.add(item, { mayLag: true });
+  const first = lag(1);
+  void group.add(2);
+  await turn();
+  expect(batches).toEqual([[2]]);
+  expect(group.queued()).toBe(1);
+  release();
+  void lag(3);
+  void lag(4);
+  await turn();
+  expect(batches[1]).toEqual([1, 3, 4]);
+  release();
+  expect(await first).toBe(10);
+  const last = lag(5);
+  await sleep(15);
+  expect(batches).toHaveLength(2);
+  await sleep(30);
+  expect(batches[2]).toEqual([5]);
+  release();
+  expect(await last).toBe(50);
+});
+
+test("what lags is flushed at once where somebody asks for it, waits for idleness, or may not overtake it", async () => {
+  const { batches, flush, release } = aSlowFlush();
+  const group = createGroupCommit(flush, { waitsForLagging: (item) => item > 5, refuse });
+  const lag = (item: number) => void group.add(item, { mayLag: true });
+  lag(1);
+  group.hurry();
+  await turn();
+  expect(batches).toEqual([[1]]);
+  release();
+  await turn();
+  lag(2);
+  void group.add(6);
+  void group.add(3);
+  await turn();
+  expect(batches[1]).toEqual([2, 6, 3]);
+  release();
+  await turn();
+  lag(4);
+  const idle = group.idle();
+  await turn();
+  expect(batches[2]).toEqual([4]);
+  release();
+  await idle;
+  expect(group.queued()).toBe(0);
+});
+
+test("more of what lags than a batch takes goes before what may not overtake it", async () => {
+  const { batches, flush, release } = aSlowFlush();
+  const group = createGroupCommit(flush, { maxBatch: 2, waitsForLagging: () => true, refuse });
+  for (const item of [1, 2, 3]) void group.add(item, { mayLag: true });
+  void group.add(4);
+  void group.add(5);
+  for (let n = 0; n < 3; n++) {
+    await turn();
+    release();
+  }
+  await turn();
+  expect(batches).toEqual([[1, 2], [3, 4], [5]]);
+});
+
+test("an item that a flush has left alone is in the next one, unless its caller has been refused by then", async () => {
+  const batches: number[][] = [];
+  const gates: (() => void)[] = [];
+  const leaveEven = (items: number[]) => {
+    batches.push(items);
+    const isFirst = batches.length === 1;
+    const results = items.map((item) => (isFirst && item % 2 === 0 ? again : item * 10));
+    return new Promise<(number | typeof again)[]>((resolve) => gates.push(() => resolve(results)));
+  };
+  const group = createGroupCommit(leaveEven, { isImpatient: (item) => item === 4, patienceMs: 30, refuse });
+  const waiting = Promise.allSettled([1, 2, 3, 4].map((item) => group.add(item)));
+  await sleep(45);
+  void group.add(5);
+  gates.shift()?.();
+  await turn();
+  expect(batches[1]).toEqual([2, 5]);
+  gates.shift()?.();
+  const outcomes = (await waiting).map((each) => (each.status === "rejected" ? String(each.reason) : each.value));
+  expect(outcomes).toEqual([10, 20, 30, "Error: 4 late sent"]);
+  await group.idle();
 });

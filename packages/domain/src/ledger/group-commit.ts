@@ -5,20 +5,33 @@
  *
  * A second flush is begun behind the first one as soon as it is worth its statements. The database then goes from one to
  * the next, where it would wait until a busy process has come round to its answer and has sent it the next batch.
+ *
+ * Items that nobody waits for may lag: they are flushed when there are many of them, or the first is some milliseconds
+ * old, or one of the others is not to overtake them.
  */
 
 export type GroupCommit<Item, Result> = {
   /** Resolves with the item's result once its batch is committed. @throws what `flush` threw, or `refuse` answered with */
-  add(item: Item): Promise<Result>;
+  add(item: Item, options?: { mayLag?: boolean }): Promise<Result>;
+  /** What lags is flushed as soon as it can be. */
+  hurry(): void;
   /** How many items wait for the next flush. */
   queued(): number;
   /** Resolves when nothing is waiting or in flight. */
   idle(): Promise<void>;
 };
 
+/** What `flush` answers with for an item that it has left alone, and that is to be in the next flush. */
+export const again = Symbol("again");
+
 export type GroupCommitOptions<Item> = {
   maxBatch?: number;
   maxQueue?: number;
+  /** So many of those that may lag are a flush. */
+  maxLagging?: number;
+  lagMs?: number;
+  /** Which items are not to be flushed before what has come before them and may lag; without it, none. */
+  waitsForLagging?: (item: Item) => boolean;
   /** Called when nothing waits. */
   rest?: () => void;
   /** Which items are told after `patienceMs` that the flush does not answer; without it, none. */
@@ -41,14 +54,18 @@ type Waiting<Item, Result> = {
 };
 
 /**
- * `flush` gets at most `maxBatch` items and answers with one result per item, in order; two of them may be under way. The
- * next batch is flushed before those who waited for this one go on, so that the database works while they do.
+ * `flush` gets at most `maxBatch` items, those that lagged first, and answers with one result per item, in order; two
+ * flushes may be under way. The next batch is flushed before those who waited for this one go on, so that the database
+ * works while they do.
  */
 export function createGroupCommit<Item, Result>(
-  flush: (items: Item[]) => Promise<Result[]>,
+  flush: (items: Item[]) => Promise<(Result | typeof again)[]>,
   {
     maxBatch = 256,
     maxQueue = 2_000,
+    maxLagging = 64,
+    lagMs = 20,
+    waitsForLagging = () => false,
     rest = () => {},
     isImpatient = () => false,
     patienceMs = 1_000,
@@ -56,6 +73,9 @@ export function createGroupCommit<Item, Result>(
   }: GroupCommitOptions<Item>,
 ): GroupCommit<Item, Result> {
   let queue: Waiting<Item, Result>[] = [];
+  let lagging: Waiting<Item, Result>[] = [];
+  let lagTimer: NodeJS.Timeout | null = null;
+  let isHurried = false;
   const inFlight = new Set<readonly Waiting<Item, Result>[]>();
   let isDue = false;
   let rested: (() => void)[] = [];
@@ -86,25 +106,56 @@ export function createGroupCommit<Item, Result>(
     return () => clearTimeout(timer);
   }
 
+  const isLaggingDue = () => isHurried || rested.length > 0 || lagging.length >= maxLagging;
+
+  function hurry(): void {
+    isHurried = lagging.length > 0;
+    if (isHurried) sendSoon();
+  }
+
+  function sendSoon(): void {
+    if (isDue || inFlight.size >= maxInFlight) return;
+    isDue = true;
+    setImmediate(() => {
+      isDue = false;
+      sendWhatIsDue();
+    });
+  }
+
   function sendWhatIsDue(): void {
-    while (queue.length > 0 && isWorthAFlush()) void send();
-    if (queue.length > 0 || inFlight.size > 0) return;
+    while (isWorthAFlush()) void send();
+    if (queue.length + lagging.length + inFlight.size > 0) return;
     rest();
     for (const resolve of rested) resolve();
     rested = [];
   }
 
-  const isWorthAFlush = () => {
+  function isWorthAFlush(): boolean {
     const [ahead = []] = inFlight;
-    return inFlight.size < maxInFlight && queue.length >= ahead.length * minShareBehind;
-  };
+    if (inFlight.size >= maxInFlight) return false;
+    if (lagging.length > 0 && isLaggingDue()) return true;
+    return queue.length > 0 && queue.length >= ahead.length * minShareBehind;
+  }
+
+  function takeBatch(): Waiting<Item, Result>[] {
+    const batch =
+      lagging.length > 0 && (isLaggingDue() || queue.some(({ item }) => waitsForLagging(item)))
+        ? lagging.splice(0, maxBatch)
+        : [];
+    batch.push(...queue.splice(0, maxBatch - batch.length));
+    if (lagging.length === 0) {
+      isHurried = false;
+      if (lagTimer) clearTimeout(lagTimer);
+      lagTimer = null;
+    }
+    return batch;
+  }
 
   async function send(): Promise<void> {
-    const batch = queue.slice(0, maxBatch);
-    queue = queue.slice(maxBatch);
+    const batch = takeBatch();
     inFlight.add(batch);
     const stopWatching = watch(batch);
-    let results: Result[] = [];
+    let results: (Result | typeof again)[] = [];
     let fault: unknown = null;
     try {
       results = await flush(batch.map(({ item }) => item));
@@ -113,28 +164,42 @@ export function createGroupCommit<Item, Result>(
     }
     stopWatching();
     inFlight.delete(batch);
+    if (results.includes(again)) {
+      queue.unshift(...batch.filter(({ isRefused }, at) => results[at] === again && !isRefused));
+    }
     sendWhatIsDue();
     for (let at = 0; at < batch.length; at++) {
-      if (fault === null) batch[at]?.resolve(results[at] as Result);
-      else batch[at]?.reject(fault);
+      const result = results[at];
+      if (fault !== null) batch[at]?.reject(fault);
+      else if (result !== again) batch[at]?.resolve(result as Result);
     }
   }
 
   return {
-    add: (item) => {
-      if (queue.length >= maxQueue) return Promise.reject(refuse(item, { reason: "full", wasSent: false }));
+    add: (item, { mayLag = false } = {}) => {
+      if (queue.length + lagging.length >= maxQueue) {
+        return Promise.reject(refuse(item, { reason: "full", wasSent: false }));
+      }
       return new Promise((resolve, reject) => {
-        queue.push({ item, resolve, reject, sinceMs: performance.now(), isRefused: false });
-        if (isDue || inFlight.size >= maxInFlight) return;
-        isDue = true;
-        setImmediate(() => {
-          isDue = false;
-          sendWhatIsDue();
-        });
+        const waiting = { item, resolve, reject, sinceMs: performance.now(), isRefused: false };
+        if (mayLag) {
+          lagging.push(waiting);
+          lagTimer ??= setTimeout(hurry, lagMs);
+          if (isLaggingDue()) sendSoon();
+        } else {
+          queue.push(waiting);
+          sendSoon();
+        }
       });
     },
-    queued: () => queue.length,
-    idle: () =>
-      queue.length === 0 && inFlight.size === 0 ? Promise.resolve() : new Promise((resolve) => rested.push(resolve)),
+    hurry,
+    queued: () => queue.length + lagging.length,
+    idle: () => {
+      if (queue.length + lagging.length + inFlight.size === 0) return Promise.resolve();
+      return new Promise((resolve) => {
+        rested.push(resolve);
+        sendSoon();
+      });
+    },
   };
 }

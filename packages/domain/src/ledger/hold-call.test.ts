@@ -32,6 +32,7 @@ function ledgerWith(freeNanoUsd: bigint): { ledger: Ledger; orders: HoldOrder[] 
       hold,
       capture: unused,
       release: unused,
+      hurry: () => undefined,
       oldestOpenHold: () => null,
       load: () => ({ holdsOpen: 0, queued: 0 }),
       idle: unused,

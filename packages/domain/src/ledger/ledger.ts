@@ -2,12 +2,13 @@
  * Hold → capture → release. Each batch is one SQL function call: it locks the accounts, settles, holds in the order of
  * arrival, and commits. It may be run twice with the same batch, so a connection that is lost during a commit is answered
  * by sending the same batch again.
+ *
+ * Settlements that nobody waits for lag behind holds, as long as these can be placed without what they would give back.
  */
 import type { Database } from "@codex-gateway/db";
-import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
-import { createBatchConnection, type BatchConnection } from "./batch-connection.ts";
-import { RecordArray } from "./batch-records.ts";
-import { createGroupCommit } from "./group-commit.ts";
+import type { UsageUnits } from "../prices/cost.ts";
+import { createBatchQueries, type BatchQueries, type Deviation, type Settlement } from "./batch-queries.ts";
+import { again, createGroupCommit } from "./group-commit.ts";
 
 export type HoldOrder = {
   id: string;
@@ -60,14 +61,18 @@ export type Capture = {
   latencyMs: number;
 };
 
+/** `mayLag` where nobody waits for it. */
+type SettleOptions = { mayLag?: boolean };
 type SettleOutcome = { didSettle: boolean; paidNanoUsd: bigint };
 
 export type Ledger = {
   hold(order: HoldOrder): Promise<HoldOutcome>;
   /** Charges the cost, never more than what the hold and the free balance cover; the rest becomes a debt. */
-  capture(capture: Capture): Promise<SettleOutcome>;
+  capture(capture: Capture, options?: SettleOptions): Promise<SettleOutcome>;
   /** Gives the held money back. */
-  release(id: string): Promise<SettleOutcome>;
+  release(id: string, options?: SettleOptions): Promise<SettleOutcome>;
+  /** Settles what lags as soon as it can be. */
+  hurry(): void;
   /** The lowest id of a hold that is not known to be settled; ids rise with time. Null: none is open. */
   oldestOpenHold(): string | null;
   load(): { holdsOpen: number; queued: number };
@@ -88,24 +93,11 @@ export class LedgerSlowError extends Error {
 }
 
 type HoldWaiting = { kind: "hold"; hold: HoldOrder };
-type SettleWaiting = { kind: "settle"; id: string; capture: Capture | null };
+type SettleWaiting = { kind: "settle" } & Settlement;
 type Order = HoldWaiting | SettleWaiting;
-/** What came to something else than was asked for. */
-type Deviation = {
-  id: string;
-  outcome: HoldOutcome["outcome"] | "settled_now" | "settled_before";
-  /** Nano-USD. */
-  amount: string;
-  details?: {
-    retry_after_ms?: number;
-    limit_requests?: number | null;
-    remaining_requests?: number;
-    limit_tokens?: number | null;
-    remaining_tokens?: number;
-  } | null;
-};
 
 const unlimited: DefaultLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
+const areUnlimited = (limits: DefaultLimits) => Object.values(limits).every((limit) => limit === null);
 
 /** `instance` owns the holds: when its lease runs out they are settled by others. `onBatch` is told of each commit. */
 export function createLedger(
@@ -117,59 +109,127 @@ export function createLedger(
   }: { defaultLimits?: () => DefaultLimits; onBatch?: (orders: number, tookMs: number) => void } = {},
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
-  const connection = createBatchConnection<Deviation>(pool);
-  /** The accounts of the holds that are not known to be settled. */
-  const open = new Map<string, string>();
+  const queries = createBatchQueries(pool, instance);
+  const state: State = { open: new Map(), judgedKeys: new Set() };
   const flushBatch = async (batch: Order[]) => {
     const startedAtMs = performance.now();
-    const results = await flush(connection, instance, defaultLimits(), batch, open);
+    const results = await flush(queries, defaultLimits(), batch, state);
     onBatch?.(batch.length, performance.now() - startedAtMs);
     return results;
   };
   const orders = createGroupCommit<Order, HoldOutcome | SettleOutcome>(flushBatch, {
-    rest: () => connection.giveBack(),
+    rest: () => queries.rest(),
+    waitsForLagging: (order) => order.kind === "settle" || isJudged(order.hold, defaultLimits(), state),
     // Whoever waits for a hold is told that the database does not answer; a settlement waits for as long as it takes.
     isImpatient: ({ kind }) => kind === "hold",
     refuse: (order, { reason, wasSent }) => {
       if (wasSent) return new LedgerSlowError();
-      if (order.kind === "hold") open.delete(order.hold.id);
+      if (order.kind === "hold") state.open.delete(order.hold.id);
       return new QueueFullError(
         reason === "full" ? "Too many requests are waiting for the ledger." : "The ledger's database does not answer.",
       );
     },
   });
-  const settle = (id: string, capture: Capture | null) =>
-    orders.add({ kind: "settle", id, capture }) as Promise<SettleOutcome>;
+  const settle = (id: string, capture: Capture | null, options?: SettleOptions) =>
+    orders.add({ kind: "settle", id, capture }, options) as Promise<SettleOutcome>;
   return {
     hold: (hold) => {
-      open.set(hold.id, hold.accountId);
+      state.open.set(hold.id, hold.accountId);
       return orders.add({ kind: "hold", hold }) as Promise<HoldOutcome>;
     },
-    capture: (capture) => settle(capture.id, capture),
-    release: (id) => settle(id, null),
+    capture: (capture, options) => settle(capture.id, capture, options),
+    release: (id, options) => settle(id, null, options),
+    hurry: () => orders.hurry(),
     oldestOpenHold: () => {
       let oldest: string | null = null;
-      for (const id of open.keys()) if (oldest === null || id < oldest) oldest = id;
+      for (const id of state.open.keys()) if (oldest === null || id < oldest) oldest = id;
       return oldest;
     },
-    load: () => ({ holdsOpen: open.size, queued: orders.queued() }),
+    load: () => ({ holdsOpen: state.open.size, queued: orders.queued() }),
     idle: () => orders.idle(),
   };
 }
 
-function holdOutcomeOf(order: HoldOrder, deviation: Deviation | undefined): HoldOutcome {
-  if (!deviation) return { outcome: "held", amountNanoUsd: order.amountNanoUsd, allowance: null };
+type State = {
+  /** The accounts of the holds that are not known to be settled. */
+  open: Map<string, string>;
+  /** The keys whose last hold could not simply be placed in full: they have limits, or their money runs short. */
+  judgedKeys: Set<string>;
+};
+
+/** Whether a hold is decided about by itself, and behind all settlements that have come before it. */
+const isJudged = (hold: HoldOrder, limits: DefaultLimits, { judgedKeys }: State): boolean =>
+  judgedKeys.has(hold.apiKeyId) || !areUnlimited(limits);
+
+/** What became of each order; what is settled, or was not held, is open no more. */
+async function flush(
+  queries: BatchQueries,
+  limits: DefaultLimits,
+  orders: Order[],
+  state: State,
+): Promise<(HoldOutcome | SettleOutcome | typeof again)[]> {
+  const holds: HoldOrder[] = [];
+  const settles = new Map<string, SettleWaiting>();
+  for (const order of orders) {
+    if (order.kind === "hold") holds.push(order.hold);
+    // Of two orders for one hold, the first one settles it.
+    else if (!settles.has(order.id)) settles.set(order.id, order);
+  }
+  if (settles.size === 0 && !holds.some((hold) => isJudged(hold, limits, state)))
+    return placeAll(queries, holds, state);
+  const batch = { settlements: [...settles.values()], holds, wallets: walletsOf(settles, holds, state.open) };
+  const deviations = new Map<string, Deviation>();
+  for (const deviation of await queries.settleAndHold(batch, limits)) deviations.set(deviation.id, deviation);
+  return orders.map((order) => {
+    if (order.kind === "hold") return holdOutcomeOf(order.hold, deviations.get(order.hold.id), state);
+    state.open.delete(order.id);
+    return settles.get(order.id) === order ? settleOutcomeOf(order, deviations.get(order.id)) : nothingSettled;
+  });
+}
+
+const uniqueViolation = "23505";
+
+/** Those that cannot simply be placed in full are to be judged, and nothing of them stands. */
+async function placeAll(
+  queries: BatchQueries,
+  holds: HoldOrder[],
+  { judgedKeys }: State,
+): Promise<(HoldOutcome | typeof again)[]> {
+  const wallets = [...new Set(holds.map(({ accountId }) => accountId))];
+  let left: string[];
+  try {
+    left = await queries.holdAll(holds, wallets);
+  } catch (error) {
+    // They stand already: the connection broke after their commit, and they were sent again.
+    if ((error as { code?: string }).code !== uniqueViolation) throw error;
+    left = wallets;
+  }
+  return holds.map((hold) => {
+    if (!left.includes(hold.accountId)) return heldInFull(hold);
+    judgedKeys.add(hold.apiKeyId);
+    return again;
+  });
+}
+
+const heldInFull = ({ amountNanoUsd }: HoldOrder): HoldOutcome => ({ outcome: "held", amountNanoUsd, allowance: null });
+
+function holdOutcomeOf(hold: HoldOrder, deviation: Deviation | undefined, { open, judgedKeys }: State): HoldOutcome {
+  if (!deviation) {
+    judgedKeys.delete(hold.apiKeyId);
+    return heldInFull(hold);
+  }
+  judgedKeys.add(hold.apiKeyId);
   const { outcome, amount, details = null } = deviation;
+  if (outcome === "held") return { outcome, amountNanoUsd: BigInt(amount), allowance: details && allowanceOf(details) };
+  open.delete(hold.id);
   switch (outcome) {
-    case "held":
-      return { outcome, amountNanoUsd: BigInt(amount), allowance: details && allowanceOf(details) };
     case "requests_per_minute":
     case "tokens_per_minute":
     case "concurrent_requests":
       return { outcome, retryAfterMs: details?.retry_after_ms ?? 1_000 };
     case "settled_now":
     case "settled_before":
-      throw new Error(`The ledger did not answer hold ${order.id}.`);
+      throw new Error(`The ledger did not answer hold ${hold.id}.`);
     default:
       return { outcome };
   }
@@ -181,58 +241,6 @@ const allowanceOf = (details: NonNullable<Deviation["details"]>): Allowance => (
     : null,
   tokens: details.limit_tokens ? { limit: details.limit_tokens, remaining: details.remaining_tokens ?? 0 } : null,
 });
-
-const settlementColumns = 17;
-const holdOrderColumns = 9;
-/** What a batch was written with, for the next one: as garbage it would be megabytes a second. */
-const spareRecords: { settlements: RecordArray; holds: RecordArray }[] = [];
-const newRecords = () => ({
-  settlements: new RecordArray(settlementColumns),
-  holds: new RecordArray(holdOrderColumns),
-});
-
-/** What became of each order; what is settled, or was not held, is `open` no more. */
-async function flush(
-  connection: BatchConnection<Deviation>,
-  instance: { id: string; epoch: bigint },
-  limits: DefaultLimits,
-  orders: Order[],
-  open: Map<string, string>,
-): Promise<(HoldOutcome | SettleOutcome)[]> {
-  const holds: HoldOrder[] = [];
-  const settles = new Map<string, SettleWaiting>();
-  for (const order of orders) {
-    if (order.kind === "hold") holds.push(order.hold);
-    // Of two orders for one hold, the first one settles it.
-    else if (!settles.has(order.id)) settles.set(order.id, order);
-  }
-  const wallets = walletsOf(settles, holds, open);
-  const records = spareRecords.pop() ?? newRecords();
-  const deviations = new Map<string, Deviation>();
-  const answer = await connection.query((types) => {
-    writeSettlements(records.settlements, types.settlement, settles);
-    writeHoldOrders(records.holds, types.holdOrder, holds);
-    return [
-      records.settlements.bytes(),
-      records.holds.bytes(),
-      wallets,
-      instance.id,
-      instance.epoch,
-      [limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests],
-    ];
-  });
-  spareRecords.push(records);
-  for (const deviation of answer ?? []) deviations.set(deviation.id, deviation);
-  return orders.map((order) => {
-    if (order.kind === "hold") {
-      const outcome = holdOutcomeOf(order.hold, deviations.get(order.hold.id));
-      if (outcome.outcome !== "held") open.delete(order.hold.id);
-      return outcome;
-    }
-    open.delete(order.id);
-    return settles.get(order.id) === order ? settleOutcomeOf(order, deviations.get(order.id)) : nothingSettled;
-  });
-}
 
 const nothingSettled: SettleOutcome = { didSettle: false, paidNanoUsd: 0n };
 
@@ -257,58 +265,4 @@ function walletsOf(
     wallets.add(wallet);
   }
   return [...wallets];
-}
-
-/** In the order of the columns of PostgreSQL's type `settlement`; a release has no more than its id. */
-function writeSettlements(records: RecordArray, typeOid: number, settles: ReadonlyMap<string, SettleWaiting>): void {
-  records.startArray(typeOid, settles.size);
-  for (const { id, capture } of settles.values()) {
-    records.start();
-    records.uuid(id);
-    records.boolean(capture !== null);
-    records.int8(capture && capture.costNanoUsd);
-    records.text(capture && capture.basis);
-    records.texts(capture && capture.flags);
-    records.json(capture && jsonOf(capture.usage));
-    records.int8(capture && inputTokensOf(capture.usage));
-    records.int8(capture && (capture.usage.output ?? 0));
-    records.text(capture && capture.servedModel);
-    records.text(capture && capture.serviceTier);
-    records.uuid(capture && capture.upstreamId);
-    records.text(capture && capture.upstreamRequestId);
-    records.text(capture && capture.upstreamResponseId);
-    records.int4(capture && capture.status);
-    records.boolean(capture && capture.isStream);
-    records.int4(capture && capture.timeToFirstByteMs);
-    records.int4(capture && capture.latencyMs);
-    records.end();
-  }
-}
-
-/** In the order of the columns of PostgreSQL's type `hold_order`. */
-function writeHoldOrders(records: RecordArray, typeOid: number, orders: HoldOrder[]): void {
-  records.startArray(typeOid, orders.length);
-  for (const order of orders) {
-    records.start();
-    records.uuid(order.id);
-    records.uuid(order.accountId);
-    records.uuid(order.apiKeyId);
-    records.int8(order.amountNanoUsd);
-    records.int8(order.minAmountNanoUsd);
-    records.uuid(order.priceVersionId);
-    records.text(order.endpoint);
-    records.text(order.model);
-    records.int8(order.inputTokensBound);
-    records.end();
-  }
-}
-
-/** Price classes and counts need no escapes. */
-function jsonOf(usage: UsageUnits): string {
-  let text = "";
-  for (const unitClass in usage) {
-    const units = usage[unitClass];
-    if (units !== undefined) text += `${text === "" ? "" : ","}"${unitClass}":${units}`;
-  }
-  return `{${text}}`;
 }

@@ -89,7 +89,7 @@ test("a settlement whose connection freezes is sent again on another one and cha
   await ledger.hold(order);
   const outside = openDatabase(db.url, { maxConnections: 1 });
   const { rows } = await outside.pool.query<{ pid: number }>(
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT ledger_batch(%'",
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT ledger_%'",
   );
   await outside.close();
   const pids = rows.map(({ pid }) => pid);

@@ -33,7 +33,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 /** `isStalled`: nothing is answered until `go` is called. */
 function aLedger() {
   const captured: Capture[] = [];
-  const state = { isDown: false, isStalled: false, go: () => {}, mostAtOnce: 0 };
+  const state = { isDown: false, isStalled: false, go: () => {}, mostAtOnce: 0, hurried: 0 };
   let atOnce = 0;
   const ledger: Ledger = {
     hold: () => Promise.reject(new Error("not asked")),
@@ -47,6 +47,7 @@ function aLedger() {
     },
     release: () =>
       state.isDown ? Promise.reject(new Error("down")) : Promise.resolve({ didSettle: true, paidNanoUsd: 0n }),
+    hurry: () => void state.hurried++,
     oldestOpenHold: () => null,
     load: () => ({ holdsOpen: 0, queued: 0 }),
     idle: () => Promise.resolve(),

@@ -45,8 +45,8 @@ const partOrders = 256;
 const ending = ".jsonl";
 const fileOf = (folder: string, instanceId: string) => path.join(folder, instanceId + ending);
 
-const send = (ledger: Ledger, order: SettleOrder) =>
-  "capture" in order ? ledger.capture(order.capture) : ledger.release(order.release);
+const send = (ledger: Ledger, order: SettleOrder, options?: { mayLag: boolean }) =>
+  "capture" in order ? ledger.capture(order.capture, options) : ledger.release(order.release, options);
 
 export function openSpool(
   folder: string,
@@ -74,7 +74,7 @@ export function openSpool(
   /** Whether the database has taken it. */
   async function take(order: SettleOrder): Promise<boolean> {
     try {
-      await send(ledger, order);
+      await send(ledger, order, { mayLag: writesAhead });
     } catch {
       refused.add(order);
       return false;
@@ -144,6 +144,7 @@ export function openSpool(
     settle: writesAhead ? settleAhead : settleThenWrite,
     caughtUp: async () => {
       if (!writesAhead) return;
+      ledger.hurry();
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise((resolve) => (timer = setTimeout(resolve, caughtUpMs)));
       await Promise.race([lastTaken, late]);
