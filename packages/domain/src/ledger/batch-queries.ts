@@ -23,7 +23,7 @@ export type Deviation = {
   } | null;
 };
 
-export type Batch = {
+type Batch = {
   /** No two of one hold. */
   settlements: Settlement[];
   holds: HoldOrder[];

@@ -73,7 +73,7 @@ export function createGroupCommit<Item, Result>(
   }: GroupCommitOptions<Item>,
 ): GroupCommit<Item, Result> {
   let queue: Waiting<Item, Result>[] = [];
-  let lagging: Waiting<Item, Result>[] = [];
+  const lagging: Waiting<Item, Result>[] = [];
   let lagTimer: NodeJS.Timeout | null = null;
   let isHurried = false;
   const inFlight = new Set<readonly Waiting<Item, Result>[]>();

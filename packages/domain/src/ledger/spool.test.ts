@@ -47,7 +47,9 @@ function aLedger() {
     },
     release: () =>
       state.isDown ? Promise.reject(new Error("down")) : Promise.resolve({ didSettle: true, paidNanoUsd: 0n }),
-    hurry: () => void state.hurried++,
+    hurry: () => {
+      state.hurried++;
+    },
     oldestOpenHold: () => null,
     load: () => ({ holdsOpen: 0, queued: 0 }),
     idle: () => Promise.resolve(),
