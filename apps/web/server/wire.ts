@@ -136,7 +136,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     if (topic === null || topic === "upstreams") known.upstreams = await openUpstreams(db, secrets);
   }
   const changes = await listenToChanges(options.databaseUrl, (topic) => {
-    if (topic === null || topic === "keys") keys.forget();
+    if (topic === null || topic === "keys") {
+      keys.forget();
+      void ledger.endReserves();
+    }
     refresh(topic).catch((error: unknown) => log("error", "refresh_failed", { error: (error as Error).message }));
   });
 
@@ -175,7 +178,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       let held: Awaited<ReturnType<typeof holdCall>>;
       try {
         held = await holdCall(
-          { ledger, prices: prices.book, defaultMaxOutputTokens },
+          { ledger: request.isNamed ? ledger : spool, prices: prices.book, defaultMaxOutputTokens },
           {
             id: request.id,
             accountId: caller.accountId,
@@ -203,8 +206,11 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         grant: held,
       };
     },
-    checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) =>
-      checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens }),
+    checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) => {
+      void ledger.untilPlaced(hold.id).then(() => {
+        checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens });
+      });
+    },
     settle: (settlement) => {
       const order = orderOf(settlement);
       if (metrics && "capture" in order) {
@@ -263,6 +269,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       gateway.drain();
       await untilSettled(gateway);
       await gateway.close();
+      await ledger.endReserves();
       await ledger.idle();
       await spool.caughtUp();
       await attempts.idle();

@@ -141,6 +141,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       hasOutput: endpoint.outputCap !== null,
       model: facts.model,
       previousResponseId: facts.previousResponseId,
+      isNamed: named !== null,
       bound: facts.bound,
     });
     if ("refused" in hold) {

@@ -72,6 +72,8 @@ export type HoldRequest = {
   hasOutput: boolean;
   model: string;
   previousResponseId: string | null;
+  /** Whether its client named the call: that it is under way must then be known wherever the name is asked for. */
+  isNamed: boolean;
   bound: CostBound;
 };
 

@@ -1,7 +1,7 @@
 /**
  * Kills the gateway and PostgreSQL under load. What a client has seen finished must be charged exactly once, to the nano;
- * what it has not may be charged at most once. GATEWAY_KILLS and POSTGRES_KILLS make it longer. With a journal, an answer
- * ends before its charge is in the database; without one, after it.
+ * what it has not may be charged at most once. GATEWAY_KILLS and POSTGRES_KILLS make it longer. With a journal, a call begins
+ * and ends before its hold and its charge are in the database; without one, after it.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { killServerOf } from "@codex-gateway/db/testing";
@@ -121,6 +121,8 @@ test.concurrent.for(["on", "off"])(
       (charge) => charge && (charge.costNanoUsd !== costNanoUsd || charge.basis !== "exact"),
     );
     const settledAfterMs = Date.now() - lastDeathAtMs;
+    // Under these nothing was dispatched: holds were drawn from them.
+    const reserves = await db.prisma.hold.count({ where: { dispatchedAt: null } });
     console.log(
       JSON.stringify({
         journal,
@@ -131,10 +133,12 @@ test.concurrent.for(["on", "off"])(
         uncharged,
         wrong: wrong.length,
         charges: charges.length,
+        reserves,
         settledAfterMs,
       }),
     );
     expect({ uncharged, wrong }).toEqual({ uncharged: 0, wrong: [] });
+    expect(reserves > 0).toBe(journal === "on");
     if (journal === "on") expect(house.gateway.output()).toContain('"event":"spool_adopted"');
     expect(finished.length).toBeGreaterThan(20);
     expect(new Set(load.finished).size).toBe(load.finished.length);

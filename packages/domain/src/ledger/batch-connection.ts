@@ -6,7 +6,7 @@ import type pg from "pg";
 const batchMs = 5_000;
 
 /** The numbers by which this database knows the types of a batch's records. */
-type RecordTypes = { settlement: number; holdOrder: number };
+type RecordTypes = { settlement: number; holdOrder: number; drawnHold: number };
 
 /** Made anew for each connection that it is sent on. */
 type QueryFor = (types: RecordTypes) => { name: string; text: string; values: unknown[] };
@@ -90,7 +90,8 @@ export function createBatchConnection(pool: Database["pool"]): BatchConnection {
 type Timed = { query_timeout: number };
 
 const typesQuery: pg.QueryConfig & Timed = {
-  text: `SELECT 'settlement'::regtype::oid AS settlement, 'hold_order'::regtype::oid AS "holdOrder"`,
+  text: `SELECT 'settlement'::regtype::oid AS settlement, 'hold_order'::regtype::oid AS "holdOrder",
+    'drawn_hold'::regtype::oid AS "drawnHold"`,
   query_timeout: batchMs,
 };
 

@@ -1,9 +1,9 @@
-/** The two questions of the ledger to the database, with its orders as records in binary. */
+/** The questions of the ledger to the database, with its orders as records in binary. */
 import type { Database } from "@codex-gateway/db";
 import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
 import { createBatchConnection } from "./batch-connection.ts";
 import { RecordArray } from "./batch-records.ts";
-import type { Capture, DefaultLimits, HoldOrder, HoldOutcome } from "./ledger.ts";
+import type { Capture, DefaultLimits, DrawnHold, HoldOrder, HoldOutcome } from "./ledger.ts";
 
 /** `capture` null: the held money is given back. */
 export type Settlement = { id: string; capture: Capture | null };
@@ -11,7 +11,8 @@ export type Settlement = { id: string; capture: Capture | null };
 /** What came to something else than was asked for. */
 export type Deviation = {
   id: string;
-  outcome: HoldOutcome["outcome"] | "settled_now" | "settled_before";
+  /** `ended`: the id is a reserve's, and nothing more may be drawn from it. */
+  outcome: HoldOutcome["outcome"] | "settled_now" | "settled_before" | "ended";
   /** Nano-USD. */
   amount: string;
   details?: {
@@ -24,6 +25,10 @@ export type Deviation = {
 };
 
 type Batch = {
+  /** Placed before anything is settled, unless they are there. */
+  drawn: DrawnHold[];
+  /** Whether none of what was drawn can stand already. @throws DatabaseError 23505 where some does */
+  areNew: boolean;
   /** No two of one hold. */
   settlements: Settlement[];
   holds: HoldOrder[];
@@ -32,10 +37,12 @@ type Batch = {
 };
 
 export type BatchQueries = {
-  /** Settles, and then decides about each hold in the order of arrival. */
+  /** Places what was drawn, settles, and then decides about each hold in the order of arrival. */
   settleAndHold(batch: Batch, limits: DefaultLimits): Promise<Deviation[]>;
   /** Places the holds of each wallet that can hold all of them in full; answers the wallets of the others. */
   holdAll(holds: HoldOrder[], wallets: string[]): Promise<string[]>;
+  /** Sets money aside to draw holds from; answers the ids of the reserves that stand. */
+  reserve(reserves: HoldOrder[]): Promise<string[]>;
   /** Gives the connection back until there is a next batch. */
   rest(): void;
 };
@@ -45,21 +52,29 @@ export function createBatchQueries(pool: Database["pool"], instance: { id: strin
   const connection = createBatchConnection(pool);
   const settlementRecords = createSpares(settlementColumns);
   const holdRecords = createSpares(holdOrderColumns);
+  const drawnRecords = createSpares(drawnHoldColumns);
   return {
-    settleAndHold: async ({ settlements, holds, wallets }, limits) => {
-      const [settling, holding] = [settlementRecords.take(), holdRecords.take()];
-      const deviations = await connection.query<Deviation[]>((types) => ({
-        name: "ledger_batch",
-        text: "SELECT ledger_batch($1, $2, $3, $4, $5, $6)",
-        values: [
+    settleAndHold: async ({ drawn, areNew, settlements, holds, wallets }, limits) => {
+      const [drawing, settling, holding] = [drawnRecords.take(), settlementRecords.take(), holdRecords.take()];
+      const deviations = await connection.query<Deviation[]>((types) => {
+        const values = [
           writeSettlements(settling, types.settlement, settlements),
           writeHoldOrders(holding, types.holdOrder, holds),
           wallets,
           instance.id,
           instance.epoch,
           [limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests],
-        ],
-      }));
+        ];
+        if (drawn.length === 0) {
+          return { name: "ledger_batch", text: "SELECT ledger_batch($1, $2, $3, $4, $5, $6)", values };
+        }
+        return {
+          name: "ledger_draw_and_batch",
+          text: "SELECT ledger_draw_and_batch($1, $2, $3, $4, $5, $6, $7, $8)",
+          values: [writeDrawnHolds(drawing, types.drawnHold, drawn), areNew, ...values],
+        };
+      });
+      drawnRecords.giveBack(drawing);
       settlementRecords.giveBack(settling);
       holdRecords.giveBack(holding);
       return deviations ?? [];
@@ -73,6 +88,16 @@ export function createBatchQueries(pool: Database["pool"], instance: { id: strin
       }));
       holdRecords.giveBack(holding);
       return left ?? [];
+    },
+    reserve: async (reserves) => {
+      const holding = holdRecords.take();
+      const placed = await connection.query<string[]>((types) => ({
+        name: "ledger_reserve",
+        text: "SELECT ledger_reserve($1, $2, $3)",
+        values: [writeHoldOrders(holding, types.holdOrder, reserves), instance.id, instance.epoch],
+      }));
+      holdRecords.giveBack(holding);
+      return placed ?? [];
     },
     rest: () => connection.giveBack(),
   };
@@ -89,6 +114,7 @@ function createSpares(columns: number) {
 
 const settlementColumns = 17;
 const holdOrderColumns = 9;
+const drawnHoldColumns = 11;
 
 /** In the order of the columns of PostgreSQL's type `settlement`; a release has no more than its id. */
 function writeSettlements(records: RecordArray, typeOid: number, settlements: Settlement[]): Buffer {
@@ -131,6 +157,27 @@ function writeHoldOrders(records: RecordArray, typeOid: number, orders: HoldOrde
     records.text(order.endpoint);
     records.text(order.model);
     records.int8(order.inputTokensBound);
+    records.end();
+  }
+  return records.bytes();
+}
+
+/** In the order of the columns of PostgreSQL's type `drawn_hold`. */
+function writeDrawnHolds(records: RecordArray, typeOid: number, drawn: DrawnHold[]): Buffer {
+  records.startArray(typeOid, drawn.length);
+  for (const { hold, reserveId, instance } of drawn) {
+    records.start();
+    records.uuid(hold.id);
+    records.uuid(reserveId);
+    records.uuid(hold.accountId);
+    records.uuid(hold.apiKeyId);
+    records.int8(hold.amountNanoUsd);
+    records.uuid(hold.priceVersionId);
+    records.text(hold.endpoint);
+    records.text(hold.model);
+    records.int8(hold.inputTokensBound);
+    records.uuid(instance.id);
+    records.int8(instance.epoch);
     records.end();
   }
   return records.bytes();

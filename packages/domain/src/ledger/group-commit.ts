@@ -63,7 +63,7 @@ export function createGroupCommit<Item, Result>(
   {
     maxBatch = 256,
     maxQueue = 2_000,
-    maxLagging = 64,
+    maxLagging = 128,
     lagMs = 20,
     waitsForLagging = () => false,
     rest = () => {},
@@ -76,6 +76,7 @@ export function createGroupCommit<Item, Result>(
   const lagging: Waiting<Item, Result>[] = [];
   let lagTimer: NodeJS.Timeout | null = null;
   let isHurried = false;
+  let isLaggingSent = false;
   const inFlight = new Set<readonly Waiting<Item, Result>[]>();
   let isDue = false;
   let rested: (() => void)[] = [];
@@ -106,11 +107,13 @@ export function createGroupCommit<Item, Result>(
     return () => clearTimeout(timer);
   }
 
-  const isLaggingDue = () => isHurried || rested.length > 0 || lagging.length >= maxLagging;
+  /** One batch of these at a time: what comes later may build on it, and is not to be done without it. */
+  const isLaggingDue = () =>
+    !isLaggingSent && lagging.length > 0 && (isHurried || rested.length > 0 || lagging.length >= maxLagging);
 
   function hurry(): void {
     isHurried = lagging.length > 0;
-    if (isHurried) sendSoon();
+    if (isLaggingDue()) sendSoon();
   }
 
   function sendSoon(): void {
@@ -133,26 +136,28 @@ export function createGroupCommit<Item, Result>(
   function isWorthAFlush(): boolean {
     const [ahead = []] = inFlight;
     if (inFlight.size >= maxInFlight) return false;
-    if (lagging.length > 0 && isLaggingDue()) return true;
+    if (isLaggingDue()) return true;
+    // It may fail, and is sent again then.
+    if (isLaggingSent && queue.some(({ item }) => waitsForLagging(item))) return false;
     return queue.length > 0 && queue.length >= ahead.length * minShareBehind;
   }
 
-  function takeBatch(): Waiting<Item, Result>[] {
-    const batch =
-      lagging.length > 0 && (isLaggingDue() || queue.some(({ item }) => waitsForLagging(item)))
-        ? lagging.splice(0, maxBatch)
-        : [];
+  function takeBatch(): { batch: Waiting<Item, Result>[]; lagged: number } {
+    const isLaggingWanted = isLaggingDue() || (!isLaggingSent && queue.some(({ item }) => waitsForLagging(item)));
+    const batch = isLaggingWanted ? lagging.splice(0, maxBatch) : [];
+    const lagged = batch.length;
     batch.push(...queue.splice(0, maxBatch - batch.length));
     if (lagging.length === 0) {
       isHurried = false;
       if (lagTimer) clearTimeout(lagTimer);
       lagTimer = null;
     }
-    return batch;
+    return { batch, lagged };
   }
 
   async function send(): Promise<void> {
-    const batch = takeBatch();
+    const { batch, lagged } = takeBatch();
+    if (lagged > 0) isLaggingSent = true;
     inFlight.add(batch);
     const stopWatching = watch(batch);
     let results: (Result | typeof again)[] = [];
@@ -164,6 +169,7 @@ export function createGroupCommit<Item, Result>(
     }
     stopWatching();
     inFlight.delete(batch);
+    if (lagged > 0) isLaggingSent = false;
     if (results.includes(again)) {
       queue.unshift(...batch.filter(({ isRefused }, at) => results[at] === again && !isRefused));
     }

@@ -54,7 +54,11 @@ const mostNanoUsd = 2n ** 63n - 1n;
 const unknownContextTokens = 400_000;
 
 export async function holdCall(
-  { ledger, prices, defaultMaxOutputTokens }: { ledger: Ledger; prices: PriceBook; defaultMaxOutputTokens: number },
+  {
+    ledger,
+    prices,
+    defaultMaxOutputTokens,
+  }: { ledger: Pick<Ledger, "hold">; prices: PriceBook; defaultMaxOutputTokens: number },
   call: BoundedCall,
 ): Promise<HeldCall | CallRefusal> {
   const version = prices.find(call.model);

@@ -68,6 +68,8 @@ export type Dead = {
 
 type Orphan = {
   id: string;
+  /** A reserve: nothing was asked for under it. */
+  is_unused: boolean;
   amount_nano_usd: bigint;
   input_tokens_bound: bigint;
   estimated_input_tokens: bigint | null;
@@ -105,7 +107,7 @@ export async function reapOrphans(
   { deadAt = null, except = null }: Partial<Dead> = {},
 ): Promise<number> {
   const { rows } = await pool.query<Orphan>(
-    `SELECT h.id, h.amount_nano_usd, h.input_tokens_bound, h.estimated_input_tokens, h.observed_output_tokens,
+    `SELECT h.id, h.dispatched_at IS NULL AS is_unused, h.amount_nano_usd, h.input_tokens_bound, h.estimated_input_tokens, h.observed_output_tokens,
        h.upstream_response_id, (extract(epoch FROM now() - h.created_at) * 1000)::int AS age_ms, p.prices, p.markup_ppm
      FROM instance i
      CROSS JOIN LATERAL (
@@ -120,6 +122,7 @@ export async function reapOrphans(
   let settled = 0;
   for (let at = 0; at < rows.length; at += recalledAtOnce) {
     const part = rows.slice(at, at + recalledAtOnce).map(async (orphan) => {
+      if (orphan.is_unused) return ledger.release(orphan.id);
       const recalled = Date.now() < untilMs ? await recallOrphan(recall, orphan) : null;
       return recalled === "nothing"
         ? ledger.release(orphan.id)

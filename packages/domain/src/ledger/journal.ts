@@ -81,8 +81,7 @@ const nextOf = (file: string): string => `${file}.next`;
  * Answers with how many bytes were written.
  */
 function write(descriptor: number, lines: readonly string[]): number {
-  const text = lines.map((line) => `\n${line}`).join("");
-  const textBytes = Buffer.byteLength(text);
-  if (writeSync(descriptor, text) < textBytes) throw new Error("The disk is full.");
-  return textBytes;
+  const bytes = Buffer.from(`\n${lines.join("\n")}`);
+  if (writeSync(descriptor, bytes) < bytes.length) throw new Error("The disk is full.");
+  return bytes.length;
 }

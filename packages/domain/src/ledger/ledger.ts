@@ -3,12 +3,16 @@
  * arrival, and commits. It may be run twice with the same batch, so a connection that is lost during a commit is answered
  * by sending the same batch again.
  *
- * Settlements that nobody waits for lag behind holds, as long as these can be placed without what they would give back.
+ * Settlements that nobody waits for lag behind holds, as long as these can be placed without what they would give back. A
+ * busy key's holds are drawn from a reserve, and lag as well.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@codex-gateway/db";
 import type { UsageUnits } from "../prices/cost.ts";
-import { createBatchQueries, type BatchQueries, type Deviation, type Settlement } from "./batch-queries.ts";
-import { again, createGroupCommit } from "./group-commit.ts";
+import { createBatchQueries } from "./batch-queries.ts";
+import { createFlush, isJudged, type Order, type Outcome, type ReserveOutcome, type State } from "./flush.ts";
+import { createGroupCommit } from "./group-commit.ts";
+import { createReserves, type Reserves } from "./reserves.ts";
 
 export type HoldOrder = {
   id: string;
@@ -23,6 +27,9 @@ export type HoldOrder = {
   /** The least that is worth holding where the output can be capped; null: all or nothing. */
   minAmountNanoUsd: bigint | null;
 };
+
+/** A hold whose money is taken of a reserve, and which the database is told of when it settles anyway. */
+export type DrawnHold = { hold: HoldOrder; reserveId: string; instance: { id: string; epoch: bigint } };
 
 export type HoldOutcome =
   | { outcome: "held"; amountNanoUsd: bigint; allowance: Allowance | null }
@@ -63,10 +70,20 @@ export type Capture = {
 
 /** `mayLag` where nobody waits for it. */
 type SettleOptions = { mayLag?: boolean };
-type SettleOutcome = { didSettle: boolean; paidNanoUsd: bigint };
+export type SettleOutcome = { didSettle: boolean; paidNanoUsd: bigint };
 
 export type Ledger = {
   hold(order: HoldOrder): Promise<HoldOutcome>;
+  /** As `hold`, without the database, where the key has a reserve; null where it has none. To be told to `place`. */
+  draw(order: HoldOrder): DrawnHold | null;
+  /** Resolves when the database has it. Of a process that is dead as well; doing so twice changes nothing. */
+  place(drawn: DrawnHold): Promise<unknown>;
+  /** Where `place` has failed; a settlement may have brought it along since then. */
+  placeAgain(drawn: DrawnHold): Promise<unknown>;
+  /** Resolves when the database has the hold, or could not take it. */
+  untilPlaced(id: string): Promise<void>;
+  /** Somebody's rights may have changed: the database is asked again. Resolves when each reserve is being given back. */
+  endReserves(): Promise<void>;
   /** Charges the cost, never more than what the hold and the free balance cover; the rest becomes a debt. */
   capture(capture: Capture, options?: SettleOptions): Promise<SettleOutcome>;
   /** Gives the held money back. */
@@ -92,12 +109,8 @@ export class LedgerSlowError extends Error {
   }
 }
 
-type HoldWaiting = { kind: "hold"; hold: HoldOrder };
-type SettleWaiting = { kind: "settle" } & Settlement;
-type Order = HoldWaiting | SettleWaiting;
-
 const unlimited: DefaultLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
-const areUnlimited = (limits: DefaultLimits) => Object.values(limits).every((limit) => limit === null);
+const retryMs = 1_000;
 
 /** `instance` owns the holds: when its lease runs out they are settled by others. `onBatch` is told of each commit. */
 export function createLedger(
@@ -110,16 +123,28 @@ export function createLedger(
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
   const queries = createBatchQueries(pool, instance);
-  const state: State = { open: new Map(), judgedKeys: new Set() };
+  const reserves: Reserves = createReserves({
+    setAside: async (reserve) => {
+      state.open.set(reserve.id, reserve.accountId);
+      const outcome = (await orders.add({ kind: "reserve", reserve })) as ReserveOutcome;
+      if (outcome === "unknown") throw new LedgerSlowError();
+      if (outcome === "refused") state.open.delete(reserve.id);
+      return outcome === "placed";
+    },
+    giveBack: (id) => void releaseUntilDone(id),
+  });
+  const state: State = { open: new Map(), judgedKeys: new Set(), unplaced: new Map(), reserves };
+  const flush = createFlush(queries, state);
   const flushBatch = async (batch: Order[]) => {
     const startedAtMs = performance.now();
-    const results = await flush(queries, defaultLimits(), batch, state);
+    const results = await flush(batch, defaultLimits());
     onBatch?.(batch.length, performance.now() - startedAtMs);
     return results;
   };
-  const orders = createGroupCommit<Order, HoldOutcome | SettleOutcome>(flushBatch, {
+  const orders = createGroupCommit<Order, Outcome>(flushBatch, {
     rest: () => queries.rest(),
-    waitsForLagging: (order) => order.kind === "settle" || isJudged(order.hold, defaultLimits(), state),
+    waitsForLagging: (order) =>
+      order.kind === "settle" || (order.kind === "hold" && isJudged(order.hold, defaultLimits(), state)),
     // Whoever waits for a hold is told that the database does not answer; a settlement waits for as long as it takes.
     isImpatient: ({ kind }) => kind === "hold",
     refuse: (order, { reason, wasSent }) => {
@@ -132,11 +157,45 @@ export function createLedger(
   });
   const settle = (id: string, capture: Capture | null, options?: SettleOptions) =>
     orders.add({ kind: "settle", id, capture }, options) as Promise<SettleOutcome>;
+  function place(drawn: DrawnHold): Promise<unknown> {
+    const placing = orders.add({ kind: "drawn", drawn }, { mayLag: true });
+    // Another process's hold is not this one's to settle.
+    if (drawn.instance.id === instance.id) {
+      const { id, accountId } = drawn.hold;
+      state.open.set(id, accountId);
+      state.unplaced.set(id, { drawn, placing });
+    }
+    return placing;
+  }
+  /** While this process lives, nobody else gives it back. */
+  async function releaseUntilDone(id: string): Promise<void> {
+    for (;;) {
+      try {
+        await settle(id, null, { mayLag: true });
+        return;
+      } catch {
+        await sleep(retryMs, undefined, { ref: false });
+      }
+    }
+  }
   return {
     hold: (hold) => {
       state.open.set(hold.id, hold.accountId);
+      // What is decided by what is left of the money is decided by all of it.
+      if (isJudged(hold, defaultLimits(), state)) reserves.endOf(hold.accountId);
       return orders.add({ kind: "hold", hold }) as Promise<HoldOutcome>;
     },
+    draw: (hold) => {
+      if (isJudged(hold, defaultLimits(), state)) return null;
+      const reserveId = reserves.draw(hold);
+      return reserveId === null ? null : { hold, reserveId, instance };
+    },
+    place,
+    placeAgain: (drawn) => (state.unplaced.has(drawn.hold.id) ? place(drawn) : Promise.resolve()),
+    untilPlaced: async (id) => {
+      await state.unplaced.get(id)?.placing.catch(() => undefined);
+    },
+    endReserves: () => reserves.endAll(),
     capture: (capture, options) => settle(capture.id, capture, options),
     release: (id, options) => settle(id, null, options),
     hurry: () => orders.hurry(),
@@ -148,121 +207,4 @@ export function createLedger(
     load: () => ({ holdsOpen: state.open.size, queued: orders.queued() }),
     idle: () => orders.idle(),
   };
-}
-
-type State = {
-  /** The accounts of the holds that are not known to be settled. */
-  open: Map<string, string>;
-  /** The keys whose last hold could not simply be placed in full: they have limits, or their money runs short. */
-  judgedKeys: Set<string>;
-};
-
-/** Whether a hold is decided about by itself, and behind all settlements that have come before it. */
-const isJudged = (hold: HoldOrder, limits: DefaultLimits, { judgedKeys }: State): boolean =>
-  judgedKeys.has(hold.apiKeyId) || !areUnlimited(limits);
-
-/** What became of each order; what is settled, or was not held, is open no more. */
-async function flush(
-  queries: BatchQueries,
-  limits: DefaultLimits,
-  orders: Order[],
-  state: State,
-): Promise<(HoldOutcome | SettleOutcome | typeof again)[]> {
-  const holds: HoldOrder[] = [];
-  const settles = new Map<string, SettleWaiting>();
-  for (const order of orders) {
-    if (order.kind === "hold") holds.push(order.hold);
-    // Of two orders for one hold, the first one settles it.
-    else if (!settles.has(order.id)) settles.set(order.id, order);
-  }
-  if (settles.size === 0 && !holds.some((hold) => isJudged(hold, limits, state)))
-    return placeAll(queries, holds, state);
-  const batch = { settlements: [...settles.values()], holds, wallets: walletsOf(settles, holds, state.open) };
-  const deviations = new Map<string, Deviation>();
-  for (const deviation of await queries.settleAndHold(batch, limits)) deviations.set(deviation.id, deviation);
-  return orders.map((order) => {
-    if (order.kind === "hold") return holdOutcomeOf(order.hold, deviations.get(order.hold.id), state);
-    state.open.delete(order.id);
-    return settles.get(order.id) === order ? settleOutcomeOf(order, deviations.get(order.id)) : nothingSettled;
-  });
-}
-
-const uniqueViolation = "23505";
-
-/** Those that cannot simply be placed in full are to be judged, and nothing of them stands. */
-async function placeAll(
-  queries: BatchQueries,
-  holds: HoldOrder[],
-  { judgedKeys }: State,
-): Promise<(HoldOutcome | typeof again)[]> {
-  const wallets = [...new Set(holds.map(({ accountId }) => accountId))];
-  let left: string[];
-  try {
-    left = await queries.holdAll(holds, wallets);
-  } catch (error) {
-    // They stand already: the connection broke after their commit, and they were sent again.
-    if ((error as { code?: string }).code !== uniqueViolation) throw error;
-    left = wallets;
-  }
-  return holds.map((hold) => {
-    if (!left.includes(hold.accountId)) return heldInFull(hold);
-    judgedKeys.add(hold.apiKeyId);
-    return again;
-  });
-}
-
-const heldInFull = ({ amountNanoUsd }: HoldOrder): HoldOutcome => ({ outcome: "held", amountNanoUsd, allowance: null });
-
-function holdOutcomeOf(hold: HoldOrder, deviation: Deviation | undefined, { open, judgedKeys }: State): HoldOutcome {
-  if (!deviation) {
-    judgedKeys.delete(hold.apiKeyId);
-    return heldInFull(hold);
-  }
-  judgedKeys.add(hold.apiKeyId);
-  const { outcome, amount, details = null } = deviation;
-  if (outcome === "held") return { outcome, amountNanoUsd: BigInt(amount), allowance: details && allowanceOf(details) };
-  open.delete(hold.id);
-  switch (outcome) {
-    case "requests_per_minute":
-    case "tokens_per_minute":
-    case "concurrent_requests":
-      return { outcome, retryAfterMs: details?.retry_after_ms ?? 1_000 };
-    case "settled_now":
-    case "settled_before":
-      throw new Error(`The ledger did not answer hold ${hold.id}.`);
-    default:
-      return { outcome };
-  }
-}
-
-const allowanceOf = (details: NonNullable<Deviation["details"]>): Allowance => ({
-  requests: details.limit_requests
-    ? { limit: details.limit_requests, remaining: details.remaining_requests ?? 0 }
-    : null,
-  tokens: details.limit_tokens ? { limit: details.limit_tokens, remaining: details.remaining_tokens ?? 0 } : null,
-});
-
-const nothingSettled: SettleOutcome = { didSettle: false, paidNanoUsd: 0n };
-
-function settleOutcomeOf({ capture }: SettleWaiting, deviation: Deviation | undefined): SettleOutcome {
-  if (!deviation) return { didSettle: true, paidNanoUsd: capture?.costNanoUsd ?? 0n };
-  return deviation.outcome === "settled_now"
-    ? { didSettle: true, paidNanoUsd: BigInt(deviation.amount) }
-    : nothingSettled;
-}
-
-/** Of all holds of a batch; null where one is another process's, which the database looks up. */
-function walletsOf(
-  settles: ReadonlyMap<string, SettleWaiting>,
-  holds: HoldOrder[],
-  open: ReadonlyMap<string, string>,
-): string[] | null {
-  const wallets = new Set<string>();
-  for (const { accountId } of holds) wallets.add(accountId);
-  for (const id of settles.keys()) {
-    const wallet = open.get(id);
-    if (wallet === undefined) return null;
-    wallets.add(wallet);
-  }
-  return [...wallets];
 }

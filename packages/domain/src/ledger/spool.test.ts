@@ -13,13 +13,14 @@ import path from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Database } from "@codex-gateway/db";
-import { aCapture } from "../testing/money.ts";
-import type { Capture, Ledger } from "./ledger.ts";
+import { aCapture, aHold } from "../testing/money.ts";
+import type { Capture, DrawnHold, Ledger } from "./ledger.ts";
 import { adoptSpools, openSpool } from "./spool.ts";
 
 const mine = "99999999-9999-4999-8999-999999999999";
 const dead = "88888888-8888-4888-8888-888888888888";
 const living = "77777777-7777-4777-8777-777777777777";
+const reserve = "55555555-5555-4555-8555-555555555555";
 /** Another database's. */
 const unknown = "66666666-6666-4666-8666-666666666666";
 let folder: string;
@@ -33,7 +34,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 /** `isStalled`: nothing is answered until `go` is called. */
 function aLedger() {
   const captured: Capture[] = [];
-  const state = { isDown: false, isStalled: false, go: () => {}, mostAtOnce: 0, hurried: 0 };
+  const placed: DrawnHold[] = [];
+  const state = { isDown: false, isStalled: false, go: () => {}, mostAtOnce: 0, hurried: 0, hasReserve: false };
   let atOnce = 0;
   const ledger: Ledger = {
     hold: () => Promise.reject(new Error("not asked")),
@@ -47,6 +49,15 @@ function aLedger() {
     },
     release: () =>
       state.isDown ? Promise.reject(new Error("down")) : Promise.resolve({ didSettle: true, paidNanoUsd: 0n }),
+    draw: (hold) => (state.hasReserve ? { hold, reserveId: reserve, instance: { id: mine, epoch: 1n } } : null),
+    place: async (drawn) => {
+      await turn();
+      if (state.isDown) throw new Error("down");
+      placed.push(drawn);
+    },
+    placeAgain: (drawn) => ledger.place(drawn),
+    untilPlaced: () => Promise.resolve(),
+    endReserves: () => Promise.resolve(),
     hurry: () => {
       state.hurried++;
     },
@@ -54,14 +65,19 @@ function aLedger() {
     load: () => ({ holdsOpen: 0, queued: 0 }),
     idle: () => Promise.resolve(),
   };
-  return { ledger, captured, state };
+  return { ledger, captured, placed, state };
 }
 
 /** Knows all processes as dead but the living ones and the unknown, and all holds as open but the settled ones. */
 function aDatabase({ settled = [] }: { settled?: string[] } = {}) {
   const not = (unwanted: string[], ids: string[]) => ids.filter((id) => !unwanted.includes(id));
   const query = (sql: string, [ids]: [string[]]) => {
-    const rows = sql.includes("FROM instance") ? not([living, unknown], ids) : not(settled, ids);
+    const isOfInstances = sql.includes("FROM instance");
+    const rows = isOfInstances
+      ? not([living, unknown], ids)
+      : sql.includes("'open'")
+        ? not(settled, ids)
+        : ids.filter((id) => id === reserve);
     return Promise.resolve({ rows: rows.map((id) => ({ id })) });
   };
   return { pool: { query } as unknown as Database["pool"] };
@@ -261,5 +277,71 @@ describe("written ahead of the database", () => {
     await turn();
     expect(isCaughtUp).toBe(true);
     await caughtUp;
+  });
+});
+
+test("whatever words an order has, it is read as it was written", async () => {
+  const { ledger, state } = aLedger();
+  state.hasReserve = true;
+  const words = 'a "quoted\\ \n\u2028 word, \ud83d\ude00 and \u0000';
+  const hold = aHold(
+    { userId: mine, accountId: mine, apiKeyId: mine, priceVersionId: mine },
+    { id: "11111111-1111-7111-8111-111111111111", model: words, amountNanoUsd: 9_007_199_254_740_993n },
+  );
+  const names = { servedModel: words, serviceTier: words, upstreamRequestId: words, upstreamResponseId: words };
+  const capture = aCapture("22222222-2222-7222-8222-222222222222", {
+    ...names,
+    upstreamId: reserve,
+    flags: ["one", "two"],
+    isStream: true,
+    timeToFirstByteMs: 7,
+    usage: { input: 1, cached_input: 2, output: 3 },
+    costNanoUsd: 9_007_199_254_740_993n,
+  });
+  const spool = openSpool(folder, mine, ledger, { writesAhead: true });
+  await spool.hold(hold);
+  await spool.settle({ capture });
+  await spool.settle({ release: living });
+  const heir = aLedger();
+  expect(await adoptSpools(aDatabase(), folder, heir.ledger)).toBe(2);
+  expect(heir.captured).toEqual([capture]);
+  expect(heir.placed).toEqual([{ hold, reserveId: reserve, instance: { id: mine, epoch: 1n } }]);
+});
+
+describe("a hold", () => {
+  test("that is drawn is in the file before the upstream is asked, and not asked of the database", async () => {
+    const { ledger, placed, state } = aLedger();
+    state.hasReserve = true;
+    const spool = openSpool(folder, mine, ledger, { writesAhead: true });
+    const hold = aHold({ userId: mine, accountId: mine, apiKeyId: mine, priceVersionId: mine });
+    state.isDown = true;
+    expect(await spool.hold(hold)).toEqual({ outcome: "held", amountNanoUsd: hold.amountNanoUsd, allowance: null });
+    expect(readFileSync(file, "utf8")).toContain(hold.id);
+    await spool.caughtUp();
+    expect(spool.size()).toBe(1);
+    state.isDown = false;
+    expect(await spool.replay()).toBe(0);
+    expect(placed.map(({ hold: { id } }) => id)).toEqual([hold.id]);
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test("is the database's where there is no reserve, or no journal", async () => {
+    const { ledger, state } = aLedger();
+    const hold = aHold({ userId: mine, accountId: mine, apiKeyId: mine, priceVersionId: mine });
+    await expect(openSpool(folder, mine, ledger, { writesAhead: true }).hold(hold)).rejects.toThrow("not asked");
+    state.hasReserve = true;
+    await expect(openSpool(folder, mine, ledger).hold(hold)).rejects.toThrow("not asked");
+  });
+
+  test("that neither the file nor the database takes is none", async () => {
+    const { ledger, placed, state } = aLedger();
+    state.hasReserve = true;
+    symlinkSync("/dev/full", file);
+    const spool = openSpool(folder, mine, ledger, { writesAhead: true });
+    const hold = aHold({ userId: mine, accountId: mine, apiKeyId: mine, priceVersionId: mine });
+    expect(await spool.hold(hold)).toMatchObject({ outcome: "held" });
+    expect(placed).toHaveLength(1);
+    state.isDown = true;
+    await expect(spool.hold(hold)).rejects.toThrow();
   });
 });

@@ -1,7 +1,7 @@
 /**
- * Settlements on their way into the database, in a local file, so that the client's answer need not wait for the database
- * and no charge is lost; what the database could not take is sent again until each of them is in. Settling twice changes
- * nothing.
+ * Settlements on their way into the database, and holds that were drawn from a reserve, in a local file, so that calls need
+ * not wait for the database and no charge is lost; what the database could not take is sent again until each of them is in.
+ * Doing so twice changes nothing.
  *
  * Each process writes a file of its own, named by its instance, so that several may share one folder; what a dead one
  * left behind is settled by the others, before they settle its holds by estimate.
@@ -12,11 +12,16 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Database } from "@codex-gateway/db";
 import { openJournal, removeJournal } from "./journal.ts";
 import type { Dead } from "./instance.ts";
-import type { Capture, Ledger } from "./ledger.ts";
+import { heldInFull } from "./flush.ts";
+import type { Capture, DrawnHold, HoldOrder, HoldOutcome, Ledger } from "./ledger.ts";
 
 export type SettleOrder = { capture: Capture } | { release: string };
+/** What the file has lines of. */
+type SpoolOrder = SettleOrder | { drawn: DrawnHold };
 
 export type Spool = {
+  /** As the ledger's, without its database where the key has a reserve: then it is in the file when this resolves. */
+  hold(order: HoldOrder): Promise<HoldOutcome>;
   /** Resolves when the order is in the file, or in the database. @throws Error only where neither can be written */
   settle(order: SettleOrder): Promise<void>;
   /** Resolves when the database has answered every order so far, at most after a second. */
@@ -57,9 +62,9 @@ export function openSpool(
   mkdirSync(folder, { recursive: true });
   const journal = openJournal(fileOf(folder, instanceId));
   /** What is not known to be in the database. */
-  const unsettled = new Set<SettleOrder>();
+  const unsettled = new Set<SpoolOrder>();
   /** Of these, what the database could not take. */
-  const refused = new Set<SettleOrder>();
+  const refused = new Set<SpoolOrder>();
   let lastTaken: Promise<boolean> = Promise.resolve(true);
   let replaying: Promise<number> | null = null;
 
@@ -71,10 +76,19 @@ export function openSpool(
     trimAboveBytes = Math.max(trimBytes, 2 * journal.sizeBytes());
   }
 
+  const lagging = { mayLag: writesAhead };
+
+  /** Into the database. */
+  function enter(order: SpoolOrder): Promise<unknown> {
+    const { drawn, capture, release = "" } = order as { drawn?: DrawnHold; capture?: Capture; release?: string };
+    if (drawn) return refused.has(order) ? ledger.placeAgain(drawn) : ledger.place(drawn);
+    return capture ? ledger.capture(capture, lagging) : ledger.release(release, lagging);
+  }
+
   /** Whether the database has taken it. */
-  async function take(order: SettleOrder): Promise<boolean> {
+  async function take(order: SpoolOrder): Promise<boolean> {
     try {
-      await send(ledger, order, { mayLag: writesAhead });
+      await enter(order);
     } catch {
       refused.add(order);
       return false;
@@ -88,7 +102,7 @@ export function openSpool(
   let writeOfTurn: Promise<void> | null = null;
 
   /** With all that this turn of the event loop has to write. */
-  function writeSoon(order: SettleOrder): Promise<void> {
+  function writeSoon(order: SpoolOrder): Promise<void> {
     linesOfTurn.push(lineOf(order));
     unsettled.add(order);
     writeOfTurn ??= nextTurn().then(() => {
@@ -101,14 +115,12 @@ export function openSpool(
     return writeOfTurn;
   }
 
-  async function settleAhead(order: SettleOrder): Promise<void> {
+  function settleAhead(order: SpoolOrder): Promise<void> {
     const written = writeSoon(order);
     const taken = (lastTaken = take(order));
-    try {
-      await written;
-    } catch (error) {
+    return written.catch(async (error: unknown) => {
       if (!(await taken)) throw error;
-    }
+    });
   }
 
   async function settleThenWrite(order: SettleOrder): Promise<void> {
@@ -118,7 +130,7 @@ export function openSpool(
     journal.sync();
   }
 
-  let oldestBefore: SettleOrder | undefined;
+  let oldestBefore: SpoolOrder | undefined;
 
   /** What waits for the database from one time to the next is to outlive a power failure as well. */
   function syncWhatWaits(): void {
@@ -141,6 +153,11 @@ export function openSpool(
   }
 
   return {
+    hold: (order) => {
+      const drawn = writesAhead ? ledger.draw(order) : null;
+      if (!drawn) return ledger.hold(order);
+      return settleAhead({ drawn }).then(() => heldInFull(order));
+    },
     settle: writesAhead ? settleAhead : settleThenWrite,
     caughtUp: async () => {
       if (!writesAhead) return;
@@ -177,6 +194,7 @@ export async function adoptSpools(
   let adopted = 0;
   for (const { id } of dead.rows) {
     for (const part of partsOf(readOrders(fileOf(folder, id)))) {
+      await placeMissing(pool, ledger, part);
       const open = await openOf(pool, part);
       const outcomes = await Promise.all(open.map((order) => send(ledger, order)));
       adopted += outcomes.filter(({ didSettle }) => didSettle).length;
@@ -186,41 +204,103 @@ export async function adoptSpools(
   return adopted;
 }
 
-const idOf = (order: SettleOrder): string => ("capture" in order ? order.capture.id : order.release);
+const idOf = (order: SpoolOrder): string =>
+  "capture" in order ? order.capture.id : "drawn" in order ? order.drawn.hold.id : order.release;
 
-/** Most lines of a process that wrote ahead are long settled; the ledger would look them up one by one. */
-async function openOf(pool: Database["pool"], orders: SettleOrder[]): Promise<SettleOrder[]> {
-  const { rows } = await pool.query<{ id: string }>(
-    "SELECT id::text FROM hold WHERE id = ANY ($1::uuid[]) AND state = 'open'",
-    [orders.map(idOf)],
-  );
-  const open = new Set(rows.map(({ id }) => id));
-  return orders.filter((order) => open.has(idOf(order)));
+const isDrawn = (order: SpoolOrder): order is { drawn: DrawnHold } => "drawn" in order;
+
+async function idsIn(pool: Database["pool"], where: string, ids: string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const { rows } = await pool.query<{ id: string }>(`SELECT id::text FROM hold WHERE id = ANY ($1::uuid[]) ${where}`, [
+    ids,
+  ]);
+  return new Set(rows.map(({ id }) => id));
 }
 
-const partsOf = (orders: SettleOrder[]): SettleOrder[][] =>
+/**
+ * As holds of the process that drew them: what it does not say how to settle is settled by what is known of the call. One
+ * whose reserve is not known was drawn from another state of this database, before a backup was restored.
+ */
+async function placeMissing(pool: Database["pool"], ledger: Ledger, orders: SpoolOrder[]): Promise<void> {
+  const drawn = orders.filter(isDrawn);
+  const reserves = [...new Set(drawn.map(({ drawn: { reserveId } }) => reserveId))];
+  const known = await idsIn(pool, "", [...drawn.map(idOf), ...reserves]);
+  const missing = drawn.filter((order) => !known.has(idOf(order)) && known.has(order.drawn.reserveId));
+  if (missing.length === 0) return;
+  await Promise.all(missing.map((order) => ledger.place(order.drawn)));
+  // They are to be looked for once more, however long it has been dead.
+  await pool.query("UPDATE instance SET reaped_at = NULL WHERE id = ANY ($1::uuid[])", [
+    missing.map((order) => order.drawn.instance.id),
+  ]);
+}
+
+/** Most lines of a process that wrote ahead are long settled; the ledger would look them up one by one. */
+async function openOf(pool: Database["pool"], orders: SpoolOrder[]): Promise<SettleOrder[]> {
+  const settlements = orders.filter((order): order is SettleOrder => !isDrawn(order));
+  const open = await idsIn(pool, "AND state = 'open'", settlements.map(idOf));
+  return settlements.filter((order) => open.has(idOf(order)));
+}
+
+const partsOf = (orders: SpoolOrder[]): SpoolOrder[][] =>
   Array.from({ length: Math.ceil(orders.length / partOrders) }, (_, n) =>
     orders.slice(n * partOrders, (n + 1) * partOrders),
   );
 
-/** A replacer, which JSON.stringify would ask for every member, takes twice as long. */
-function lineOf(order: SettleOrder): string {
-  const { capture } = order as { capture?: Capture };
-  const plain = capture ? { capture: { ...capture, costNanoUsd: String(capture.costNanoUsd) } } : order;
-  return JSON.stringify(plain);
+/** Put together by hand, as JSON.stringify takes twice as long: ids, numbers and our own words need no escapes. */
+function lineOf(order: SpoolOrder): string {
+  const { drawn, capture, release } = order as { drawn?: DrawnHold; capture?: Capture; release?: string };
+  if (drawn) return `{"drawn":${drawnJson(drawn)}}`;
+  return capture ? `{"capture":${captureJson(capture)}}` : JSON.stringify({ release });
+}
+
+const drawnJson = ({ hold, reserveId, instance }: DrawnHold): string =>
+  `{"reserveId":"${reserveId}","instance":{"id":"${instance.id}","epoch":"${instance.epoch}"},"hold":{"id":"${hold.id}",` +
+  `"accountId":"${hold.accountId}","apiKeyId":"${hold.apiKeyId}","priceVersionId":"${hold.priceVersionId}",` +
+  `"endpoint":"${hold.endpoint}","model":${JSON.stringify(hold.model)},"inputTokensBound":${hold.inputTokensBound},` +
+  `"amountNanoUsd":"${hold.amountNanoUsd}"}}`;
+
+const captureJson = (capture: Capture): string =>
+  `{"id":"${capture.id}","costNanoUsd":"${capture.costNanoUsd}","usage":${JSON.stringify(capture.usage)},` +
+  `"basis":"${capture.basis}","flags":${capture.flags.length === 0 ? "[]" : JSON.stringify(capture.flags)},` +
+  `"servedModel":${textJson(capture.servedModel)},"serviceTier":${textJson(capture.serviceTier)},` +
+  `"upstreamId":${textJson(capture.upstreamId)},"upstreamRequestId":${textJson(capture.upstreamRequestId)},` +
+  `"upstreamResponseId":${textJson(capture.upstreamResponseId)},"status":${capture.status},` +
+  `"isStream":${capture.isStream},"timeToFirstByteMs":${capture.timeToFirstByteMs},"latencyMs":${capture.latencyMs}}`;
+
+const textJson = (text: string | null): string => (text === null ? "null" : JSON.stringify(text));
+
+type Line =
+  | { capture: Omit<Capture, "costNanoUsd"> & { costNanoUsd: string } }
+  | { release: string }
+  | {
+      drawn: {
+        reserveId: string;
+        instance: { id: string; epoch: string };
+        hold: Omit<HoldOrder, "amountNanoUsd"> & { amountNanoUsd: string };
+      };
+    };
+
+function orderOf(line: Line): SpoolOrder {
+  if ("release" in line) return line;
+  if ("capture" in line) return { capture: { ...line.capture, costNanoUsd: BigInt(line.capture.costNanoUsd) } };
+  const { reserveId, instance, hold } = line.drawn;
+  return {
+    drawn: {
+      reserveId,
+      instance: { id: instance.id, epoch: BigInt(instance.epoch) },
+      hold: { ...hold, amountNanoUsd: BigInt(hold.amountNanoUsd), minAmountNanoUsd: null },
+    },
+  };
 }
 
 /** A line that was cut off was never answered for, and is left out. Of a file that is gone, another one has settled all. */
-function readOrders(file: string): SettleOrder[] {
+function readOrders(file: string): SpoolOrder[] {
   if (!existsSync(file)) return [];
   return readFileSync(file, "utf8")
     .split("\n")
-    .flatMap((line): SettleOrder[] => {
+    .flatMap((line): SpoolOrder[] => {
       try {
-        const order = JSON.parse(line) as
-          { capture: Omit<Capture, "costNanoUsd"> & { costNanoUsd: string } } | { release: string };
-        if ("release" in order) return [order];
-        return [{ capture: { ...order.capture, costNanoUsd: BigInt(order.capture.costNanoUsd) } }];
+        return [orderOf(JSON.parse(line) as Line)];
       } catch {
         return [];
       }

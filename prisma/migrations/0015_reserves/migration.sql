@@ -1,0 +1,100 @@
+-- Money that a process has set aside of a wallet, to place holds on by itself: a hold that nothing was dispatched under.
+-- What is drawn from it becomes a hold of its own some milliseconds later, and nothing changes for the wallet.
+
+CREATE TYPE drawn_hold AS (
+  id uuid, reserve_id uuid, account_id uuid, api_key_id uuid, amount bigint, price_version_id uuid, endpoint text, model text,
+  input_tokens_bound bigint, instance_id uuid, instance_epoch bigint);
+
+-- Sets aside what is asked for, where its wallet has eight times as much and neither user nor key has limits or debts.
+-- Answers the ids of what it has set aside.
+CREATE FUNCTION ledger_reserve(reserves hold_order[], instance uuid, epoch bigint) RETURNS uuid[]
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+  SET enable_material = off SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  asked hold_order;
+  placed uuid[] := '{}';
+BEGIN
+  PERFORM 1 FROM account WHERE account.id IN (SELECT r.account_id FROM unnest(reserves) r) ORDER BY account.id FOR UPDATE;
+  FOREACH asked IN ARRAY reserves LOOP
+    -- Sent twice.
+    IF EXISTS (SELECT 1 FROM hold WHERE hold.id = asked.id) THEN
+      placed := placed || asked.id;
+      CONTINUE;
+    END IF;
+    CONTINUE WHEN NOT may_draw(asked.account_id, asked.api_key_id);
+    UPDATE account a SET held_nano_usd = a.held_nano_usd + asked.amount
+      WHERE a.id = asked.account_id AND 8 * asked.amount <= a.balance_nano_usd - a.held_nano_usd;
+    CONTINUE WHEN NOT FOUND;
+    INSERT INTO hold (id, account_id, api_key_id, amount_nano_usd, price_version_id, endpoint, model, input_tokens_bound,
+        instance_id, instance_epoch)
+      VALUES (asked.id, asked.account_id, asked.api_key_id, asked.amount, asked.price_version_id, asked.endpoint, asked.model,
+        asked.input_tokens_bound, instance, epoch);
+    placed := placed || asked.id;
+  END LOOP;
+  RETURN placed;
+END $$;
+
+-- Whether a key may hold on a wallet without being judged each time.
+CREATE FUNCTION may_draw(wallet uuid, api_key uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM account a JOIN "user" u ON u.id = a.user_id JOIN api_key k ON k.user_id = u.id
+    WHERE a.id = wallet AND a.kind = 'wallet' AND k.id = api_key
+      AND u.status = 'active' AND NOT u.is_limited AND k.status = 'active' AND NOT k.is_limited
+      AND NOT EXISTS (
+        SELECT 1 FROM account debt
+        WHERE debt.user_id = u.id AND debt.kind = 'receivable' AND debt.balance_nano_usd > 0))
+$$;
+
+-- What was drawn, and then a batch. `are_new`: none of it stands yet, or all fails by its key; otherwise what stands is left
+-- alone, so that it may be sent twice. What is drawn from a reserve that is settled, as its process was held to be dead, holds
+-- nothing: what it comes to is then taken of what is free. Answers as ledger_batch does, and with the reserves ('ended') that
+-- nothing more may be drawn from.
+CREATE FUNCTION ledger_draw_and_batch(drawn drawn_hold[], are_new boolean, settlements settlement[], holds hold_order[],
+  wallets uuid[], instance uuid, epoch bigint, default_limits int[])
+RETURNS jsonb
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+  SET enable_material = off SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  debited uuid[];
+  ended jsonb;
+  others jsonb;
+BEGIN
+  -- All at once and in the order of their ids: the batch locks the same ones again.
+  IF wallets IS NULL THEN
+    SELECT array_agg(w.id) INTO wallets FROM (
+      SELECT h.account_id AS id FROM unnest(settlements) s JOIN hold h ON h.id = s.id
+      UNION SELECT o.account_id FROM unnest(holds) o
+      UNION SELECT d.account_id FROM unnest(drawn) d) w;
+  END IF;
+  PERFORM 1 FROM account WHERE account.id = ANY (wallets) ORDER BY account.id FOR UPDATE;
+  IF NOT are_new THEN
+    drawn := ARRAY(SELECT d FROM unnest(drawn) d WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.id = d.id));
+  END IF;
+  IF drawn <> '{}' THEN
+    WITH asked AS MATERIALIZED (
+      SELECT d.reserve_id, d.account_id, d.api_key_id, sum(d.amount)::bigint AS amount
+      FROM unnest(drawn) d GROUP BY d.reserve_id, d.account_id, d.api_key_id
+    ), debit AS (
+      UPDATE hold r SET amount_nano_usd = r.amount_nano_usd - asked.amount
+        FROM asked
+        WHERE r.id = asked.reserve_id AND r.account_id = asked.account_id AND r.api_key_id = asked.api_key_id
+          AND r.state = 'open' AND r.amount_nano_usd >= asked.amount
+        RETURNING r.id
+    )
+    SELECT coalesce(array_agg(debit.id) FILTER (WHERE debit.id IS NOT NULL), '{}'),
+        jsonb_agg(jsonb_build_object('id', asked.reserve_id, 'outcome', 'ended', 'amount', '0'))
+          FILTER (WHERE debit.id IS NULL OR NOT may_draw(asked.account_id, asked.api_key_id))
+      INTO debited, ended
+      FROM asked LEFT JOIN debit ON debit.id = asked.reserve_id;
+    INSERT INTO hold (id, account_id, api_key_id, amount_nano_usd, price_version_id, endpoint, model, input_tokens_bound,
+        instance_id, instance_epoch, dispatched_at)
+      SELECT d.id, d.account_id, d.api_key_id, CASE WHEN d.reserve_id = ANY (debited) THEN d.amount ELSE 0 END,
+        d.price_version_id, d.endpoint, d.model, d.input_tokens_bound, d.instance_id, d.instance_epoch, now()
+      FROM unnest(drawn) d;
+  END IF;
+  others := ledger_batch(settlements, holds, wallets, instance, epoch, default_limits);
+  IF ended IS NULL THEN
+    RETURN others;
+  END IF;
+  RETURN coalesce(others, '[]') || ended;
+END $$;
