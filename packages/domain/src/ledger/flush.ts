@@ -24,6 +24,8 @@ export type State = {
   /** What was drawn and is not known to be in the database. */
   unplaced: Map<string, { drawn: DrawnHold; placing: Promise<unknown> }>;
   reserves: Pick<Reserves, "end" | "endOf" | "wallets" | "isWanted">;
+  /** The accounts of the reserves that may stand: also those that are ended, until they are given back. */
+  aside: Map<string, string>;
 };
 
 const areUnlimited = (limits: DefaultLimits) =>
@@ -130,7 +132,7 @@ export function createFlush(queries: BatchQueries, state: State) {
     return [...wallets];
   }
 
-  function holdOutcomeOf(hold: HoldOrder, deviation: Deviation | undefined): HoldOutcome {
+  function holdOutcomeOf(hold: HoldOrder, deviation: Deviation | undefined): HoldOutcome | typeof again {
     if (!deviation) {
       judgedKeys.delete(hold.apiKeyId);
       return heldInFull(hold);
@@ -139,6 +141,10 @@ export function createFlush(queries: BatchQueries, state: State) {
     const { outcome, amount, details = null } = deviation;
     if (outcome === "held") {
       return { outcome, amountNanoUsd: BigInt(amount), allowance: details && allowanceOf(details) };
+    }
+    if (outcome === "insufficient" && isAside(hold.accountId)) {
+      reserves.endOf(hold.accountId);
+      return again;
     }
     open.delete(hold.id);
     switch (outcome) {
@@ -155,8 +161,14 @@ export function createFlush(queries: BatchQueries, state: State) {
     }
   }
 
+  function isAside(accountId: string): boolean {
+    for (const wallet of state.aside.values()) if (wallet === accountId) return true;
+    return false;
+  }
+
   function settleOutcomeOf({ id, capture }: SettleWaiting, deviation: Deviation | undefined): SettleOutcome {
     open.delete(id);
+    state.aside.delete(id);
     if (!deviation) return { didSettle: true, paidNanoUsd: capture?.costNanoUsd ?? 0n };
     return deviation.outcome === "settled_now"
       ? { didSettle: true, paidNanoUsd: BigInt(deviation.amount) }
@@ -175,23 +187,21 @@ export function createFlush(queries: BatchQueries, state: State) {
   return async (orders: Order[], limits: DefaultLimits): Promise<(Outcome | typeof again)[]> => {
     const sorted = sort(orders, unplaced);
     const { settlements } = sorted;
-    const isBatch = settlements.size + sorted.drawn.size > 0;
+    const judged = new Set(sorted.holds.filter((hold) => isJudged(hold, limits, state)));
+    const isBatch = settlements.size + sorted.drawn.size + judged.size > 0;
+    // Where money is set aside it is given back before anybody is refused for want of it.
     const aside = isBatch ? reserves.wallets() : noWallets;
-    const decided = new Set<HoldOrder>();
-    const plain: HoldOrder[] = [];
-    for (const hold of sorted.holds) {
-      // Not where money is set aside: it is given back before anybody is refused for want of it.
-      const isDecided = isJudged(hold, limits, state) || (isBatch && !aside.has(hold.accountId));
-      if (isDecided) decided.add(hold);
-      else plain.push(hold);
-    }
+    const isDecided = (hold: HoldOrder) => judged.has(hold) || (isBatch && !aside.has(hold.accountId));
+    const decided = new Set(sorted.holds.filter(isDecided));
+    const plain = sorted.holds.filter((hold) => !decided.has(hold));
     const asked = sorted.reserves.filter(({ id }) => reserves.isWanted(id));
-    const [outcomeOf, placedOf, reservedOf] = await Promise.all([
-      isBatch || decided.size > 0 ? settleAndHold({ ...sorted, holds: [...decided] }, limits) : nothingAsked,
+    const answers = await Promise.allSettled([
+      isBatch ? settleAndHold({ ...sorted, holds: [...decided] }, limits) : nothingAsked,
       plain.length > 0 ? placeAll(plain) : nothingAsked,
       // Behind those whose money it would take; its own question, which fails alone.
       asked.length > 0 ? reserve(asked) : noReserves,
     ]);
+    const [outcomeOf, placedOf, reservedOf] = allOf(answers);
     return orders.map((order) => {
       switch (order.kind) {
         case "hold":
@@ -205,6 +215,14 @@ export function createFlush(queries: BatchQueries, state: State) {
       }
     });
   };
+}
+
+/** Once all of them are over: nothing of a batch is under way any more when it has failed. */
+function allOf<Values extends unknown[]>(answers: { [N in keyof Values]: PromiseSettledResult<Values[N]> }): Values {
+  return answers.map((answer) => {
+    if (answer.status === "rejected") throw answer.reason;
+    return answer.value;
+  }) as Values;
 }
 
 const noWallets: ReadonlySet<string> = new Set();

@@ -195,3 +195,21 @@ test("an item that a flush has left alone is in the next one, unless its caller 
   expect(outcomes).toEqual([10, 20, 30, "Error: 4 late sent"]);
   await group.idle();
 });
+
+test("what was left alone may stand all the same, and counts as sent where it is refused before it is sent again", async () => {
+  const gates: ((result: number | typeof again) => void)[] = [];
+  const flush = (items: number[]) =>
+    new Promise<(number | typeof again)[]>((resolve) => gates.push((result) => resolve(items.map(() => result))));
+  const group = createGroupCommit(flush, { isImpatient: () => true, patienceMs: 50, maxBatch: 1, refuse });
+  const waiting = [1, 2, 3].map((item) => group.add(item).catch((error: unknown) => String(error)));
+  await turn();
+  gates[0]?.(again);
+  await turn();
+  // The first one is again under way, behind the second.
+  gates[1]?.(20);
+  gates[2]?.(again);
+  await sleep(80);
+  for (const gate of gates.slice(3)) gate(30);
+  const outcomes = await Promise.all(waiting);
+  expect(outcomes).toEqual(["Error: 1 late sent", 20, "Error: 3 late sent"]);
+});

@@ -50,6 +50,8 @@ type Waiting<Item, Result> = {
   resolve: (result: Result) => void;
   reject: (error: unknown) => void;
   sinceMs: number;
+  /** Once is enough: a flush that leaves it alone may not know that it stands. */
+  wasSent: boolean;
   isRefused: boolean;
 };
 
@@ -95,14 +97,15 @@ export function createGroupCommit<Item, Result>(
             continue;
           }
           waiting.isRefused = true;
-          waiting.reject(refuse(waiting.item, { reason: "late", wasSent: list === sent }));
+          waiting.reject(refuse(waiting.item, { reason: "late", wasSent: waiting.wasSent }));
         }
       }
       queue = queue.filter(({ isRefused }) => !isRefused);
       timer = setTimeout(look, Math.max(1, nextMs - nowMs));
     };
-    // The first one sent has waited the longest.
-    const waitedMs = performance.now() - (sent[0]?.sinceMs ?? 0);
+    // The first of them has waited the longest.
+    const first = sent.find(({ item }) => isImpatient(item));
+    const waitedMs = first ? performance.now() - first.sinceMs : 0;
     let timer = setTimeout(look, Math.max(1, patienceMs - waitedMs));
     return () => clearTimeout(timer);
   }
@@ -143,7 +146,8 @@ export function createGroupCommit<Item, Result>(
   }
 
   function takeBatch(): { batch: Waiting<Item, Result>[]; lagged: number } {
-    const isLaggingWanted = isLaggingDue() || (!isLaggingSent && queue.some(({ item }) => waitsForLagging(item)));
+    const mayLaggingGo = lagging.length > 0 && !isLaggingSent;
+    const isLaggingWanted = mayLaggingGo && (isLaggingDue() || queue.some(({ item }) => waitsForLagging(item)));
     const batch = isLaggingWanted ? lagging.splice(0, maxBatch) : [];
     const lagged = batch.length;
     batch.push(...queue.splice(0, maxBatch - batch.length));
@@ -158,6 +162,7 @@ export function createGroupCommit<Item, Result>(
   async function send(): Promise<void> {
     const { batch, lagged } = takeBatch();
     if (lagged > 0) isLaggingSent = true;
+    for (const waiting of batch) waiting.wasSent = true;
     inFlight.add(batch);
     const stopWatching = watch(batch);
     let results: (Result | typeof again)[] = [];
@@ -187,7 +192,7 @@ export function createGroupCommit<Item, Result>(
         return Promise.reject(refuse(item, { reason: "full", wasSent: false }));
       }
       return new Promise((resolve, reject) => {
-        const waiting = { item, resolve, reject, sinceMs: performance.now(), isRefused: false };
+        const waiting = { item, resolve, reject, sinceMs: performance.now(), wasSent: false, isRefused: false };
         if (mayLag) {
           lagging.push(waiting);
           lagTimer ??= setTimeout(hurry, lagMs);

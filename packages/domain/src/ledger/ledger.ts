@@ -1,7 +1,7 @@
 /**
- * Hold → capture → release. Each batch is one SQL function call: it locks the accounts, settles, holds in the order of
- * arrival, and commits. It may be run twice with the same batch, so a connection that is lost during a commit is answered
- * by sending the same batch again.
+ * Hold → capture → release. A batch of orders is one SQL function call, or a few that do not need each other: each locks
+ * the accounts, settles, holds in the order of arrival, and commits. It may be run twice with the same orders, so a
+ * connection that is lost during a commit is answered by sending them again.
  *
  * Settlements that nobody waits for lag behind holds, as long as these can be placed without what they would give back. A
  * busy key's holds are drawn from a reserve, and lag as well.
@@ -112,7 +112,7 @@ export class LedgerSlowError extends Error {
 const unlimited: DefaultLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
 const retryMs = 1_000;
 
-/** `instance` owns the holds: when its lease runs out they are settled by others. `onBatch` is told of each commit. */
+/** `instance` owns the holds: when its lease runs out they are settled by others. `onBatch` is told of each batch. */
 export function createLedger(
   pool: Database["pool"],
   instance: { id: string; epoch: bigint },
@@ -126,14 +126,18 @@ export function createLedger(
   const reserves: Reserves = createReserves({
     setAside: async (reserve) => {
       state.open.set(reserve.id, reserve.accountId);
+      state.aside.set(reserve.id, reserve.accountId);
       const outcome = (await orders.add({ kind: "reserve", reserve })) as ReserveOutcome;
       if (outcome === "unknown") throw new LedgerSlowError();
-      if (outcome === "refused") state.open.delete(reserve.id);
+      if (outcome === "refused") {
+        state.open.delete(reserve.id);
+        state.aside.delete(reserve.id);
+      }
       return outcome === "placed";
     },
     giveBack: (id) => void releaseUntilDone(id),
   });
-  const state: State = { open: new Map(), judgedKeys: new Set(), unplaced: new Map(), reserves };
+  const state: State = { open: new Map(), judgedKeys: new Set(), unplaced: new Map(), aside: new Map(), reserves };
   const flush = createFlush(queries, state);
   const flushBatch = async (batch: Order[]) => {
     const startedAtMs = performance.now();

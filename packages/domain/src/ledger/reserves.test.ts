@@ -83,8 +83,9 @@ test("keys do not draw from each other's reserves", async () => {
 test("what nobody draws from is given back", async () => {
   const { asked, givenBack, drawMany } = aBank();
   drawMany(10);
+  vi.advanceTimersByTime(90);
   await asked[0]!.answer(true);
-  vi.advanceTimersByTime(250);
+  vi.advanceTimersByTime(290);
   expect(givenBack).toEqual([]);
   vi.advanceTimersByTime(200);
   expect(givenBack).toEqual([asked[0]!.reserve.id]);

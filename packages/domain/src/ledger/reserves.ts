@@ -109,6 +109,7 @@ export function createReserves({ setAside, giveBack }: ReservesOptions): Reserve
     if (!isPlaced) usage.notBeforeMs = performance.now() + refusedMs;
     else if (!isWanted) giveBack(id);
     else {
+      usage.drawnAtMs = performance.now();
       const reserve = { id, leftNanoUsd: placedNanoUsd, placedNanoUsd };
       if (usage.current) usage.next = reserve;
       else usage.current = reserve;
@@ -132,8 +133,8 @@ export function createReserves({ setAside, giveBack }: ReservesOptions): Reserve
   function endIdle(): void {
     const nowMs = performance.now();
     endWhere(({ drawnAtMs, asked }) => asked === null && nowMs - drawnAtMs > idleMs);
-    for (const [key, { calledAtMs, notBeforeMs, asked }] of usages) {
-      if (asked === null && nowMs > notBeforeMs && nowMs - calledAtMs > idleMs) usages.delete(key);
+    for (const [key, { calledAtMs, notBeforeMs, asked, current }] of usages) {
+      if (!current && asked === null && nowMs > notBeforeMs && nowMs - calledAtMs > idleMs) usages.delete(key);
     }
     if (usages.size > 0 || !timer) return;
     clearInterval(timer);
