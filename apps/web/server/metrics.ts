@@ -154,7 +154,7 @@ export function createMetrics(
 function registerGauges(registers: Registry[], read: () => Gauges): void {
   const numbers: [name: string, help: string, pick: (gauges: Gauges) => number][] = [
     ["requests_in_flight", "Calls that are not settled yet.", ({ callsInFlight }) => callsInFlight],
-    ["holds_open", "Holds of this process that are not settled yet.", ({ holdsOpen }) => holdsOpen],
+    ["holds_open", "Holds and reserves of this process that are not settled yet.", ({ holdsOpen }) => holdsOpen],
     ["ledger_queue", "Holds and settlements that wait for the next commit.", ({ ledgerQueued }) => ledgerQueued],
     ["spooled_settlements", "Settlements on disk that the database could not take.", ({ spooled }) => spooled],
   ];
