@@ -40,11 +40,10 @@ function aFlush({ aside = [] as string[] } = {}) {
     open: new Map(),
     judgedKeys: new Set(),
     unplaced: new Map(),
-    aside: new Map(),
+    aside: new Map(aside.map((accountId) => [`reserve of ${accountId}`, accountId])),
     reserves: {
       end: (id) => void ended.push(id),
       endOf: (accountId) => void ended.push(accountId),
-      wallets: () => new Set(aside),
       isWanted: () => true,
     },
   };

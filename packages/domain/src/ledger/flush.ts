@@ -23,7 +23,7 @@ export type State = {
   judgedKeys: Set<string>;
   /** What was drawn and is not known to be in the database. */
   unplaced: Map<string, { drawn: DrawnHold; placing: Promise<unknown> }>;
-  reserves: Pick<Reserves, "end" | "endOf" | "wallets" | "isWanted">;
+  reserves: Pick<Reserves, "end" | "endOf" | "isWanted">;
   /** The accounts of the reserves that may stand: also those that are ended, until they are given back. */
   aside: Map<string, string>;
 };
@@ -190,7 +190,7 @@ export function createFlush(queries: BatchQueries, state: State) {
     const judged = new Set(sorted.holds.filter((hold) => isJudged(hold, limits, state)));
     const isBatch = settlements.size + sorted.drawn.size + judged.size > 0;
     // Where money is set aside it is given back before anybody is refused for want of it.
-    const aside = isBatch ? reserves.wallets() : noWallets;
+    const aside = new Set(state.aside.values());
     const isDecided = (hold: HoldOrder) => judged.has(hold) || (isBatch && !aside.has(hold.accountId));
     const decided = new Set(sorted.holds.filter(isDecided));
     const plain = sorted.holds.filter((hold) => !decided.has(hold));
@@ -225,7 +225,6 @@ function allOf<Values extends unknown[]>(answers: { [N in keyof Values]: Promise
   }) as Values;
 }
 
-const noWallets: ReadonlySet<string> = new Set();
 const nothingAsked = (): typeof again => again;
 const noReserves = () => "refused" as const;
 

@@ -14,8 +14,6 @@ export type Reserves = {
   endOf(accountId: string): void;
   /** Resolves when what is being asked for has come, and is being given back, too. */
   endAll(): Promise<void>;
-  /** On which money is set aside, or asked for. */
-  wallets(): ReadonlySet<string>;
   /** Whether a reserve that is asked for has not been ended. */
   isWanted(id: string): boolean;
 };
@@ -172,13 +170,6 @@ export function createReserves({ setAside, giveBack }: ReservesOptions): Reserve
     endAll: async () => {
       endWhere(() => true);
       await Promise.all(asking);
-    },
-    wallets: () => {
-      const wallets = new Set<string>();
-      for (const { accountId, current, next, asked } of usages.values()) {
-        if (current ?? next ?? asked) wallets.add(accountId);
-      }
-      return wallets;
     },
     isWanted: (id) => {
       for (const { asked } of usages.values()) if (asked === id) return true;

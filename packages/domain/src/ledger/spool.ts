@@ -50,8 +50,10 @@ const partOrders = 256;
 const ending = ".jsonl";
 const fileOf = (folder: string, instanceId: string) => path.join(folder, instanceId + ending);
 
-const send = (ledger: Ledger, order: SettleOrder, options?: { mayLag: boolean }) =>
-  "capture" in order ? ledger.capture(order.capture, options) : ledger.release(order.release, options);
+function send(ledger: Ledger, order: SettleOrder, options?: { mayLag: boolean }) {
+  const { capture, release = "" } = order as { capture?: Capture; release?: string };
+  return capture ? ledger.capture(capture, options) : ledger.release(release, options);
+}
 
 export function openSpool(
   folder: string,
@@ -80,9 +82,9 @@ export function openSpool(
 
   /** Into the database. */
   function enter(order: SpoolOrder): Promise<unknown> {
-    const { drawn, capture, release = "" } = order as { drawn?: DrawnHold; capture?: Capture; release?: string };
-    if (drawn) return refused.has(order) ? ledger.placeAgain(drawn) : ledger.place(drawn);
-    return capture ? ledger.capture(capture, lagging) : ledger.release(release, lagging);
+    const { drawn } = order as { drawn?: DrawnHold };
+    if (!drawn) return send(ledger, order as SettleOrder, lagging);
+    return refused.has(order) ? ledger.placeAgain(drawn) : ledger.place(drawn);
   }
 
   /** Whether the database has taken it. */
