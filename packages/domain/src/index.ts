@@ -44,11 +44,12 @@ export {
   heartbeatMs,
   leaseMs,
   openInstance,
-  reapOrphans,
-  type RecallResponse,
   renewLease,
+  restoreInstances,
   type Instance,
 } from "./ledger/instance.ts";
+export { reapOrphans, type RecallResponse } from "./ledger/orphans.ts";
+export { createReapGuard } from "./ledger/reap-guard.ts";
 export { createLedger, QueueFullError, type DefaultLimits, type Ledger } from "./ledger/ledger.ts";
 export { refundCharge } from "./ledger/refund.ts";
 export { nanoUsdOf, usdOf } from "./ledger/money.ts";
@@ -62,7 +63,9 @@ export {
 } from "./ledger/statistics.ts";
 export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./ledger/usage-report.ts";
 export { settleForTheDead } from "./ledger/dead-processes.ts";
-export { adoptSpools, openSpool, type SettleOrder, type Spool } from "./ledger/spool.ts";
+export { adoptSpools } from "./ledger/adopt-spools.ts";
+export { openSpool, type Spool } from "./ledger/spool.ts";
+export { type SettleOrder } from "./ledger/settlement-lines.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
 export { changeEmail, changePassword, listSessions, revokeSession, type SessionSummary } from "./people/account.ts";

@@ -3,8 +3,9 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar } from "../testing/money.ts";
 import { createCheckpoints } from "./checkpoints.ts";
-import { closeInstance, openInstance, reapOrphans, type RecallResponse } from "./instance.ts";
+import { closeInstance, openInstance } from "./instance.ts";
 import { createLedger } from "./ledger.ts";
+import { reapOrphans, type RecallResponse } from "./orphans.ts";
 
 let db: TestDatabase;
 beforeEach(async () => void (db = await createTestDatabase()));
