@@ -37,9 +37,6 @@ const meteredModes = new Set(["chat", "responses", "completion", "embedding", "i
 const sampleEntry = "sample_spec";
 const picoPlaces = 12;
 
-/** A file of this size is read in a fraction of a second; the published one has about 2 MB. */
-export const maxImportBytes = 8 * 1024 * 1024;
-
 /**
  * Returns the prices of a provider's models.
  * @throws SyntaxError where the text is no JSON object

@@ -62,12 +62,6 @@ export function classPicoUsd(prices: PicoUsdByClass, unitClass: string): bigint 
   return dearestPicoUsd(prices, (sibling) => isOutput(sibling) === isOutput(unitClass));
 }
 
-/** Tells whether a class has a price that was meant for it, so that a charge in it needs no flag. */
-export const isPriced = (prices: PicoUsdByClass, unitClass: string): boolean =>
-  prices[unitClass] !== undefined ||
-  hostedPicoUsd[unitClass] !== undefined ||
-  (plainClasses[unitClass] ?? []).some((plain) => prices[plain] !== undefined);
-
 /** Returns the highest price among the token classes that fit. */
 export function dearestPicoUsd(prices: PicoUsdByClass, fits: (unitClass: string) => boolean): bigint {
   let dearest = 0n;

@@ -43,7 +43,7 @@ export async function seedPrices(db: Pick<Database, "pool">, now = new Date()): 
   }
 }
 
-export type OfferedModel = {
+type OfferedModel = {
   id: string;
   createdAt: Date;
   /** The first day (UTC, `YYYY-MM-DD`) on which the provider does not serve it any more; null: none is announced. */
