@@ -39,9 +39,11 @@ export async function answerRead(
   }
 }
 
-const toModel = ({ id, createdAt }: LoadedPrices["models"][number]) => ({
+/** The shape of https://developers.openai.com/api/reference/resources/models. */
+const toModel = ({ id, createdAt, shutdownDay }: LoadedPrices["models"][number]) => ({
   id,
   object: "model",
   created: Math.floor(createdAt.getTime() / 1_000),
   owned_by: "openai",
+  shutdown_date: shutdownDay,
 });

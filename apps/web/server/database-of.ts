@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
+  findSchemaFolders,
   keepEmbeddedPostgres,
   migrate,
   openDatabase,
@@ -29,7 +30,7 @@ export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo, l
   const given = env.DATABASE_URL && { url: env.DATABASE_URL, ledgerUrl: env.DATABASE_URL };
   const { url, ledgerUrl } = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
   const database = await connect(url, undo);
-  await migrate(database.pool, migrationsFolderOf(rootFolder));
+  await migrate(database.pool, findSchemaFolders(rootFolder));
   return { database, databaseUrl: url, ledgerUrl };
 }
 
@@ -62,8 +63,6 @@ async function runningEmbedded(dataFolder: string): Promise<string | null> {
   await probe.close();
   return isRunning ? url : null;
 }
-
-export const migrationsFolderOf = (rootFolder: string): string => path.join(rootFolder, "prisma/migrations");
 
 type Start = (folder: string) => Promise<Urls & { stop(): Promise<void> }>;
 

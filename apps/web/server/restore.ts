@@ -1,6 +1,6 @@
 /** npm run restore -- FILE: reads a backup into an empty database, settles what was under way, and proves the books. */
 import { createReadStream, existsSync } from "node:fs";
-import { readBackup, type BackupHead } from "@codex-gateway/db";
+import { findSchemaFolders, readBackup, type BackupHead } from "@codex-gateway/db";
 import {
   adoptSpools,
   closeInstance,
@@ -12,7 +12,7 @@ import {
 } from "@codex-gateway/domain";
 import { fileArgument, runCommand } from "./command.ts";
 import { spoolFolderOf } from "./env.ts";
-import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
+import { findDatabaseOf } from "./database-of.ts";
 import { existingSecrets } from "./secret-key.ts";
 
 await runCommand(async ({ env, rootFolder, undo }) => {
@@ -31,7 +31,7 @@ await runCommand(async ({ env, rootFolder, undo }) => {
   const { database } = await findDatabaseOf(env, undo, { mayCreate: true });
   const source = file === "-" ? process.stdin : createReadStream(file);
   const { head, counts } = await readBackup(database, source, {
-    migrationsFolder: migrationsFolderOf(rootFolder),
+    folders: findSchemaFolders(rootFolder),
     check,
   });
   const loadedAtMs = Date.now();

@@ -3,4 +3,5 @@ export { openDatabase, openLedgerPool, type Database } from "./database.ts";
 export { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded-postgres.ts";
 export { keepEmbeddedPostgres, type PostgresEvent } from "./kept-postgres.ts";
 export { migrate } from "./migrate.ts";
+export { findSchemaFolders, type SchemaFolders } from "./schema-folders.ts";
 export { StartError } from "./start-error.ts";

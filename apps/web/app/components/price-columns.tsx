@@ -7,20 +7,21 @@ import { Badge } from "./ui/page";
 type Priced = { bands: { usdPerMillion: Record<string, string> }[]; markupPpm: number; source: string };
 
 export function priceColumns(t: Texts): Column<Priced>[] {
-  const amount = (name: string, unitClass: string, className = "") => ({
+  const amount = (name: string, [unitClass, olderName]: readonly string[], className = "") => ({
     name,
     isNumber: true,
     className,
     of: ({ bands }: Priced) => {
-      const dollars = bands[0]?.usdPerMillion[unitClass];
+      const amounts = bands[0]?.usdPerMillion;
+      const dollars = amounts?.[unitClass ?? ""] ?? amounts?.[olderName ?? ""];
       return dollars === undefined ? t.common.none : exactUsd(dollars);
     },
   });
   return [
-    amount(t.prices.columns.input, "input"),
-    amount(t.prices.columns.cached, "cached_input", "text-muted"),
-    amount(t.prices.columns.write, "cache_write", "spare text-muted"),
-    amount(t.prices.columns.output, "output"),
+    amount(t.prices.columns.input, ["input"]),
+    amount(t.prices.columns.cached, ["cached_input"], "text-muted"),
+    amount(t.prices.columns.write, ["cache_write_30m", "cache_write"], "spare text-muted"),
+    amount(t.prices.columns.output, ["output"]),
     {
       name: t.prices.columns.markup,
       isNumber: true,

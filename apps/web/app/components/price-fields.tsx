@@ -13,7 +13,14 @@ export type EditedPrice = {
   maxOutputTokens: number | null;
 };
 
-const usualClasses = ["input", "cached_input", "cache_write", "output"];
+const usualClasses = ["input", "cached_input", "cache_write_30m", "output"];
+/** Rows of older versions call the writes of 30 minutes just writes. */
+const classesOf = (usdPerMillion: Record<string, string>): string[] => [
+  ...new Set([
+    ...usualClasses.filter((name) => name !== "cache_write_30m" || usdPerMillion.cache_write === undefined),
+    ...Object.keys(usdPerMillion),
+  ]),
+];
 
 export function PriceFields({ price, fields }: { price: EditedPrice | null; fields: Record<string, string> }) {
   const t = useTexts();
@@ -39,7 +46,7 @@ export function PriceFields({ price, fields }: { price: EditedPrice | null; fiel
             {aboveInputTokens < 0 ? t.prices.base : t.prices.above(count(aboveInputTokens))}
           </legend>
           <div className="grid grid-cols-2 gap-4 sm:grid-cols-4">
-            {[...new Set([...usualClasses, ...Object.keys(usdPerMillion)])].map((unitClass) => {
+            {classesOf(usdPerMillion).map((unitClass) => {
               const name = `price.${aboveInputTokens}.${unitClass}`;
               return (
                 <Field

@@ -231,7 +231,11 @@ export const en: Texts = {
     classes: {
       input: "Input",
       cached_input: "Cached input",
+      cached_audio_input: "Cached audio input",
+      cached_image_input: "Cached image input",
       cache_write: "Cache write",
+      cache_write_30m: "Cache write (30 min)",
+      cache_write_12h: "Cache write (12 h)",
       output: "Output",
       audio_input: "Audio input",
       audio_output: "Audio output",

@@ -226,7 +226,11 @@ export const zh = {
     classes: {
       input: "输入",
       cached_input: "缓存输入",
+      cached_audio_input: "缓存音频输入",
+      cached_image_input: "缓存图像输入",
       cache_write: "缓存写入",
+      cache_write_30m: "缓存写入（30 分钟）",
+      cache_write_12h: "缓存写入（12 小时）",
       output: "输出",
       audio_input: "音频输入",
       audio_output: "音频输出",

@@ -1,6 +1,7 @@
 /** What key holders may read of their money: balance, today's figures, and what each request cost and why. */
 import type { Database } from "@codex-gateway/db";
-import { bandFor, inputTokensOf, picoUsdOf, tierPpmOf, type UsageUnits } from "../prices/cost.ts";
+import { findBand, findTier, inputTokensOf, type UsageUnits } from "../prices/cost.ts";
+import { classPicoUsd } from "../prices/price-classes.ts";
 import { pricesFromJson, type PricesJson } from "../prices/prices-json.ts";
 import { usdOf } from "./money.ts";
 
@@ -103,10 +104,11 @@ export async function findResponse(
 
 function toPublic(row: Row): PublicCharge {
   const prices = pricesFromJson(row.prices, row.markup_ppm);
-  const band = bandFor(prices, inputTokensOf(row.usage));
+  const { bands, tierPpm } = findTier(prices, row.service_tier);
+  const { picoUsdPerUnit } = findBand(bands, inputTokensOf(row.usage));
   // With the prices that a used class has only by default.
   const used = Object.entries(row.usage).flatMap(([unitClass, units]) => (units ? [unitClass] : []));
-  const priced = new Set([...Object.keys(band.picoUsdPerUnit), ...used]);
+  const priced = new Set([...Object.keys(picoUsdPerUnit), ...used]);
   return {
     request_id: row.hold_id,
     created_at: row.created_at.toISOString(),
@@ -123,9 +125,9 @@ function toPublic(row: Row): PublicCharge {
       id: row.price_version_id,
       // A pico-USD per unit is a micro-USD per million units.
       usd_per_million: Object.fromEntries(
-        [...priced].map((unitClass) => [unitClass, usdOf(picoUsdOf(band, unitClass) * 1_000n)]),
+        [...priced].map((unitClass) => [unitClass, usdOf(classPicoUsd(picoUsdPerUnit, unitClass) * 1_000n)]),
       ),
-      tier_ppm: String(tierPpmOf(prices, row.service_tier)),
+      tier_ppm: String(tierPpm),
       markup_ppm: row.markup_ppm,
     },
   };

@@ -1,5 +1,6 @@
 /** Turns a call's bound of tokens into a hold of money: in full, or what the balance affords where the output can be capped. */
-import { maxCostNanoUsd, type UsageUnits } from "../prices/cost.ts";
+import { hasTier, type UsageUnits } from "../prices/cost.ts";
+import { maxCostNanoUsd } from "../prices/max-cost.ts";
 import type { PriceBook, PriceVersion } from "../prices/price-book.ts";
 import type { Allowance, HoldOutcome, Ledger } from "./ledger.ts";
 
@@ -145,7 +146,7 @@ const limitNames = {
 const plainTiers = new Set(["auto", "default", "scale"]);
 
 const isTierPriced = ({ prices }: PriceVersion, tier: string | null): boolean =>
-  tier === null || plainTiers.has(tier) || prices.tiersPpm[tier === "fast" ? "priority" : tier] !== undefined;
+  tier === null || plainTiers.has(tier) || hasTier(prices, tier);
 
 function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
   if (bound.isInputRemote) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);

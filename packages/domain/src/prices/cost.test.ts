@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { costNanoUsd, maxCostNanoUsd, type Prices } from "./cost.ts";
+import { costNanoUsd, type Prices } from "./cost.ts";
+import { maxCostNanoUsd } from "./max-cost.ts";
 
 /** USD 2 / 0.20 / 2.50 / 10 per million tokens; above 272 000 input tokens input ×2 and output ×1.5. */
 const longContext: Prices = {
@@ -53,55 +54,132 @@ test("the served tier multiplies", () => {
 });
 
 const units = fc.nat({ max: 2_000_000 });
-const usages = fc.record({
-  input: units,
-  cached_input: units,
-  cache_write: units,
-  output: units,
-  web_search_call: fc.nat({ max: 1_000 }),
-});
-const priceOf = fc.bigInt({ min: 0n, max: 100_000_000n });
-const books = fc.record({
-  input: priceOf,
-  cached_input: priceOf,
-  cache_write: priceOf,
-  output: priceOf,
-  web_search_call: fc.bigInt({ min: 0n, max: 100_000_000_000n }),
-});
+const tokenClasses = [
+  "input",
+  "cached_input",
+  "cache_write",
+  "cache_write_30m",
+  "cache_write_12h",
+  "audio_input",
+  "cached_audio_input",
+  "image_input",
+  "cached_image_input",
+  "output",
+  "audio_output",
+  "image_output",
+];
+const callClasses = ["web_search_call", "file_search_call", "image_generation_call", "container_gb"];
+const eachOf = <Value>(classes: readonly string[], value: fc.Arbitrary<Value>) =>
+  fc.record(Object.fromEntries(classes.map((unitClass) => [unitClass, value])), { requiredKeys: [] });
+
+const usages = fc.tuple(eachOf(tokenClasses, units), eachOf(callClasses, fc.nat({ max: 1_000 })));
+const amount = fc.bigInt({ min: 0n, max: 100_000_000n });
+const bandAmounts = fc.record(Object.fromEntries([...tokenClasses, ...callClasses].map((name) => [name, amount])));
 const multiplier = fc.bigInt({ min: 0n, max: 10_000_000n });
+const books = fc.record({
+  base: bandAmounts,
+  long: bandAmounts,
+  priority: bandAmounts,
+  flexPpm: multiplier,
+  windowPpm: multiplier,
+  markupPpm: multiplier,
+});
+const served = fc.record({
+  tier: fc.constantFrom(null, "default", "flex", "priority", "fast", "unheard-of"),
+  window: fc.constantFrom(null, "soonest", "2h", "8h"),
+});
+const longAboveTokens = 272_000;
 
 /** The same sum as an exact fraction, rounded by comparing remainders instead of by adding a half. */
 function reference(
-  prices: Record<string, bigint>,
-  usage: Record<string, number>,
-  tier: bigint,
-  markup: bigint,
+  book: typeof books extends fc.Arbitrary<infer Book> ? Book : never,
+  [tokens, calls]: [Record<string, number | undefined>, Record<string, number | undefined>],
+  { tier, window }: { tier: string | null; window: string | null },
 ): bigint {
-  const numerator = Object.keys(usage).reduce(
-    (sum, key) => sum + BigInt(usage[key]!) * prices[key]! * (key.endsWith("_call") ? 1_000_000n : tier) * markup,
-    0n,
+  const inputTokens = Object.entries(tokens).reduce(
+    (sum, [name, n]) => sum + (name.endsWith("output") ? 0 : (n ?? 0)),
+    0,
   );
-  const denominator = 10n ** 15n;
+  const isLong = inputTokens > longAboveTokens;
+  const isPriority = tier === "priority" || tier === "fast";
+  const amounts = isPriority ? book.priority : isLong ? book.long : book.base;
+  const tierPpm = tier === "flex" ? book.flexPpm : 1_000_000n;
+  const windowPpm = window === "2h" ? book.windowPpm : 1_000_000n;
+  const sumOf = (usage: Record<string, number | undefined>) =>
+    Object.entries(usage).reduce((sum, [name, n]) => sum + BigInt(n ?? 0) * amounts[name]!, 0n);
+  const numerator = (sumOf(tokens) * tierPpm * windowPpm + sumOf(calls) * 10n ** 12n) * book.markupPpm;
+  const denominator = 10n ** 21n;
   const whole = numerator / denominator;
   return (numerator - whole * denominator) * 2n >= denominator ? whole + 1n : whole;
 }
 
-test("100 000 random usages cost what an exact rational reference says, and never more than the bound", () => {
+test("100 000 random usages over all classes, tiers, windows and bands cost what an exact reference says", () => {
   fc.assert(
-    fc.property(usages, books, multiplier, multiplier, (usage, book, tier, markup) => {
+    fc.property(usages, books, served, ([tokens, calls], book, how) => {
       const prices: Prices = {
-        bands: [{ aboveInputTokens: -1, picoUsdPerUnit: book }],
-        tiersPpm: { flex: tier },
-        markupPpm: markup,
+        bands: [
+          { aboveInputTokens: -1, picoUsdPerUnit: book.base },
+          { aboveInputTokens: longAboveTokens, picoUsdPerUnit: book.long },
+        ],
+        tiersPpm: { flex: book.flexPpm },
+        windowsPpm: { "2h": book.windowPpm },
+        tierBands: { priority: [{ aboveInputTokens: -1, picoUsdPerUnit: book.priority }] },
+        markupPpm: book.markupPpm,
       };
-      const cost = costNanoUsd(prices, usage, "flex");
-      if (cost !== reference(book, usage, tier, markup)) return false;
-      const inputTokens = usage.input + usage.cached_input + usage.cache_write;
-      const hosted = { web_search_call: usage.web_search_call };
-      return cost <= maxCostNanoUsd(prices, { inputTokens, outputTokens: usage.output, hosted });
+      const usage = { ...tokens, ...calls };
+      return costNanoUsd(prices, usage, how.tier, how.window) === reference(book, [tokens, calls], how);
     }),
     { numRuns: 100_000 },
   );
+});
+
+test("no usage within its limits costs more than what was held for them", () => {
+  fc.assert(
+    fc.property(usages, books, ([tokens, hosted], book) => {
+      const prices: Prices = {
+        bands: [
+          { aboveInputTokens: -1, picoUsdPerUnit: book.base },
+          { aboveInputTokens: longAboveTokens, picoUsdPerUnit: book.long },
+        ],
+        tiersPpm: { flex: book.flexPpm },
+        tierBands: { priority: [{ aboveInputTokens: -1, picoUsdPerUnit: book.priority }] },
+        markupPpm: book.markupPpm,
+      };
+      const outputTokens = (tokens.output ?? 0) + (tokens.audio_output ?? 0) + (tokens.image_output ?? 0);
+      const inputTokens = Object.entries(tokens).reduce(
+        (sum, [name, n]) => sum + (name.endsWith("output") ? 0 : n!),
+        0,
+      );
+      const limits = { inputTokens, outputTokens, hosted, otherClasses: new Set(tokenClasses) };
+      const most = maxCostNanoUsd(prices, limits);
+      return [null, "flex", "priority"].every((tier) => costNanoUsd(prices, { ...tokens, ...hosted }, tier) <= most);
+    }),
+    { numRuns: 10_000 },
+  );
+});
+
+test("cache writes of twelve hours are held for where they were asked for, and only there", () => {
+  const prices: Prices = {
+    bands: [
+      { aboveInputTokens: -1, picoUsdPerUnit: { input: 2_000n, cache_write_30m: 2_500n, cache_write_12h: 5_000n } },
+    ],
+    tiersPpm: {},
+    markupPpm: 1_000_000n,
+  };
+  const limits = { inputTokens: 1_000, outputTokens: 0 };
+  expect(maxCostNanoUsd(prices, limits)).toBe(2_500n);
+  expect(maxCostNanoUsd(prices, { ...limits, otherClasses: new Set(["cache_write_12h"]) })).toBe(5_000n);
+});
+
+test("a row of an older version prices its cache writes as those of 30 minutes", () => {
+  const prices: Prices = {
+    bands: [{ aboveInputTokens: -1, picoUsdPerUnit: { input: 2_000n, cache_write: 2_500n, audio_input: 32_000n } }],
+    tiersPpm: {},
+    markupPpm: 1_000_000n,
+  };
+  expect(costNanoUsd(prices, { cache_write_30m: 10 }, null)).toBe(25n);
+  // No price of its own, nor of what it is a part of: the dearest input.
+  expect(costNanoUsd(prices, { cache_write_12h: 10 }, null)).toBe(320n);
 });
 
 test("a class without a price of its own costs as much as its plain class", () => {

@@ -100,8 +100,8 @@ type PriceChange = {
 export async function changePrice(db: Database, change: PriceChange & { actor: Actor }): Promise<void> {
   const { actor, model, bands, markupPpm, contextTokens, maxOutputTokens } = change;
   const [before] = await readPriceHistory(db, model).catch(() => []);
-  const tiersPpm = before ? await tiersOf(db, before.id) : publishedTiers(model, new Date());
-  const prices: PricesJson = { bands: bands.map(bandToJson), tiersPpm };
+  const kept = before ? await multipliersOfVersion(db, before.id) : { tiersPpm: publishedTiers(model, new Date()) };
+  const prices: PricesJson = { ...kept, bands: bands.map(bandToJson) };
   await inTransaction(db, async (client) => {
     await client.query(
       `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source)
@@ -127,9 +127,11 @@ const limitedPriceOf = ({ bands, markupPpm, contextTokens, maxOutputTokens }: Pr
   maxOutputTokens,
 });
 
-async function tiersOf({ pool }: Pick<Database, "pool">, id: string): Promise<Record<string, string>> {
+/** Tiers and windows stay as they are when the amounts change. */
+async function multipliersOfVersion({ pool }: Pick<Database, "pool">, id: string): Promise<Omit<PricesJson, "bands">> {
   const { rows } = await pool.query<{ prices: PricesJson }>("SELECT prices FROM price_version WHERE id = $1", [id]);
-  return rows[0]?.prices.tiersPpm ?? {};
+  const { bands: _bands, ...rest } = rows[0]?.prices ?? { bands: [], tiersPpm: {} };
+  return rest;
 }
 
 function bandToJson({ aboveInputTokens, usdPerMillion }: PriceBandUsd): PricesJson["bands"][number] {

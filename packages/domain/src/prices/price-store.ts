@@ -3,11 +3,12 @@ import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { createPriceBook, type PriceBook, type PriceVersion } from "./price-book.ts";
 import { pricesFromJson, type PricesJson } from "./prices-json.ts";
-import { publishedPrices } from "./published-prices.ts";
+import { findShutdownDay, isShutDown } from "./model-shutdowns.ts";
+import { comingPrices, publishedPrices } from "./published-prices.ts";
 
 const seedLock = 7305113;
 
-/** Fills an empty book; two processes at once fill it once. */
+/** Fills an empty book, announced changes included; two processes at once fill it once. */
 export async function seedPrices(db: Pick<Database, "pool">, now = new Date()): Promise<void> {
   const client = await db.pool.connect();
   try {
@@ -15,18 +16,21 @@ export async function seedPrices(db: Pick<Database, "pool">, now = new Date()): 
     await client.query("SELECT pg_advisory_xact_lock($1)", [seedLock]);
     const { rowCount } = await client.query("SELECT 1 FROM price_version LIMIT 1");
     if (rowCount === 0) {
-      const rows = publishedPrices(now).map(({ model, prices, contextTokens, maxOutputTokens }) => ({
-        id: randomUUID(),
-        model,
-        prices,
-        context_tokens: contextTokens,
-        max_output_tokens: maxOutputTokens,
-      }));
+      const rows = [...publishedPrices(now), ...comingPrices(now)].map(
+        ({ model, prices, contextTokens, maxOutputTokens, validFrom }) => ({
+          id: randomUUID(),
+          model,
+          prices,
+          context_tokens: contextTokens,
+          max_output_tokens: maxOutputTokens,
+          valid_from: validFrom,
+        }),
+      );
       await client.query(
-        `INSERT INTO price_version (id, model, prices, context_tokens, max_output_tokens, source)
-         SELECT r.id, r.model, r.prices, r.context_tokens, r.max_output_tokens, 'published'
+        `INSERT INTO price_version (id, model, prices, context_tokens, max_output_tokens, source, valid_from)
+         SELECT r.id, r.model, r.prices, r.context_tokens, r.max_output_tokens, 'published', r.valid_from
          FROM jsonb_to_recordset($1::jsonb)
-           AS r(id uuid, model text, prices jsonb, context_tokens int, max_output_tokens int)`,
+           AS r(id uuid, model text, prices jsonb, context_tokens int, max_output_tokens int, valid_from timestamptz)`,
         [JSON.stringify(rows)],
       );
     }
@@ -39,10 +43,17 @@ export async function seedPrices(db: Pick<Database, "pool">, now = new Date()): 
   }
 }
 
-export type LoadedPrices = { book: PriceBook; models: { id: string; createdAt: Date }[] };
+type OfferedModel = {
+  id: string;
+  createdAt: Date;
+  /** The first day (UTC, `YYYY-MM-DD`) on which the provider does not serve it any more; null: none is announced. */
+  shutdownDay: string | null;
+};
 
-/** The versions that count now: valid, not retired, the newest per model. */
-export async function loadPrices(db: Pick<Database, "pool">): Promise<LoadedPrices> {
+export type LoadedPrices = { book: PriceBook; models: OfferedModel[] };
+
+/** Loads the versions that count now: valid, not retired, the newest per model. */
+export async function loadPrices(db: Pick<Database, "pool">, now = new Date()): Promise<LoadedPrices> {
   type Row = {
     id: string;
     model: string;
@@ -50,22 +61,31 @@ export async function loadPrices(db: Pick<Database, "pool">): Promise<LoadedPric
     markup_ppm: number;
     context_tokens: number | null;
     max_output_tokens: number | null;
+    source: string;
     valid_from: Date;
   };
   const { rows } = await db.pool.query<Row>(
-    `SELECT id, model, prices, markup_ppm, context_tokens, max_output_tokens, valid_from FROM price_version
+    `SELECT id, model, prices, markup_ppm, context_tokens, max_output_tokens, source, valid_from FROM price_version
      WHERE retired_at IS NULL AND valid_from <= now() ORDER BY valid_from, id`,
   );
   const versions = rows.map((row): PriceVersion => ({
     id: row.id,
-    model: row.model,
+    model: row.source === "published" ? withoutLoosePrefix(row.model) : row.model,
     prices: pricesFromJson(row.prices, row.markup_ppm),
     contextTokens: row.context_tokens,
     maxOutputTokens: row.max_output_tokens,
   }));
-  const models = rows.flatMap(({ model, valid_from }) =>
-    model.endsWith("*") ? [] : [{ id: model, createdAt: valid_from }],
-  );
-  models.sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { book: createPriceBook(versions), models };
+  const models = new Map<string, OfferedModel>();
+  for (const { model, valid_from } of rows) {
+    if (model.endsWith("*") || isShutDown(model, now)) continue;
+    const createdAt = models.get(model)?.createdAt ?? valid_from;
+    models.set(model, { id: model, createdAt, shutdownDay: findShutdownDay(model) });
+  }
+  return { book: createPriceBook(versions), models: [...models.values()].sort((a, b) => (a.id < b.id ? -1 : 1)) };
 }
+
+/**
+ * Older versions took published prefixes as they came (`gpt-5-nano-*`): they would price `gpt-5-nano-pro` as well. Such a
+ * name now reaches its own dated snapshots only; a fine-tuned model's (`ft:…:*`) ends where the model's name does.
+ */
+const withoutLoosePrefix = (model: string): string => (model.endsWith(":*") ? model : model.replace(/-?\*$/, ""));

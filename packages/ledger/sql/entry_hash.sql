@@ -1,0 +1,8 @@
+-- Returns the link of an entry in its account's chain: SHA-256 of the link before it and of what the entry says.
+CREATE OR REPLACE FUNCTION entry_hash(
+  previous bytea, kind entry_kind, ref uuid, amount bigint, balance_after bigint, seq bigint)
+RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN sha256(previous || convert_to(
+  kind::text || '|' || ref::text || '|' || amount || '|' || balance_after || '|' || seq, 'UTF8'));
+-- version 1, checksum 114cfb59b522e0d3
