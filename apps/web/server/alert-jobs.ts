@@ -2,11 +2,14 @@
 import type { Database } from "@codex-gateway/db";
 import {
   forgetOldAlerts,
+  noteDeadLetters,
   noteDelivery,
+  noteLog,
   noteLowBalances,
   noteUpstreams,
   openAlertTargets,
   takeDeliveries,
+  type LogSighting,
   type Secrets,
   type UpstreamSighting,
 } from "@codex-gateway/domain";
@@ -17,10 +20,12 @@ export type AlertJobParts = {
   secrets: Secrets;
   send: SendAlert;
   sightings: () => UpstreamSighting[];
+  logSighting: () => LogSighting;
   log: Log;
 };
 
 const upstreamsMs = 5_000;
+const ledgerMs = 5_000;
 const balancesMs = 15_000;
 const deliveriesMs = 2_000;
 const forgetMs = 3_600_000;
@@ -29,6 +34,8 @@ const forgetMs = 3_600_000;
 export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Promise<void> } {
   const jobs = [
     repeat("alert_upstreams_failed", upstreamsMs, parts.log, () => noteUpstreams(db, parts.sightings())),
+    repeat("alert_log_failed", ledgerMs, parts.log, createLogNotes(db, parts.logSighting)),
+    repeat("alert_dead_letters_failed", ledgerMs, parts.log, () => noteDeadLetters(db)),
     repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
     repeat("alert_deliveries_failed", deliveriesMs, parts.log, () => deliver(db, parts)),
     repeat("alert_forget_failed", forgetMs, parts.log, () => forgetOldAlerts(db)),
@@ -37,6 +44,17 @@ export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Pr
     stop: async () => {
       await Promise.all(jobs.map((job) => job.stop()));
     },
+  };
+}
+
+/** The database is asked only while there is something to tell. */
+function createLogNotes(db: Database, logSighting: () => LogSighting): () => Promise<void> {
+  let isTold = false;
+  return async () => {
+    const sighting = logSighting();
+    if (sighting.fault === null && !isTold) return;
+    await noteLog(db, sighting);
+    isTold = sighting.fault !== null;
   };
 }
 

@@ -23,6 +23,7 @@ export {
   takeDeliveries,
   type DeliveryFailure,
 } from "./alerts/deliveries.ts";
+export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
 export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";

@@ -21,6 +21,10 @@ type AlertFacts = {
   upstream_recovered: UpstreamName & { downSeconds: number };
   ledger_unsound: { breaches: LedgerBreach[] };
   ledger_sound: Record<string, never>;
+  /** `open`: of these, whose holds still stand, for an admin to mend. */
+  settlements_set_aside: { count: number; open: number; requestIds: string[] };
+  log_unwritable: { instanceId: string; reason: string };
+  log_writable: { instanceId: string };
   test: Record<string, never>;
 };
 type AlertKind = keyof AlertFacts;

@@ -12,6 +12,12 @@ const deadlockOrConflict = /^(40P01|40001)$/;
 /** Data exceptions, violated constraints and check options, and what a trigger refuses. */
 const dataErrors = /^(22|23|44)|^P0001$/;
 
+/** Which error it is, without what it says of values. */
+export const codeOf = (error: unknown): string => {
+  const { code, name = "Error" } = error as { code?: unknown; name?: string };
+  return typeof code === "string" ? code : name;
+};
+
 export function kindOfBatchError(error: unknown): BatchErrorKind {
   // A value that cannot be written in binary is found before anything is sent.
   if (error instanceof RangeError || error instanceof TypeError) return "data";

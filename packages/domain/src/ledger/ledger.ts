@@ -8,9 +8,11 @@
  */
 import type { Database } from "@codex-gateway/db";
 import type { UsageUnits } from "../prices/cost.ts";
+import { codeOf } from "./batch-errors.ts";
 import { createBatchQueries, type Settlement } from "./batch-queries.ts";
 import { bisectBatch } from "./bisect-batch.ts";
 import { createContendedAccounts } from "./contended-accounts.ts";
+import type { DeadLetter } from "./dead-letters.ts";
 import { accountOf, createFlush, isJudged, type Order, type Outcome, type ReserveOutcome, type State } from "./flush.ts";
 import { createGroupCommit, Failed, type Flushed, type GroupCommitOptions } from "./group-commit.ts";
 import { findLockedAccounts } from "./locked-accounts.ts";
@@ -96,7 +98,8 @@ export type Ledger = {
   hurry(): void;
   /** The lowest id of a hold that is not known to be settled; ids rise with time. Null: none is open. */
   oldestOpenHold(): string | null;
-  load(): { holdsOpen: number; queued: number };
+  /** `contended`: of the orders that are queued, those that wait for rows which somebody else has locked. */
+  load(): { holdsOpen: number; queued: number; contended: number };
   idle(): Promise<void>;
 };
 
@@ -118,14 +121,23 @@ type Flush = (batch: Order[]) => Promise<Flushed<Outcome>[]>;
 const unlimited: DefaultLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
 const retryMs = 1_000;
 
-/** `instance` owns the holds: when its lease runs out they are settled by others. `onBatch` is told of each batch. */
+export type LedgerOptions = {
+  defaultLimits?: () => DefaultLimits;
+  /** Told of each batch. */
+  onBatch?: (orders: number, tookMs: number) => void;
+  /** Told of each settlement that could not be entered as it was, and is kept as a dead letter. */
+  onDeadLetter?: (letter: { requestId: string; outcome: DeadLetter["outcome"]; code: string }) => void;
+};
+
+/** `instance` owns the holds: when its lease runs out they are settled by others. */
 export function createLedger(
   pool: Database["pool"],
   instance: { id: string; epoch: bigint },
   {
     defaultLimits = () => unlimited,
     onBatch,
-  }: { defaultLimits?: () => DefaultLimits; onBatch?: (orders: number, tookMs: number) => void } = {},
+    onDeadLetter = () => undefined,
+  }: LedgerOptions = {},
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
   const queries = createBatchQueries(pool, instance);
@@ -181,12 +193,16 @@ export function createLedger(
           const [settled] = await flushAll([{ ...order, ...settlement }]);
           return settled as SettleOutcome;
         };
-        return await salvage({ pool, settle }, order, error);
+        const { outcome, settled } = await salvage({ pool, settle }, order, error);
+        onDeadLetter({ requestId: order.id, outcome, code: codeOf(error) });
+        return settled;
       }
       if (order.kind === "drawn") {
+        const { id } = order.drawn.hold;
         await recordUnplaced({ pool }, order.drawn, error);
-        state.unplaced.delete(order.drawn.hold.id);
-        state.open.delete(order.drawn.hold.id);
+        onDeadLetter({ requestId: id, outcome: "unread", code: codeOf(error) });
+        state.unplaced.delete(id);
+        state.open.delete(id);
         return "refused";
       }
     } catch (fault) {
@@ -271,7 +287,11 @@ export function createLedger(
       for (const id of state.open.keys()) if (oldest === null || id < oldest) oldest = id;
       return oldest;
     },
-    load: () => ({ holdsOpen: state.open.size, queued: orders.queued() + contended.queued() }),
+    load: () => ({
+      holdsOpen: state.open.size,
+      queued: orders.queued() + contended.queued(),
+      contended: contended.queued(),
+    }),
     idle: async () => {
       await orders.idle();
       await contended.idle();

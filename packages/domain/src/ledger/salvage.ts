@@ -18,7 +18,7 @@ type Parts = {
 };
 
 /** @throws Error where the database does not answer: the settlement is to be tried again then */
-export async function salvage(parts: Parts, settlement: Settlement, error: unknown): Promise<SettleOutcome> {
+export async function salvage(parts: Parts, settlement: Settlement, error: unknown): Promise<Salvaged> {
   const { outcome, settled } = await settleSomehow(parts, settlement);
   const { id, capture } = settlement;
   await recordDeadLetter(parts, {
@@ -28,7 +28,7 @@ export async function salvage(parts: Parts, settlement: Settlement, error: unkno
     reason: (error as Error).message,
     outcome,
   });
-  return settled;
+  return { outcome, settled };
 }
 
 /** A drawn hold that the database refuses: what it comes to cannot be charged. @throws Error where nothing can be written */
