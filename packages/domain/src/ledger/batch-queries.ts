@@ -1,6 +1,6 @@
 /** The questions of the ledger to the database, with its orders as records in binary. */
 import type { Database } from "@codex-gateway/db";
-import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
+import { inputTokensOf, outputTokensOf, type UsageUnits } from "../prices/cost.ts";
 import { createBatchConnection } from "./batch-connection.ts";
 import { RecordArray } from "./batch-records.ts";
 import { clampedInt4, clampedInt4OrNull } from "./clamp.ts";
@@ -129,7 +129,7 @@ function writeSettlements(records: RecordArray, typeOid: number, settlements: Se
     records.texts(capture && capture.flags);
     records.json(capture && jsonOf(capture.usage));
     records.int8(capture && inputTokensOf(capture.usage));
-    records.int8(capture && (capture.usage.output ?? 0));
+    records.int8(capture && outputTokensOf(capture.usage));
     records.text(capture && capture.servedModel);
     records.text(capture && capture.serviceTier);
     records.uuid(capture && capture.upstreamId);
