@@ -95,7 +95,7 @@ export const keys = router({
     .input(policyInput.partial().required({ name: true }))
     .output(z.strictObject({ key: keySummary, secret: z.string() }))
     .mutation(({ ctx, input }) => {
-      const given = Object.entries(input).filter(([, value]) => value !== undefined);
+      const given = Object.entries<unknown>(input).filter(([, value]) => value !== undefined);
       const { name, expiresAt, ...limits } = policyOf({ ...noLimits, name: input.name, ...Object.fromEntries(given) });
       const { keyPepper } = ctx.secrets;
       return createKey(ctx.db, { userId: ctx.user.id, name, limits, expiresAt, actor: actorOf(ctx), keyPepper });
