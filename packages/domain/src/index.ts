@@ -1,6 +1,6 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
 export { readSecretKeyId, writeSecretKeyId } from "./access/secret-key-id.ts";
-export { isDatabaseDown } from "./database-down.ts";
+export { isDatabaseDown, isDataException } from "./database-down.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
@@ -29,6 +29,18 @@ export { noteLowBalances } from "./alerts/low-balances.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
 export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
+export {
+  day,
+  decimalNumber,
+  headerSecret,
+  limit,
+  line,
+  lines,
+  list,
+  secretText,
+  timeZone,
+  wholeNumber,
+} from "./inputs/schemas.ts";
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
 export { rotateKey, setKeyStatus, updateKey, type KeyPolicy } from "./keys/key-changes.ts";
 export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
