@@ -177,7 +177,7 @@ const faults: [why: string, change: () => object, status: number, sentence: RegE
     "an unknown mailbox",
     () => ({ webhookUrl: "", emailTo: "nobody@example.com" }),
     0,
-    /^The mail server refuses the message: 550 No such mailbox$/,
+    /^The mail server refuses the message with code 550\.$/,
   ],
   [
     "no mail server",

@@ -4,6 +4,7 @@ export { isDatabaseDown, isDataException } from "./database-down.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
+export { isPublicAddress } from "./access/outbound-address.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
 export { alertChannels, type Alert, type AlertChannel } from "./alerts/alert.ts";
 export {

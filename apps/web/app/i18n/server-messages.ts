@@ -44,6 +44,11 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "Enter a percentage.": "请输入百分比。",
   "Enter a number of hours.": "请输入小时数。",
   "Enter addresses or networks such as 10.0.0.0/8.": "请输入 IP 或网段，例如 10.0.0.0/8。",
+  "This has characters that cannot be kept.": "含有无法保存的字符。",
+  "A value is out of range.": "数值超出范围。",
+  "Enter a number.": "请输入数字。",
+  "Unknown time zone.": "无法识别的时区。",
+  "Enter the key anew: the address leads to another server.": "地址指向了另一台服务器，请重新输入密钥。",
   "Enter a date.": "请选择日期。",
   "Enter the name of the model.": "请输入模型名称。",
   "Enter dollars per million with at most six places.": "请输入每百万的美元价格，最多六位小数。",
@@ -82,7 +87,7 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
 const serverPatternsZh: readonly [pattern: RegExp, zh: (rest: string) => string][] = [
   [/^The upstream answered with status (\d+)\.$/, (status) => `上游返回状态 ${status}。`],
   [/^The webhook answered with status (\d+)\.$/, (status) => `Webhook 返回状态 ${status}。`],
-  [/^The mail server refuses the message: (.*)$/s, (words) => `邮件服务器拒收：${words}`],
+  [/^The mail server refuses the message with code (\d+)\.$/, (code) => `邮件服务器拒收邮件（代码 ${code}）。`],
 ];
 
 /** In Chinese; what is not known stays as it is. */

@@ -11,9 +11,16 @@ import { readSealedSettings, writeSealedSetting, type SealedSettings } from "../
 import { readSettings, writeSettings, type Settings } from "../settings/settings.ts";
 import type { AlertChannel, Queryable } from "./alert.ts";
 
-export type WebhookTarget = { url: string; secret: string };
+/** `isPrivateAllowed`: it may lead into the operator's own network, as upstreams then may, and be plain http. */
+export type WebhookTarget = { url: string; secret: string; isPrivateAllowed: boolean };
 /** A public mail server is spoken to over TLS alone. */
-export type EmailTarget = { smtpUrl: string; isTlsRequired: boolean; from: string; to: string };
+export type EmailTarget = {
+  smtpUrl: string;
+  isTlsRequired: boolean;
+  isPrivateAllowed: boolean;
+  from: string;
+  to: string;
+};
 /** Null: not set. */
 export type AlertTargets = { webhook: WebhookTarget | null; email: EmailTarget | null };
 
@@ -59,9 +66,13 @@ export async function openAlertTargets(db: Pick<Database, "pool">, secrets: Secr
   const settings = await readSettings(db);
   const { alertWebhookSecret, smtpUrl } = await readSealedSettings(db, secrets);
   const { alertWebhookUrl: url, alertEmailFrom: from, alertEmailTo: to } = settings;
+  const isPrivateAllowed = settings.allowsPrivateUpstreams;
   return {
-    webhook: url !== "" && alertWebhookSecret !== null ? { url, secret: alertWebhookSecret } : null,
-    email: to !== "" && smtpUrl !== null ? { smtpUrl, isTlsRequired: isTlsRequired(smtpUrl), from, to } : null,
+    webhook: url !== "" && alertWebhookSecret !== null ? { url, secret: alertWebhookSecret, isPrivateAllowed } : null,
+    email:
+      to !== "" && smtpUrl !== null
+        ? { smtpUrl, isTlsRequired: isTlsRequired(smtpUrl), isPrivateAllowed, from, to }
+        : null,
   };
 }
 
@@ -161,7 +172,7 @@ function webhookOf(
   if (secret.length < minSecretLength) {
     throw new AppError("invalid_input", "Enter a secret of at least 16 characters.", "webhookSecret");
   }
-  return { url: url.href, secret };
+  return { url: url.href, secret, isPrivateAllowed: allowsPrivateUpstreams };
 }
 
 function emailOf(
@@ -175,13 +186,28 @@ function emailOf(
   const smtpUrl = input.smtpUrl ?? sealed.smtpUrl ?? "";
   const url = URL.canParse(smtpUrl) ? new URL(smtpUrl) : null;
   // A query would set options of the client that are no address.
-  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === "" || url.search || url.hash) {
+  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === "" || url.search || url.hash || !isDecodable(url)) {
     throw new AppError("invalid_input", "Enter an address such as smtps://user:password@mail.example.com.", "smtpUrl");
   }
   if (!allowsPrivateUpstreams && isPrivateHost(url.hostname)) {
     throw new AppError("invalid_input", "The mail server must be public; a setting allows private ones.", "smtpUrl");
   }
-  return { smtpUrl, isTlsRequired: isTlsRequired(smtpUrl), from, to: to.join(", ") };
+  return {
+    smtpUrl,
+    isTlsRequired: isTlsRequired(smtpUrl),
+    isPrivateAllowed: allowsPrivateUpstreams,
+    from,
+    to: to.join(", "),
+  };
+}
+
+/** User name and password are percent-encoded in it. */
+function isDecodable({ username, password }: URL): boolean {
+  try {
+    return !/[\0\r\n]/.test(decodeURIComponent(username) + decodeURIComponent(password));
+  } catch {
+    return false;
+  }
 }
 
 const isTlsRequired = (smtpUrl: string): boolean => !isPrivateHost(new URL(smtpUrl).hostname);

@@ -216,15 +216,28 @@ test("secrets are sealed, stay where nothing new is typed, and go with their add
   await save(input);
   await save({ lowBalanceNanoUsd: 0n });
   expect(await openAlertTargets(db, secrets)).toEqual({
-    webhook: { url: input.webhookUrl, secret: input.webhookSecret },
-    email: { smtpUrl: input.smtpUrl, isTlsRequired: true, from: input.emailFrom, to: "a@example.com, b@example.com" },
+    webhook: { url: input.webhookUrl, secret: input.webhookSecret, isPrivateAllowed: false },
+    email: {
+      smtpUrl: input.smtpUrl,
+      isTlsRequired: true,
+      isPrivateAllowed: false,
+      from: input.emailFrom,
+      to: "a@example.com, b@example.com",
+    },
   });
   for (const [change, field] of [
     [{ webhookUrl: "http://example.com/" }, "webhookUrl"],
     [{ webhookUrl: "https://10.0.0.1/" }, "webhookUrl"],
     [{ webhookUrl: "gopher://example.com" }, "webhookUrl"],
     [{ webhookSecret: "short" }, "webhookSecret"],
+    [{ webhookUrl: "https://[::]/" }, "webhookUrl"],
+    [{ webhookUrl: "https://0.0.0.0/" }, "webhookUrl"],
+    [{ webhookUrl: "https://100.64.0.1/" }, "webhookUrl"],
+    [{ webhookUrl: "https://[64:ff9b::7f00:1]/" }, "webhookUrl"],
     [{ smtpUrl: "smtp://127.0.0.1" }, "smtpUrl"],
+    [{ smtpUrl: "smtp://[::]" }, "smtpUrl"],
+    [{ smtpUrl: "smtps://a:%@mail.example.com" }, "smtpUrl"],
+    [{ smtpUrl: "smtps://a:%0d%0aRSET@mail.example.com" }, "smtpUrl"],
     [{ smtpUrl: "smtps://mail.example.com/?proxy=socks5://10.0.0.1" }, "smtpUrl"],
     [{ emailTo: "nobody" }, "emailTo"],
     [{ emailFrom: "" }, "emailFrom"],

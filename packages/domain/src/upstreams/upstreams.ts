@@ -35,8 +35,11 @@ export async function saveUpstream(
 ): Promise<string> {
   const { allowsPrivateUpstreams } = await readSettings({ pool: client });
   const address = checkedBaseUrl(baseUrl, allowsPrivateUpstreams);
-  const { rows } = await client.query<{ id: string }>("SELECT id FROM upstream ORDER BY created_at LIMIT 1 FOR UPDATE");
+  const { rows } = await client.query<{ id: string; base_url: string }>(
+    "SELECT id, base_url FROM upstream ORDER BY created_at LIMIT 1 FOR UPDATE",
+  );
   const id = rows[0]?.id ?? randomUUID();
+  if (rows[0] && apiKey === null) requireSameOrigin(rows[0].base_url, address);
   if (rows[0]) await client.query("UPDATE upstream SET base_url = $2, updated_at = now() WHERE id = $1", [id, address]);
   if (apiKey !== null) {
     await client.query(
@@ -48,10 +51,20 @@ export async function saveUpstream(
   return id;
 }
 
+/**
+ * A stored key goes to the server that it was typed for and to no other one: whoever may change the address could read
+ * it there. Scheme, host and port make the server; a path on it may change.
+ * @throws AppError `invalid_input` at `apiKey`
+ */
+function requireSameOrigin(before: string, after: string): void {
+  if (new URL(before).origin === new URL(after).origin) return;
+  throw new AppError("invalid_input", "Enter the key anew: the address leads to another server.", "apiKey");
+}
+
 /** The address without its last slash. @throws AppError `invalid_input` where it is no https URL, or a private one */
 export function checkedBaseUrl(text: string, isPrivateAllowed: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.search || url.hash) {
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
     throw new AppError("invalid_input", "Enter an address such as https://api.openai.com/v1.", "baseUrl");
   }
   requireAllowedAddress(url, { isPrivateAllowed, field: "baseUrl" });
@@ -94,7 +107,7 @@ type UpstreamInput = {
   isEnabled: boolean;
 };
 
-/** Adds an upstream or changes one. @throws AppError `invalid_input`, `not_found`, `conflict` where none would be left */
+/** Adds an upstream or changes one; a changed server needs its key anew. @throws AppError `invalid_input`, `not_found`, `conflict` where none would be left */
 export async function putUpstream(
   db: Database,
   secrets: Secrets,
@@ -105,6 +118,7 @@ export async function putUpstream(
     const { allowsPrivateUpstreams } = await readSettings({ pool: client });
     const baseUrl = checkedBaseUrl(input.baseUrl, allowsPrivateUpstreams);
     const id = input.id ?? randomUUID();
+    let before: string | null = null;
     if (input.id === null) {
       if (apiKey === null) throw new AppError("invalid_input", "Enter the key of the upstream.", "apiKey");
       await client.query(
@@ -113,11 +127,17 @@ export async function putUpstream(
         [id, name, baseUrl, encrypt(apiKey, secrets.encryptionKey, id), apiKey.slice(-4), weight, isEnabled],
       );
     } else {
-      const { rowCount } = await client.query(
+      const { rows } = await client.query<{ base_url: string }>(
+        "SELECT base_url FROM upstream WHERE id = $1 FOR UPDATE",
+        [id],
+      );
+      if (!rows[0]) throw new AppError("not_found", "The upstream does not exist.");
+      before = rows[0].base_url;
+      if (apiKey === null) requireSameOrigin(before, baseUrl);
+      await client.query(
         `UPDATE upstream SET name = $2, base_url = $3, weight = $4, enabled = $5, updated_at = now() WHERE id = $1`,
         [id, name, baseUrl, weight, isEnabled],
       );
-      if (rowCount === 0) throw new AppError("not_found", "The upstream does not exist.");
       if (apiKey !== null) {
         await client.query("UPDATE upstream SET key_ciphertext = $2, key_last_four = $3 WHERE id = $1", [
           id,
@@ -131,7 +151,14 @@ export async function putUpstream(
       action: input.id === null ? "create_upstream" : "update_upstream",
       targetKind: "upstream",
       targetId: id,
-      details: { name, baseUrl, weight, isEnabled, isKeyChanged: apiKey !== null },
+      details: {
+        name,
+        baseUrl,
+        ...(before === null || before === baseUrl ? {} : { baseUrlBefore: before }),
+        weight,
+        isEnabled,
+        isKeyChanged: apiKey !== null,
+      },
     });
   });
 }
