@@ -8,6 +8,7 @@ import {
   openAlertTargets,
   takeDeliveries,
   type Secrets,
+  type UnpricedModels,
   type UpstreamSighting,
 } from "@codex-gateway/domain";
 import type { Log, Upstream, UpstreamVitals } from "@codex-gateway/gateway";
@@ -17,11 +18,13 @@ export type AlertJobParts = {
   secrets: Secrets;
   send: SendAlert;
   sightings: () => UpstreamSighting[];
+  unpricedModels: UnpricedModels;
   log: Log;
 };
 
 const upstreamsMs = 5_000;
 const balancesMs = 15_000;
+const unpricedModelsMs = 5_000;
 const deliveriesMs = 2_000;
 const forgetMs = 3_600_000;
 
@@ -30,6 +33,7 @@ export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Pr
   const jobs = [
     repeat("alert_upstreams_failed", upstreamsMs, parts.log, () => noteUpstreams(db, parts.sightings())),
     repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
+    repeat("unpriced_models_failed", unpricedModelsMs, parts.log, () => parts.unpricedModels.flush()),
     repeat("alert_deliveries_failed", deliveriesMs, parts.log, () => deliver(db, parts)),
     repeat("alert_forget_failed", forgetMs, parts.log, () => forgetOldAlerts(db)),
   ];

@@ -8,6 +8,7 @@ import {
   createCheckpoints,
   createKeyRing,
   createLedger,
+  createUnpricedModels,
   giveUpIdempotency,
   holdCall,
   keepAnswer,
@@ -128,6 +129,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const spool = openSpool(spoolFolder, instance.id, ledger, { writesAhead: env.LEDGER_JOURNAL === "on" });
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
+  const unpricedModels = createUnpricedModels(db);
   const keys = createKeyRing({ pool: ledgerPool }, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
@@ -193,7 +195,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         giveBack(request.id, error as Error);
         return { refused: "service_unavailable" };
       }
-      if ("refused" in held) return held;
+      if ("refused" in held) {
+        if (held.refused === "model_not_priced") unpricedModels.note(request.model);
+        return held;
+      }
       const { outputCapTokens, inputTokens, outputTokens, allowance } = held;
       return {
         held: true,
@@ -248,7 +253,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, recall, log });
   const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
   const sightings = () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now()));
-  const alertJobs = startAlertJobs(db, { secrets, send: sendAlert, sightings, log });
+  const alertJobs = startAlertJobs(db, { secrets, send: sendAlert, sightings, unpricedModels, log });
 
   return {
     gateway,

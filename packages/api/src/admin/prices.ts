@@ -1,4 +1,13 @@
-import { applyProposals, changePrice, listPrices, proposePrices, readPriceHistory } from "@codex-gateway/domain";
+import {
+  applyProposals,
+  changePrice,
+  dismissUnpricedModel,
+  listPrices,
+  listUnpricedModels,
+  priceUnpricedModel,
+  proposePrices,
+  readPriceHistory,
+} from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { adminProcedure, done, isDone, page, router } from "../trpc.ts";
@@ -49,6 +58,37 @@ export const prices = router({
     .mutation(async ({ ctx, input: { markupPercent, ...rest } }) => {
       const markupPpm = Math.round(1_000_000 + markupPercent * 10_000);
       await changePrice(ctx.db, { ...rest, markupPpm, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  unpriced: adminProcedure
+    .output(
+      z.array(
+        z.strictObject({
+          model: z.string(),
+          requests: z.number(),
+          lastSeenAt: z.date(),
+          suggestion: z
+            .strictObject({ kind: z.enum(["published", "sibling"]), basedOn: z.string(), bands: z.array(band) })
+            .nullable(),
+        }),
+      ),
+    )
+    .query(({ ctx }) => listUnpricedModels(ctx.db)),
+
+  priceUnpriced: adminProcedure
+    .input(z.strictObject({ model, basedOn: model }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await priceUnpricedModel(ctx.db, { ...input, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  dismissUnpriced: adminProcedure
+    .input(z.strictObject({ model }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await dismissUnpricedModel(ctx.db, { ...input, actor: actorOf(ctx) });
       return isDone;
     }),
 

@@ -21,6 +21,7 @@ type AlertFacts = {
   upstream_recovered: UpstreamName & { downSeconds: number };
   ledger_unsound: { breaches: LedgerBreach[] };
   ledger_sound: Record<string, never>;
+  unpriced_models: { models: { model: string; requests: number }[] };
   test: Record<string, never>;
 };
 type AlertKind = keyof AlertFacts;
