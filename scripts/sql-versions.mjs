@@ -1,5 +1,6 @@
-// npm run sql:versions: raises the version of each SQL object whose file was changed, in the file's last line. With
-// --check it only names them, and fails where there are any.
+// npm run sql:versions: raises the version of each SQL object whose file was changed, in the file's last line; also where
+// two branches changed it and their last lines are in conflict. With --check it only names them, and fails where there are
+// any.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -18,12 +19,14 @@ if (isCheck && changed.length > 0) {
   process.exit(1);
 }
 
-/** The text without the last line, and what that line says. */
+/** The text without the last line, and what that line says; of two in conflict the higher version, and no checksum. */
 function read(file) {
   const sql = readFileSync(file, "utf8");
-  const [line, version, checksum] = /^-- version (\d+), checksum ([0-9a-f]+)\n$/m.exec(sql) ?? [""];
-  const text = `${sql.slice(0, sql.length - line.length).trimEnd()}\n`;
-  return { text, version: Number(version ?? 0), checksum };
+  const line = "-- version (\\d+), checksum ([0-9a-f]+)\n";
+  const end = `^(?:<<<<<<< .*\n${line}=======\n${line}>>>>>>> .*\n|${line})$`;
+  const [lines, ours, , theirs, , version, checksum] = new RegExp(end, "m").exec(sql) ?? [""];
+  const text = `${sql.slice(0, sql.length - lines.length).trimEnd()}\n`;
+  return { text, version: Number(version ?? Math.max(ours ?? 0, theirs ?? 0)), checksum };
 }
 
 function isChanged(file) {

@@ -11,6 +11,8 @@ declare module "@remix-run/node" {
     api: (request: Request) => Promise<PageApi>;
     /** Where OpenAI clients are pointed; ends in /v1. */
     apiUrl: (request: Request) => string;
+    /** Of a request that was refused before any route was asked; null where it was not. */
+    refusedStatus: number | null;
     /** What a person can mend, or null for a bug. */
     faultOf: (error: unknown) => { message: string; fields: Record<string, string> } | null;
   }

@@ -2,11 +2,14 @@
 import type { Database } from "@codex-gateway/db";
 import {
   forgetOldAlerts,
+  noteDeadLetters,
   noteDelivery,
+  noteLog,
   noteLowBalances,
   noteUpstreams,
   openAlertTargets,
   takeDeliveries,
+  type LogSighting,
   type Secrets,
   type UnpricedModels,
   type UpstreamSighting,
@@ -19,10 +22,12 @@ export type AlertJobParts = {
   send: SendAlert;
   sightings: () => UpstreamSighting[];
   unpricedModels: UnpricedModels;
+  logSighting: () => LogSighting;
   log: Log;
 };
 
 const upstreamsMs = 5_000;
+const ledgerMs = 5_000;
 const balancesMs = 15_000;
 const unpricedModelsMs = 5_000;
 const deliveriesMs = 2_000;
@@ -32,6 +37,8 @@ const forgetMs = 3_600_000;
 export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Promise<void> } {
   const jobs = [
     repeat("alert_upstreams_failed", upstreamsMs, parts.log, () => noteUpstreams(db, parts.sightings())),
+    repeat("alert_log_failed", ledgerMs, parts.log, createLogNotes(db, parts.logSighting)),
+    repeat("alert_dead_letters_failed", ledgerMs, parts.log, () => noteDeadLetters(db)),
     repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
     repeat("unpriced_models_failed", unpricedModelsMs, parts.log, () => parts.unpricedModels.flush()),
     repeat("alert_deliveries_failed", deliveriesMs, parts.log, () => deliver(db, parts)),
@@ -41,6 +48,17 @@ export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Pr
     stop: async () => {
       await Promise.all(jobs.map((job) => job.stop()));
     },
+  };
+}
+
+/** The database is asked only while there is something to tell. */
+function createLogNotes(db: Database, logSighting: () => LogSighting): () => Promise<void> {
+  let isTold = false;
+  return async () => {
+    const sighting = logSighting();
+    if (sighting.fault === null && !isTold) return;
+    await noteLog(db, sighting);
+    isTold = sighting.fault !== null;
   };
 }
 

@@ -57,6 +57,28 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
         lines: models.map(({ model, requests }) => `${model}  ${requests}`),
       };
     }
+    case "settlements_set_aside": {
+      const { count, open, requestIds } = alert.facts;
+      return {
+        title: {
+          zh: `${count} 笔结算无法按原样入账，已另存${open > 0 ? `，其中 ${open} 笔冻结仍待处理` : ""}`,
+          en: `${count} settlements could not be entered as they were, and were set aside${open > 0 ? `; ${open} holds still stand` : ""}`,
+        },
+        lines: requestIds,
+      };
+    }
+    case "log_unwritable": {
+      const { instanceId, reason } = alert.facts;
+      return {
+        title: { zh: "结算日志无法写入磁盘", en: "The log of settlements cannot be written" },
+        lines: [`${instanceId}  ${reason}`],
+      };
+    }
+    case "log_writable":
+      return {
+        title: { zh: "结算日志恢复写入", en: "The log of settlements can be written again" },
+        lines: [alert.facts.instanceId],
+      };
     case "test":
       return { title: { zh: "测试告警", en: "Test alert" }, lines: [] };
   }

@@ -9,6 +9,7 @@ import {
   StartError,
   startEmbeddedPostgres,
   type Database,
+  type DatabaseUse,
 } from "@codex-gateway/db";
 import type { Log } from "@codex-gateway/gateway";
 import { lockDataFolder } from "./data-folder-lock.ts";
@@ -29,8 +30,8 @@ export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo, l
     keepEmbeddedPostgres(folder, ({ event, ...fields }) => log("error", `database_${event}`, fields));
   const given = env.DATABASE_URL && { url: env.DATABASE_URL, ledgerUrl: env.DATABASE_URL };
   const { url, ledgerUrl } = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
-  const database = await connect(url, undo);
-  await migrate(database.pool, findSchemaFolders(rootFolder));
+  const database = await connect(url, "app", undo);
+  await updateSchema(url, rootFolder);
   return { database, databaseUrl: url, ledgerUrl };
 }
 
@@ -47,7 +48,7 @@ export async function findDatabaseOf(env: Env, undo: Undo, { mayCreate = false }
     }
     ({ url } = await startEmbedded(env.DATA_FOLDER, undo, startEmbeddedPostgres));
   }
-  return { database: await connect(url, undo), databaseUrl: url };
+  return { database: await connect(url, "commands", undo), databaseUrl: url };
 }
 
 /** Null where none runs; the file of a gateway that was killed may name one that is gone. */
@@ -77,8 +78,18 @@ async function startEmbedded(dataFolder: string, undo: Undo, start: Start): Prom
   return server;
 }
 
-async function connect(url: string, undo: Undo): Promise<Database> {
-  const database = openDatabase(url);
+/** A migration takes as long as it takes: it has other limits than what clients wait for. */
+async function updateSchema(url: string, rootFolder: string): Promise<void> {
+  const { pool, close } = openDatabase(url, { use: "commands", maxConnections: 1 });
+  try {
+    await migrate(pool, findSchemaFolders(rootFolder));
+  } finally {
+    await close();
+  }
+}
+
+async function connect(url: string, use: DatabaseUse, undo: Undo): Promise<Database> {
+  const database = openDatabase(url, { use });
   undo.push(() => database.close());
   await database.pool.query("SELECT 1").catch((error: unknown) => {
     const { hostname, port } = new URL(url);

@@ -111,7 +111,9 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     callsInFlight: gateway.inFlight(),
     holdsOpen: ledger.load().holdsOpen,
     ledgerQueued: ledger.load().queued,
+    ledgerContended: ledger.load().contended,
     spooled: spool.size(),
+    isLogWritable: spool.fault() === null,
     areBooksSound: verifyJob.areBooksSound(),
     upstreams: known.upstreams.map((upstream) => ({
       id: upstream.id,
@@ -125,8 +127,18 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const ledger = createLedger(ledgerPool, instance, {
     defaultLimits: () => known.defaultLimits,
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
+    onDeadLetter: ({ requestId, outcome, code }) => {
+      metrics?.setAside(outcome);
+      log("error", "settlement_set_aside", { requestId, outcome, code });
+    },
   });
-  const spool = openSpool(spoolFolder, instance.id, ledger, { writesAhead: env.LEDGER_JOURNAL === "on" });
+  const spool = openSpool(spoolFolder, instance.id, ledger, {
+    writesAhead: env.LEDGER_JOURNAL === "on",
+    onFault: (fault) => {
+      if (fault) log("error", "log_unwritable", { error: fault.message });
+      else log("info", "log_writable", {});
+    },
+  });
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
   const unpricedModels = createUnpricedModels(db);
@@ -177,6 +189,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       }
       const { settings, prices } = known;
       const { defaultMaxOutputTokens } = settings;
+      // Its charge would stand nowhere.
+      if (spool.isStuck()) return { refused: "service_unavailable" };
       let held: Awaited<ReturnType<typeof holdCall>>;
       try {
         held = await holdCall(
@@ -250,10 +264,28 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy });
   const verifyJob = startVerifyJob(db, log);
   const recall: RecallResponse = (id) => gateway.recallResponse(id);
-  const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, recall, log });
+  const jobs = startJobs(db, {
+    instance,
+    leasePool: ledgerPool,
+    ledger,
+    spool,
+    spoolFolder,
+    keys,
+    refresh,
+    recall,
+    onUnread: (lines) => metrics?.setAside("unread", lines),
+    log,
+  });
   const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
   const sightings = () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now()));
-  const alertJobs = startAlertJobs(db, { secrets, send: sendAlert, sightings, unpricedModels, log });
+  const alertJobs = startAlertJobs(db, {
+    secrets,
+    send: sendAlert,
+    sightings,
+    unpricedModels,
+    logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
+    log,
+  });
 
   return {
     gateway,

@@ -5,12 +5,13 @@ import {
   listSessions,
   passwordSchema,
   revokeSession,
+  secretText,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "./context.ts";
 import { done, isDone, router, userProcedure } from "./trpc.ts";
 
-const currentPassword = z.string().min(1, "Enter your current password.").max(128);
+const currentPassword = secretText({ max: 128, required: "Enter your current password." });
 
 export const account = router({
   sessions: userProcedure
@@ -28,7 +29,7 @@ export const account = router({
     .query(({ ctx }) => listSessions(ctx.db, { userId: ctx.user.id, sessionId: ctx.sessionId })),
 
   revokeSession: userProcedure
-    .input(z.strictObject({ sessionId: z.string().length(64) }))
+    .input(z.strictObject({ sessionId: z.string().regex(/^[0-9a-f]{64}$/) }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
       await revokeSession(ctx.db, { ...input, actor: { ...actorOf(ctx), userId: ctx.user.id } });

@@ -1,7 +1,8 @@
 /** What every procedure gets: who asks, from where, and what it may work with. */
-import { endSession, idOfSession, readAccessToken } from "@codex-gateway/domain";
+import { endSession, readAccessToken } from "@codex-gateway/domain";
 import type { Actor, AlertTargets, Secrets, Sessions, SessionUser, Throttles } from "@codex-gateway/domain";
 import type { createKey } from "@codex-gateway/domain";
+import { findSession } from "./session-cookies.ts";
 
 /** The database as the domain takes it; this package does not know Prisma. */
 type Db = Parameters<typeof createKey>[0];
@@ -65,21 +66,23 @@ export async function createContext(services: Services, request: ApiRequest): Pr
     user: found?.user ?? null,
     sessionId: found?.sessionId ?? null,
     address: request.address,
-    userAgent: request.headers.get("user-agent") ?? "",
+    userAgent: (request.headers.get("user-agent") ?? "").slice(0, maxUserAgent),
     setCookie: request.setCookie,
   };
 }
+
+/** What tells one device from another stands at its beginning. */
+const maxUserAgent = 500;
 
 type Found = { user: SessionUser; sessionId: string } | null;
 
 const readToken = ({ db, secrets }: Services, { accessToken }: ApiRequest): Promise<Found> =>
   readAccessToken(db, secrets, accessToken ?? "");
 
-async function readCookie({ sessions }: Services, request: ApiRequest): Promise<Found> {
-  const token = sessions.readSessionCookie(request.headers.get("cookie") ?? "");
-  if (token === null) return null;
-  const { session, user } = await sessions.validateSession(token);
-  if (!session) return null;
-  if (session.fresh) request.setCookie(sessions.createSessionCookie(token).serialize());
-  return { user: { id: user.id, email: user.email, role: user.role }, sessionId: idOfSession(token) };
+async function readCookie({ sessions }: Services, { headers, setCookie }: ApiRequest): Promise<Found> {
+  const found = await findSession(sessions, headers);
+  if (!found) return null;
+  if (found.isFresh) setCookie(sessions.createSessionCookie(found.token).serialize());
+  const { id, email, role } = found.user;
+  return { user: { id, email, role }, sessionId: found.sessionId };
 }

@@ -4,6 +4,9 @@ import {
   completeSetup,
   credentialsSchema,
   hasOwner,
+  headerSecret,
+  line,
+  lines,
   nanoUsdOf,
   requireSetupToken,
 } from "@codex-gateway/domain";
@@ -11,10 +14,10 @@ import { z } from "zod";
 import { openSession } from "./context.ts";
 import { done, isDone, publicProcedure, router } from "./trpc.ts";
 
-const token = z.string().min(1).max(200);
+const token = line({ max: 200, required: "The set-up token is not the one that the start printed." });
 const upstreamInput = z.strictObject({
-  baseUrl: z.string().trim().min(1).max(500),
-  apiKey: z.string().trim().min(8, "Enter the OpenAI API key.").max(500),
+  baseUrl: line({ max: 500, required: "Enter an address such as https://api.openai.com/v1." }),
+  apiKey: headerSecret({ max: 500 }).pipe(z.string().min(8, "Enter the OpenAI API key.")),
   /** Whether the address may lie in a private network or be plain http. */
   isPrivateAllowed: z.boolean().default(false),
 });
@@ -59,7 +62,7 @@ export const setup = router({
         token,
         owner: credentialsSchema,
         upstream: upstreamInput,
-        announcement: z.string().max(5_000),
+        announcement: lines({ max: 5_000 }),
         defaultBalanceUsd: nonNegativeUsd,
         isRegistrationOpen: z.boolean(),
       }),

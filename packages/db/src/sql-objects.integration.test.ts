@@ -81,6 +81,18 @@ test("a file that was changed is applied again, and only that one", async () => 
   expect(await migrate(db.pool, next)).toEqual([]);
 });
 
+test("what is missing is applied again: a migration drops a view to change a column under it", async () => {
+  await writeFile(
+    fileOf("a_view"),
+    "CREATE OR REPLACE VIEW a_view AS SELECT key FROM setting;\n-- version 1, checksum 0\n",
+  );
+  expect(await migrate(db.pool, next)).toEqual(["a_view"]);
+  await db.pool.query("DROP VIEW a_view; ALTER TABLE setting ALTER COLUMN key TYPE varchar(99)");
+  expect(await migrate(db.pool, next)).toEqual(["a_view"]);
+  await db.pool.query("DROP FUNCTION take_place");
+  expect(await migrate(db.pool, next)).toEqual(["take_place"]);
+});
+
 test("of many processes that start at once, one applies what was changed", async () => {
   await edit("refuse_change", raiseVersion);
   const applied = await Promise.all(Array.from({ length: 5 }, () => migrate(db.pool, next)));

@@ -37,7 +37,7 @@ export function findNewer(recorded: ObjectVersion[], files: SqlFiles): string | 
 }
 
 /**
- * Applies what differs from its record. The caller has the lock that lets one process in.
+ * Applies what differs from its record, or is not there: a migration drops a view to change a column under it. The caller has the lock that lets one process in.
  * @returns the names of what it created, replaced or dropped
  * @throws StartError with one sentence that names the file; the database is then as it was
  */
@@ -47,14 +47,18 @@ export async function applySqlObjects(
   files: SqlFiles,
 ): Promise<string[]> {
   const checksums = new Map(recorded.map(({ name, checksum }) => [name, checksum]));
-  const changed = files.objects.filter(({ name, checksum }) => checksums.get(name) !== checksum);
+  const existing = await listExisting(client);
+  const isCurrent = (object: SqlObject) => existing.has(`${object.kind} ${object.name}`);
+  const changed = files.objects.filter(
+    (object) => checksums.get(object.name) !== object.checksum || !isCurrent(object),
+  );
   const dropped = files.retired.filter(({ name }) => checksums.get(name) !== null);
   if (changed.length + dropped.length === 0) return [];
   await client.query("BEGIN");
   try {
     // What a body names may be in a later file: bodies are looked at when all of them are there.
     await client.query("SET LOCAL check_function_bodies = off");
-    for (const object of changed) await nameFile(object, create(client, object));
+    for (const object of changed) await nameFile(object, create(client, object, isCurrent(object)));
     for (const object of dropped) await nameFile(object, drop(client, object));
     await client.query("SET LOCAL check_function_bodies = on");
     for (const object of files.objects) await nameFile(object, checkBody(client, object));
@@ -75,9 +79,19 @@ async function nameFile({ file, name }: { file: string; name: string }, work: Pr
   }
 }
 
-async function create(client: pg.ClientBase, object: SqlObject): Promise<void> {
-  const isKnown = object.kind === "type" && (await exists(client, object.name));
-  if (isKnown) await requireSameColumns(client, object);
+/** Lists what is there, as `kind name`. */
+async function listExisting(client: pg.ClientBase): Promise<Set<string>> {
+  const { rows } = await client.query<{ object: string }>(
+    `SELECT CASE prokind WHEN 'a' THEN 'aggregate ' ELSE 'function ' END || proname AS object
+       FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+     UNION ALL SELECT CASE relkind WHEN 'v' THEN 'view ' ELSE 'type ' END || relname
+       FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('c', 'v')`,
+  );
+  return new Set(rows.map(({ object }) => object));
+}
+
+async function create(client: pg.ClientBase, object: SqlObject, isThere: boolean): Promise<void> {
+  if (object.kind === "type" && isThere) await requireSameColumns(client, object);
   else await client.query(object.sql);
   await record(client, object);
 }
@@ -96,11 +110,6 @@ async function drop(client: pg.ClientBase, { kind, name }: RetiredObject): Promi
   const sort = kind === "type" || kind === "view" ? kind : "ROUTINE";
   await client.query(`DROP ${sort} IF EXISTS ${name}`);
   await record(client, { name, version: null, checksum: null });
-}
-
-async function exists(client: pg.ClientBase, typeName: string): Promise<boolean> {
-  const { rows } = await client.query("SELECT 1 WHERE to_regtype($1) IS NOT NULL", [typeName]);
-  return rows.length > 0;
 }
 
 /** A type cannot be replaced, and a process of the version before sends records with the columns that it knows. */

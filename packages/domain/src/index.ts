@@ -1,6 +1,6 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
 export { readSecretKeyId, writeSecretKeyId } from "./access/secret-key-id.ts";
-export { isDatabaseDown } from "./database-down.ts";
+export { isDatabaseDown, isDataException } from "./database-down.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
@@ -23,11 +23,24 @@ export {
   takeDeliveries,
   type DeliveryFailure,
 } from "./alerts/deliveries.ts";
+export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
 export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
 export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
+export {
+  day,
+  decimalNumber,
+  headerSecret,
+  limit,
+  line,
+  lines,
+  list,
+  secretText,
+  timeZone,
+  wholeNumber,
+} from "./inputs/schemas.ts";
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
 export { rotateKey, setKeyStatus, updateKey, type KeyPolicy } from "./keys/key-changes.ts";
 export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
@@ -44,11 +57,12 @@ export {
   heartbeatMs,
   leaseMs,
   openInstance,
-  reapOrphans,
-  type RecallResponse,
   renewLease,
+  restoreInstances,
   type Instance,
 } from "./ledger/instance.ts";
+export { reapOrphans, type RecallResponse } from "./ledger/orphans.ts";
+export { createReapGuard } from "./ledger/reap-guard.ts";
 export { createLedger, QueueFullError, type DefaultLimits, type Ledger } from "./ledger/ledger.ts";
 export { refundCharge } from "./ledger/refund.ts";
 export { nanoUsdOf, usdOf } from "./ledger/money.ts";
@@ -62,7 +76,9 @@ export {
 } from "./ledger/statistics.ts";
 export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./ledger/usage-report.ts";
 export { settleForTheDead } from "./ledger/dead-processes.ts";
-export { adoptSpools, openSpool, type SettleOrder, type Spool } from "./ledger/spool.ts";
+export { adoptSpools } from "./ledger/adopt-spools.ts";
+export { openSpool, type Spool } from "./ledger/spool.ts";
+export { type SettleOrder } from "./ledger/settlement-lines.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
 export { changeEmail, changePassword, listSessions, revokeSession, type SessionSummary } from "./people/account.ts";

@@ -86,7 +86,7 @@ BEGIN
     SELECT DISTINCT ON (r.id) r.* FROM jsonb_to_recordset(items) AS r(
       id uuid, ord int, is_captured boolean, cost bigint, basis charge_basis, flags text[], usage jsonb,
       served_model text, service_tier text, upstream_id uuid, upstream_request_id text, upstream_response_id text,
-      status int, is_stream boolean, time_to_first_byte_ms int, latency_ms int)
+      status int, is_stream boolean, time_to_first_byte_ms int, latency_ms int, input_tokens bigint, output_tokens bigint)
     WHERE r.id = ANY (settled) ORDER BY r.id, r.ord
   ), closed AS (
     UPDATE hold h
@@ -94,28 +94,23 @@ BEGIN
       FROM first f WHERE h.id = f.id
       RETURNING h.account_id, h.api_key_id, h.endpoint, h.model, h.price_version_id, f.*
   ), charged AS (
-    INSERT INTO charge AS c (hold_id, account_id, api_key_id, endpoint, model, served_model, usage, price_version_id,
+    INSERT INTO charge (hold_id, account_id, api_key_id, endpoint, model, served_model, usage, price_version_id,
         service_tier, cost_nano_usd, basis, flags, upstream_id, upstream_request_id, upstream_response_id,
         status, is_stream, time_to_first_byte_ms, latency_ms)
       SELECT d.id, d.account_id, d.api_key_id, d.endpoint, d.model, d.served_model, d.usage, d.price_version_id,
         d.service_tier, d.cost, d.basis, d.flags, d.upstream_id, d.upstream_request_id, d.upstream_response_id,
         d.status, d.is_stream, d.time_to_first_byte_ms, d.latency_ms
       FROM closed d WHERE d.is_captured
-    RETURNING c.account_id, c.api_key_id, c.model, c.created_at, c.usage, c.cost_nano_usd
   )
   INSERT INTO usage_rollup AS roll (
       account_id, api_key_id, model, hour, requests, input_tokens, output_tokens, cost_nano_usd)
-    SELECT c.account_id, c.api_key_id, c.model, date_trunc('hour', c.created_at), count(*),
-           sum(coalesce((c.usage->>'input')::bigint, 0) + coalesce((c.usage->>'cached_input')::bigint, 0)
-             + coalesce((c.usage->>'cache_write')::bigint, 0)),
-           sum(coalesce((c.usage->>'output')::bigint, 0)), sum(c.cost_nano_usd)
-    FROM charged c
-    GROUP BY c.account_id, c.api_key_id, c.model, date_trunc('hour', c.created_at)
-    ORDER BY 1, 4, 2, 3
+    SELECT d.account_id, d.api_key_id, d.model, date_trunc('hour', now()), count(*), sum(d.input_tokens),
+        sum(d.output_tokens), sum(d.cost)
+      FROM closed d WHERE d.is_captured GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (account_id, hour, api_key_id, model) DO UPDATE SET
       requests = roll.requests + excluded.requests,
       input_tokens = roll.input_tokens + excluded.input_tokens,
       output_tokens = roll.output_tokens + excluded.output_tokens,
       cost_nano_usd = roll.cost_nano_usd + excluded.cost_nano_usd;
 END $$;
--- version 1, checksum d616533d633f04e2
+-- version 2, checksum 55b60dead7a24c46

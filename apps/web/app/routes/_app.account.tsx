@@ -4,7 +4,7 @@ import { MonitorSmartphone } from "lucide-react";
 import { Button, Submit } from "../components/ui/button";
 import { Field, FormFault, Note, Select } from "../components/ui/field";
 import { Badge, PageHead, Section } from "../components/ui/page";
-import { attempt, requireUser, textOf } from "../guards";
+import { attempt, byIntent, requireUser, textOf } from "../guards";
 import { useFormat } from "../i18n/format";
 import { titled, usePreferences, useTexts } from "../i18n/use-texts";
 
@@ -18,15 +18,13 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireUser(request, context);
   const form = await request.formData();
-  const intent = textOf(form, "intent");
   const currentPassword = textOf(form, "currentPassword");
-  const { fault } = await attempt(context, () => {
-    if (intent === "email") return caller.account.changeEmail({ email: textOf(form, "email"), currentPassword });
-    if (intent === "password") {
-      return caller.account.changePassword({ password: textOf(form, "password"), currentPassword });
-    }
-    return caller.account.revokeSession({ sessionId: textOf(form, "sessionId") });
+  const { intent, run } = byIntent(form, {
+    email: () => caller.account.changeEmail({ email: textOf(form, "email"), currentPassword }),
+    password: () => caller.account.changePassword({ password: textOf(form, "password"), currentPassword }),
+    revoke: () => caller.account.revokeSession({ sessionId: textOf(form, "sessionId") }),
   });
+  const { fault } = await attempt(context, run);
   return data({ fault, intent }, { status: fault ? 400 : 200 });
 }
 

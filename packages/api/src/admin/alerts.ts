@@ -2,6 +2,7 @@ import {
   alertChannels,
   AppError,
   checkAlertTarget,
+  line,
   readAlertSettings,
   readLastFailures,
   saveAlertSettings,
@@ -12,19 +13,15 @@ import { usdInput } from "../setup.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
 /** Empty: it stays as it is. */
-const secret = z
-  .string()
-  .trim()
-  .max(500)
-  .transform((text) => text || null);
+const secret = line({ max: 500 }).transform((text) => text || null);
 
 const input = {
   lowBalanceUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
-  webhookUrl: z.string().trim().max(2_000),
+  webhookUrl: line({ max: 2_000 }),
   webhookSecret: secret,
   smtpUrl: secret,
-  emailFrom: z.string().trim().max(300),
-  emailTo: z.string().trim().max(2_000),
+  emailFrom: line({ max: 300 }),
+  emailTo: line({ max: 2_000 }),
 };
 
 const failure = z.strictObject({ failedAt: z.date(), fault: z.string(), isOver: z.boolean() }).nullable();

@@ -22,6 +22,10 @@ type AlertFacts = {
   ledger_unsound: { breaches: LedgerBreach[] };
   ledger_sound: Record<string, never>;
   unpriced_models: { models: { model: string; requests: number }[] };
+  /** `open`: of these, whose holds still stand, for an admin to mend. */
+  settlements_set_aside: { count: number; open: number; requestIds: string[] };
+  log_unwritable: { instanceId: string; reason: string };
+  log_writable: { instanceId: string };
   test: Record<string, never>;
 };
 type AlertKind = keyof AlertFacts;

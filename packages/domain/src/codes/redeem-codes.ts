@@ -8,6 +8,8 @@ import { RateLimiterRes } from "rate-limiter-flexible";
 import { AppError } from "../app-error.ts";
 import { peppersOf, type Secrets } from "../access/secrets.ts";
 import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { walletOf } from "../ledger/charges.ts";
+import { lockWallet } from "../ledger/credit.ts";
 import { usdOf } from "../ledger/money.ts";
 import type { Throttles } from "../people/login.ts";
 import { readSettings } from "../settings/settings.ts";
@@ -131,7 +133,9 @@ export async function redeemCode(
   const code = normalized(typed);
   if (code === null) throw unknownCode();
   const hashes = peppersOf(secrets).map((pepper) => hashOf(code, pepper));
+  const accountId = await walletOf(db, actor.userId);
   const amountNanoUsd = await inTransaction(db, async (client) => {
+    await lockWallet(client, accountId);
     const taken = await client.query<{ amount: bigint; batch_id: string; code_hash: Buffer }>(
       `UPDATE redeem_code c SET redeemed_at = now(), redeemed_by = $2 FROM redeem_batch b
        WHERE c.code_hash = ANY ($1) AND c.redeemed_at IS NULL AND b.id = c.batch_id AND (b.expires_at IS NULL OR b.expires_at > now())
@@ -142,11 +146,11 @@ export async function redeemCode(
     if (!row) throw unknownCode();
     const topUpId = randomUUID();
     const { rows } = await client.query<{ done: boolean }>(
-      `WITH wallet AS (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet'), top AS (
+      `WITH top AS (
          INSERT INTO top_up (id, account_id, source, source_id, amount_nano_usd)
-         SELECT $2, id, 'redeem_code', $3, $4 FROM wallet RETURNING account_id)
+         VALUES ($2, $1, 'redeem_code', $3, $4) RETURNING account_id)
        SELECT credit(account_id, 'top_up', $2, $4) AS done FROM top`,
-      [actor.userId, topUpId, row.code_hash.toString("hex"), String(row.amount)],
+      [accountId, topUpId, row.code_hash.toString("hex"), String(row.amount)],
     );
     if (rows[0]?.done !== true) throw new Error("The code's amount could not be credited.");
     await appendAudit(client, actor, {

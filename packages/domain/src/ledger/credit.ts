@@ -1,6 +1,7 @@
 /** Money that comes in or is taken back by an admin. Each source id counts once, however often it is sent. */
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
+import { runTransaction } from "../audit/audit.ts";
 
 export type CreditOutcome = "credited" | "already_credited" | "below_zero";
 
@@ -20,11 +21,20 @@ export type Adjustment = {
 type Queryable = { query: Database["pool"]["query"] };
 
 /**
+ * Locks a wallet, as everything does that is to change it, before any row that refers to it is written: such a row locks the
+ * wallet as well, weakly, and two who had that would wait for each other.
+ */
+export async function lockWallet(client: Queryable, accountId: string): Promise<void> {
+  await client.query("SELECT 1 FROM account WHERE id = $1 FOR NO KEY UPDATE", [accountId]);
+}
+
+/**
  * Adjusts a wallet once, within the caller's transaction. `below_zero`: the free balance does not cover what would be
  * taken; nothing was, and the transaction has to be given up.
  */
 export async function adjust(client: Queryable, adjustment: Adjustment): Promise<CreditOutcome> {
   const id = randomUUID();
+  await lockWallet(client, adjustment.accountId);
   const inserted = await client.query(
     `INSERT INTO adjustment (id, account_id, source, source_id, amount_nano_usd, is_paid, note, actor_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (source, source_id) DO NOTHING`,
@@ -50,16 +60,9 @@ export async function adjust(client: Queryable, adjustment: Adjustment): Promise
 
 /** Adjusts a wallet once, in a transaction of its own. */
 export async function adjustBalance(db: Pick<Database, "pool">, adjustment: Adjustment): Promise<CreditOutcome> {
-  const client = await db.pool.connect();
-  try {
-    await client.query("BEGIN");
-    const outcome = await adjust(client, adjustment);
-    await client.query(outcome === "credited" ? "COMMIT" : "ROLLBACK");
-    return outcome;
-  } catch (error) {
-    await client.query("ROLLBACK").catch(() => undefined);
-    throw error;
-  } finally {
-    client.release();
-  }
+  return runTransaction(
+    db,
+    (client) => adjust(client, adjustment),
+    (outcome) => outcome === "credited",
+  );
 }

@@ -53,9 +53,9 @@ const chargesOf = () =>
 test("what a dead process had written down is charged as it says, and only the rest is estimated", async () => {
   const { instance, written, open } = await aProcessAtWork();
   const living = await openInstance(db);
-  expect(await settleAs(living)).toEqual({ adopted: 0, reaped: 0 });
+  expect(await settleAs(living)).toEqual({ adopted: 0, reaped: 0, unread: 0, errors: [] });
   await closeInstance(db, instance);
-  expect(await settleAs(living)).toEqual({ adopted: 1, reaped: 1 });
+  expect(await settleAs(living)).toEqual({ adopted: 1, reaped: 1, unread: 0, errors: [] });
   expect(await chargesOf()).toMatchObject([
     { holdId: written.id, basis: "exact", costNanoUsd: 2_000_000n },
     { holdId: open.id, basis: "orphan" },
@@ -72,15 +72,15 @@ test("a lease that runs out between the two is looked at by neither, and next ti
     if (text.includes("FROM instance") && looks++ === 0) await closeInstance(db, instance);
     return found;
   };
-  expect(await settleAs(living, { query } as unknown as Database["pool"])).toEqual({ adopted: 0, reaped: 0 });
+  expect(await settleAs(living, { query } as unknown as Database["pool"])).toEqual({ adopted: 0, reaped: 0, unread: 0, errors: [] });
   expect([looks, await chargesOf()]).toEqual([2, []]);
-  expect(await settleAs(living)).toEqual({ adopted: 1, reaped: 1 });
+  expect(await settleAs(living)).toEqual({ adopted: 1, reaped: 1, unread: 0, errors: [] });
 });
 
 test("a process whose own lease has run out settles nothing for itself: it lives", async () => {
   const { instance, ledger, written, open } = await aProcessAtWork();
   await closeInstance(db, instance);
-  expect(await settleAs(instance)).toEqual({ adopted: 0, reaped: 0 });
+  expect(await settleAs(instance)).toEqual({ adopted: 0, reaped: 0, unread: 0, errors: [] });
   expect(readdirSync(folder)).toEqual([`${instance.id}.jsonl`]);
   expect((await ledger.release(open.id)).didSettle).toBe(true);
   expect((await ledger.capture(aCapture(written.id))).didSettle).toBe(true);

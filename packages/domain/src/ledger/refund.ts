@@ -2,7 +2,7 @@
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
-import { adjust } from "./credit.ts";
+import { adjust, lockWallet } from "./credit.ts";
 import { usdOf } from "./money.ts";
 
 /** An adjustment of this source refers to the charge by its request id: there can be one. */
@@ -17,9 +17,15 @@ export async function refundCharge(
   { requestId, actor }: { requestId: string; actor: Actor },
 ): Promise<{ amountUsd: string }> {
   return inTransaction(db, async (client) => {
+    const found = await client.query<{ account_id: string }>("SELECT account_id FROM charge WHERE hold_id = $1", [
+      requestId,
+    ]);
+    const accountId = found.rows[0]?.account_id;
+    // A true-up, which makes an estimate exact, is written under this lock too.
+    if (accountId !== undefined) await lockWallet(client, accountId);
     const { rows } = await client.query<{ account_id: string; user_id: string; cost: bigint; basis: string }>(
       `SELECT c.account_id, a.user_id, c.cost_nano_usd AS cost, c.basis
-       FROM charge c JOIN account a ON a.id = c.account_id WHERE c.hold_id = $1`,
+       FROM corrected_charge c JOIN account a ON a.id = c.account_id WHERE c.hold_id = $1`,
       [requestId],
     );
     const charge = rows[0];

@@ -85,9 +85,9 @@ async function settleForIt(): Promise<{ adopted: number; reaped: number }> {
   const own = await openInstance(db);
   const heir = createLedger(db.pool, own);
   const recall = () => Promise.resolve(null);
-  const settled = await settleForTheDead(db, { ledger: heir, spoolFolder: folder, ownInstanceId: own.id, recall });
+  const { adopted, reaped } = await settleForTheDead(db, { ledger: heir, spoolFolder: folder, ownInstanceId: own.id, recall });
   await heir.idle();
-  return settled;
+  return { adopted, reaped };
 }
 
 test("a busy key's hold does not wait for the database, and all of it is in the books soon after", async () => {

@@ -15,11 +15,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Database } from "@codex-gateway/db";
 import { aCapture, aHold } from "../testing/money.ts";
 import type { Capture, DrawnHold, Ledger } from "./ledger.ts";
-import { adoptSpools, openSpool } from "./spool.ts";
+import { adoptSpools } from "./adopt-spools.ts";
+import { openSpool } from "./spool.ts";
 
 const mine = "99999999-9999-4999-8999-999999999999";
 const dead = "88888888-8888-4888-8888-888888888888";
 const living = "77777777-7777-4777-8777-777777777777";
+const wallet = "33333333-3333-4333-8333-333333333333";
 const reserve = "55555555-5555-4555-8555-555555555555";
 /** Another database's. */
 const unknown = "66666666-6666-4666-8666-666666666666";
@@ -62,7 +64,7 @@ function aLedger() {
       state.hurried++;
     },
     oldestOpenHold: () => null,
-    load: () => ({ holdsOpen: 0, queued: 0 }),
+    load: () => ({ holdsOpen: 0, queued: 0, contended: 0 }),
     idle: () => Promise.resolve(),
   };
   return { ledger, captured, placed, state };
@@ -71,16 +73,19 @@ function aLedger() {
 /** Knows all processes as dead but the living ones and the unknown, and all holds as open but the settled ones. */
 function aDatabase({ settled = [] }: { settled?: string[] } = {}) {
   const not = (unwanted: string[], ids: string[]) => ids.filter((id) => !unwanted.includes(id));
-  const query = (sql: string, [ids]: [string[]]) => {
+  const letters: string[] = [];
+  const query = (sql: string, values: [string[], ...unknown[]]) => {
+    const [ids] = values;
+    if (sql.startsWith("INSERT INTO dead_letter")) return Promise.resolve(void letters.push(String(values[3]))).then(() => ({ rows: [] }));
     const isOfInstances = sql.includes("FROM instance");
     const rows = isOfInstances
       ? not([living, unknown], ids)
       : sql.includes("'open'")
         ? not(settled, ids)
         : ids.filter((id) => id === reserve);
-    return Promise.resolve({ rows: rows.map((id) => ({ id })) });
+    return Promise.resolve({ rows: rows.map((id) => ({ id, account_id: wallet })) });
   };
-  return { pool: { query } as unknown as Database["pool"] };
+  return { pool: { query } as unknown as Database["pool"], letters };
 }
 
 test("what the database cannot take is on disk before the answer goes on, and is replayed whole", async () => {
@@ -105,7 +110,7 @@ test("what a dead process left is settled by another, a living one's and a stran
   await openSpool(folder, living, down.ledger).settle(released);
   await openSpool(folder, unknown, down.ledger).settle(released);
   const next = aLedger();
-  expect(await adoptSpools(aDatabase(), folder, next.ledger)).toBe(1);
+  expect(await adoptSpools(aDatabase(), folder, next.ledger)).toMatchObject({ settled: 1, failed: [] });
   expect([next.captured, readdirSync(folder)]).toEqual([[capture], [`${unknown}.jsonl`, `${living}.jsonl`]]);
 });
 
@@ -124,7 +129,7 @@ test("of what a dead process left, what is settled is not sent again, and the fi
   await spool.settle({ capture: first });
   await spool.settle({ capture: second });
   const next = aLedger();
-  expect(await adoptSpools(aDatabase({ settled: [first.id] }), folder, next.ledger, { keepsFiles: true })).toBe(1);
+  expect(await adoptSpools(aDatabase({ settled: [first.id] }), folder, next.ledger, { keepsFiles: true })).toMatchObject({ settled: 1, failed: [] });
   expect([next.captured, readdirSync(folder)]).toEqual([[second], [`${dead}.jsonl`]]);
 });
 
@@ -135,7 +140,7 @@ test("a line that was cut off does not take the next one with it", async () => {
   await spool.settle({ capture: second });
   appendFileSync(path.join(folder, `${dead}.jsonl`), '\n{"capture":{"id":"444');
   const next = aLedger();
-  expect(await adoptSpools(aDatabase(), folder, next.ledger)).toBe(2);
+  expect(await adoptSpools(aDatabase(), folder, next.ledger)).toMatchObject({ settled: 2, failed: [] });
   expect(next.captured).toEqual([first, second]);
 });
 
@@ -143,7 +148,8 @@ test("while the database is away, what a dead process left stays where it is", a
   const down = aLedger();
   down.state.isDown = true;
   await openSpool(folder, dead, down.ledger).settle({ capture: aCapture("55555555-5555-4555-8555-555555555555") });
-  await expect(adoptSpools(aDatabase(), folder, down.ledger)).rejects.toThrow("down");
+  const { settled, failed } = await adoptSpools(aDatabase(), folder, down.ledger);
+  expect([settled, failed.map(({ instanceId, error }) => [instanceId, String(error)])]).toEqual([0, [[dead, "Error: down"]]]);
   expect(readdirSync(folder)).toEqual([`${dead}.jsonl`]);
 });
 
@@ -158,7 +164,7 @@ test("a long spool is sent again, and adopted, in parts that leave room in the l
   const next = aLedger();
   writeFileSync(path.join(folder, `${dead}.jsonl`), readFileSync(file));
   rmSync(file);
-  expect(await adoptSpools(aDatabase(), folder, next.ledger)).toBe(600);
+  expect(await adoptSpools(aDatabase(), folder, next.ledger)).toMatchObject({ settled: 600, failed: [] });
   expect([next.captured, next.state.mostAtOnce]).toEqual([captures, 256]);
   down.state.isDown = false;
   down.state.mostAtOnce = 0;
@@ -202,7 +208,7 @@ describe("written ahead of the database", () => {
     const capture = aCapture(idOf(1), { costNanoUsd: 12_345_678_901_234_567n });
     await open(dying.ledger).settle({ capture });
     const next = aLedger();
-    expect(await adoptSpools(aDatabase(), folder, next.ledger)).toBe(1);
+    expect(await adoptSpools(aDatabase(), folder, next.ledger)).toMatchObject({ settled: 1, failed: [] });
     expect([next.captured, readdirSync(folder)]).toEqual([[capture], []]);
   });
 
@@ -235,17 +241,25 @@ describe("written ahead of the database", () => {
   });
 
   test.skipIf(!existsSync("/dev/full"))(
-    "where the disk takes nothing the answer waits for the database; where neither does, it is an error",
+    "where the disk takes nothing the answer waits for the database; where neither does, no call is begun until one of them does",
     async () => {
       symlinkSync("/dev/full", file);
       const { ledger, captured, state } = aLedger();
-      const spool = open(ledger);
+      const faults: (string | null)[] = [];
+      const spool = openSpool(folder, mine, ledger, {
+        writesAhead: true,
+        onFault: (fault) => faults.push(fault && (fault as NodeJS.ErrnoException).code!),
+      });
       await spool.settle({ capture: aCapture(idOf(1)) });
-      expect(captured).toHaveLength(1);
+      await spool.settle({ capture: aCapture(idOf(2)) });
+      expect([captured.length, spool.isStuck(), faults]).toEqual([2, false, ["ENOSPC"]]);
       state.isDown = true;
-      await expect(spool.settle({ capture: aCapture(idOf(2)) })).rejects.toThrow("ENOSPC");
+      await spool.settle({ capture: aCapture(idOf(3)) });
+      expect([spool.size(), spool.isStuck(), spool.fault()?.message]).toEqual([1, true, expect.stringContaining("ENOSPC")]);
+      // A file beside it can be written, and takes its place.
+      expect([await spool.replay(), spool.isStuck(), linesOf()]).toEqual([1, false, [idOf(3)]]);
       state.isDown = false;
-      expect([await spool.replay(), captured.length]).toEqual([0, 2]);
+      expect([await spool.replay(), captured.length, faults]).toEqual([0, 3, ["ENOSPC", null]]);
     },
   );
 
@@ -303,7 +317,7 @@ test("whatever words an order has, it is read as it was written", async () => {
   await spool.settle({ capture });
   await spool.settle({ release: living });
   const heir = aLedger();
-  expect(await adoptSpools(aDatabase(), folder, heir.ledger)).toBe(2);
+  expect(await adoptSpools(aDatabase(), folder, heir.ledger)).toMatchObject({ settled: 2, failed: [] });
   expect(heir.captured).toEqual([capture]);
   expect(heir.placed).toEqual([{ hold, reserveId: reserve, instance: { id: mine, epoch: 1n } }]);
 });
