@@ -11,6 +11,7 @@ import {
   takeDeliveries,
   type LogSighting,
   type Secrets,
+  type UnpricedModels,
   type UpstreamSighting,
 } from "@codex-gateway/domain";
 import type { Log, Upstream, UpstreamVitals } from "@codex-gateway/gateway";
@@ -20,6 +21,7 @@ export type AlertJobParts = {
   secrets: Secrets;
   send: SendAlert;
   sightings: () => UpstreamSighting[];
+  unpricedModels: UnpricedModels;
   logSighting: () => LogSighting;
   log: Log;
 };
@@ -27,6 +29,7 @@ export type AlertJobParts = {
 const upstreamsMs = 5_000;
 const ledgerMs = 5_000;
 const balancesMs = 15_000;
+const unpricedModelsMs = 5_000;
 const deliveriesMs = 2_000;
 const forgetMs = 3_600_000;
 
@@ -37,6 +40,7 @@ export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Pr
     repeat("alert_log_failed", ledgerMs, parts.log, createLogNotes(db, parts.logSighting)),
     repeat("alert_dead_letters_failed", ledgerMs, parts.log, () => noteDeadLetters(db)),
     repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
+    repeat("unpriced_models_failed", unpricedModelsMs, parts.log, () => parts.unpricedModels.flush()),
     repeat("alert_deliveries_failed", deliveriesMs, parts.log, () => deliver(db, parts)),
     repeat("alert_forget_failed", forgetMs, parts.log, () => forgetOldAlerts(db)),
   ];

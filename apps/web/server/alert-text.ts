@@ -46,6 +46,17 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
       };
     case "ledger_sound":
       return { title: { zh: "账目校验恢复正常", en: "The books add up again" }, lines: [] };
+    case "unpriced_models": {
+      const { models } = alert.facts;
+      const which = models.length === 1 ? (models[0]?.model ?? "") : null;
+      return {
+        title: {
+          zh: `新模型尚未定价：${which ?? `${models.length} 个`}`,
+          en: `New model without a price: ${which ?? `${models.length} models`}`,
+        },
+        lines: models.map(({ model, requests }) => `${model}  ${requests}`),
+      };
+    }
     case "settlements_set_aside": {
       const { count, open, requestIds } = alert.facts;
       return {

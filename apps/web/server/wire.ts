@@ -8,6 +8,7 @@ import {
   createCheckpoints,
   createKeyRing,
   createLedger,
+  createUnpricedModels,
   giveUpIdempotency,
   holdCall,
   keepAnswer,
@@ -140,6 +141,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   });
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
+  const unpricedModels = createUnpricedModels(db);
   const keys = createKeyRing({ pool: ledgerPool }, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
@@ -207,7 +209,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         giveBack(request.id, error as Error);
         return { refused: "service_unavailable" };
       }
-      if ("refused" in held) return held;
+      if ("refused" in held) {
+        if (held.refused === "model_not_priced") unpricedModels.note(request.model);
+        return held;
+      }
       const { outputCapTokens, inputTokens, outputTokens, allowance } = held;
       return {
         held: true,
@@ -277,6 +282,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     secrets,
     send: sendAlert,
     sightings,
+    unpricedModels,
     logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
     log,
   });

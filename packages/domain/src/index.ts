@@ -107,6 +107,13 @@ export {
   type PriceProposal,
   type PriceRow,
 } from "./prices/price-admin.ts";
+export {
+  dismissUnpricedModel,
+  listUnpricedModels,
+  priceUnpricedModel,
+  type UnpricedModel,
+} from "./prices/price-unpriced.ts";
+export { createUnpricedModels, type UnpricedModels } from "./prices/unpriced-models.ts";
 export { loadPrices, seedPrices, type LoadedPrices } from "./prices/price-store.ts";
 export { readSettings, settingsSchema, writeSettings, type Settings } from "./settings/settings.ts";
 export {

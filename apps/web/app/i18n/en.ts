@@ -346,6 +346,15 @@ export const en: Texts = {
     empty: "No codes yet",
     emptyLead: "Generate a batch. Users enter a code on their dashboard.",
   },
+  unpriced: {
+    title: "New models without a price",
+    lead: "Somebody asked for these, and was refused. Dollars per million tokens, input / output.",
+    seen: (requests, at) => `Asked for ${requests} times, last at ${at}`,
+    priceLike: (model) => `Price like ${model}`,
+    pricePublished: "Use the published price",
+    setPrice: "Set a price",
+    dismiss: (model) => `Dismiss ${model}`,
+  },
   prices: {
     title: "Prices",
     lead: "US dollars per million tokens or calls. Changes apply to later requests only; every charge records its price version.",

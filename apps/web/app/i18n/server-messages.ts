@@ -1,5 +1,8 @@
 /** What the server says, in Chinese; the English sentence is the key. */
 export const serverMessagesZh: Readonly<Record<string, string>> = {
+  "There is no suggestion for this model.": "没有可供参考的价格。",
+  "The suggestion has changed. Look at it again.": "建议价格已变化，请重新查看。",
+  "There is no such model.": "没有这个模型。",
   "Something went wrong.": "发生了意外错误，我们已记录。请稍后再试。",
   "The database cannot be reached.": "数据库暂时无法连接，请稍后再试。",
   "Some fields need your attention.": "请检查标出的内容。",

@@ -341,6 +341,15 @@ export const zh = {
     empty: "还没有兑换码",
     emptyLead: "生成一批兑换码，用户在概览页输入即可到账。",
   },
+  unpriced: {
+    title: "尚未定价的新模型",
+    lead: "有人请求了这些模型，已被拒绝。价格为每百万 token 的美元：输入 / 输出。",
+    seen: (requests: string, at: string) => `被请求 ${requests} 次，最近 ${at}`,
+    priceLike: (model: string) => `按 ${model} 定价`,
+    pricePublished: "采用公布的价格",
+    setPrice: "设置价格",
+    dismiss: (model: string) => `忽略 ${model}`,
+  },
   prices: {
     title: "价格",
     lead: "单位：美元 / 百万 tokens，或美元 / 百万次调用。修改只影响之后的请求；每笔费用都记录其价格版本。",

@@ -2,9 +2,12 @@ import {
   applyProposals,
   changePrice,
   decimalNumber,
+  dismissUnpricedModel,
   line,
   list,
   listPrices,
+  listUnpricedModels,
+  priceUnpricedModel,
   proposePrices,
   readPriceHistory,
   wholeNumber,
@@ -64,6 +67,37 @@ export const prices = router({
     .mutation(async ({ ctx, input: { markupPercent, ...rest } }) => {
       const markupPpm = Math.round(1_000_000 + markupPercent * 10_000);
       await changePrice(ctx.db, { ...rest, markupPpm, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  unpriced: adminProcedure
+    .output(
+      z.array(
+        z.strictObject({
+          model: z.string(),
+          requests: z.number(),
+          lastSeenAt: z.date(),
+          suggestion: z
+            .strictObject({ kind: z.enum(["published", "sibling"]), basedOn: z.string(), bands: z.array(band) })
+            .nullable(),
+        }),
+      ),
+    )
+    .query(({ ctx }) => listUnpricedModels(ctx.db)),
+
+  priceUnpriced: adminProcedure
+    .input(z.strictObject({ model, basedOn: model }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await priceUnpricedModel(ctx.db, { ...input, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  dismissUnpriced: adminProcedure
+    .input(z.strictObject({ model }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await dismissUnpricedModel(ctx.db, { ...input, actor: actorOf(ctx) });
       return isDone;
     }),
 

@@ -21,6 +21,7 @@ type AlertFacts = {
   upstream_recovered: UpstreamName & { downSeconds: number };
   ledger_unsound: { breaches: LedgerBreach[] };
   ledger_sound: Record<string, never>;
+  unpriced_models: { models: { model: string; requests: number }[] };
   /** `open`: of these, whose holds still stand, for an admin to mend. */
   settlements_set_aside: { count: number; open: number; requestIds: string[] };
   log_unwritable: { instanceId: string; reason: string };

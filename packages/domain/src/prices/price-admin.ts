@@ -7,12 +7,9 @@ import { isDeepStrictEqual } from "node:util";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
-import { nanoUsdOf, usdOf } from "../ledger/money.ts";
+import { bandsOf, bandToJson, type PriceBandUsd } from "./price-bands.ts";
 import type { PricesJson } from "./prices-json.ts";
 import { publishedPrices, publishedTiers } from "./published-prices.ts";
-
-/** One band of a price, as people read it: USD per million units by class, exact decimals. */
-type PriceBandUsd = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
 
 export type PriceRow = {
   id: string;
@@ -38,17 +35,6 @@ type Row = {
   valid_from: Date;
   retired_at: Date | null;
 };
-
-/** A pico-USD per unit is a micro-USD per million units. */
-const usdPerMillionOf = (pico: string): string => usdOf(BigInt(pico) * 1_000n).replace(/\.?0+$/, "");
-
-const bandsOf = (prices: PricesJson): PriceBandUsd[] =>
-  prices.bands.map(({ aboveInputTokens, picoUsdPerUnit }) => ({
-    aboveInputTokens,
-    usdPerMillion: Object.fromEntries(
-      Object.entries(picoUsdPerUnit).map(([unitClass, pico]) => [unitClass, usdPerMillionOf(pico)]),
-    ),
-  }));
 
 const toRow = (row: Row): PriceRow => ({
   id: row.id,
@@ -132,23 +118,6 @@ async function multipliersOfVersion({ pool }: Pick<Database, "pool">, id: string
   const { rows } = await pool.query<{ prices: PricesJson }>("SELECT prices FROM price_version WHERE id = $1", [id]);
   const { bands: _bands, ...rest } = rows[0]?.prices ?? { bands: [], tiersPpm: {} };
   return rest;
-}
-
-function bandToJson({ aboveInputTokens, usdPerMillion }: PriceBandUsd): PricesJson["bands"][number] {
-  const picoUsdPerUnit = Object.fromEntries(
-    Object.entries(usdPerMillion).map(([unitClass, text]) => {
-      const nanoUsd = nanoUsdOf(text);
-      if (nanoUsd === null || nanoUsd < 0n || nanoUsd % 1_000n !== 0n) {
-        throw new AppError(
-          "invalid_input",
-          "Enter dollars per million with at most six places.",
-          `price.${aboveInputTokens}.${unitClass}`,
-        );
-      }
-      return [unitClass, String(nanoUsd / 1_000n)];
-    }),
-  );
-  return { aboveInputTokens, picoUsdPerUnit };
 }
 
 export type PriceProposal = {
