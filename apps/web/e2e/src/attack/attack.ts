@@ -1,0 +1,76 @@
+/** An attack: something that a stranger, a user, a key, an admin or the database's other clients can do to everybody else. */
+
+/** Whom an attack logs in and calls as; each attack has a user of its own, so that no budget of one shields from another. */
+export type AttackingUser = {
+  userId: string;
+  email: string;
+  password: string;
+  apiKey: string;
+  /** Of a browser's session. */
+  cookie: string;
+};
+
+export type Target = {
+  /** The pages' port, without a slash at the end. */
+  web: string;
+  /** The API's port; ends in /v1. */
+  api: string;
+  databaseUrl: string;
+  /** Whose log-ins strangers try to stop. */
+  victimEmail: string;
+  /** The session of an admin who is in a hurry. */
+  adminCookie: string;
+  users: Readonly<Record<string, AttackingUser>>;
+};
+
+export type Round = {
+  seconds: number;
+  /** Aborts when the round is over: what is still open is then given up. */
+  signal: AbortSignal;
+  /** Counts what came of one try. */
+  note(outcome: string): void;
+};
+
+export type Attack = {
+  name: string;
+  run(target: Target, user: AttackingUser, round: Round): Promise<void>;
+};
+
+/** Waits, but never beyond the end of the round. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    const timer = setTimeout(finish, ms);
+    if (signal.aborted) finish();
+    else signal.addEventListener("abort", finish, { once: true });
+  });
+}
+
+/**
+ * Starts `work` every `everyMs` until the round is over, with at most `atOnce` under way: what nobody answers is not
+ * heaped up here. Notes what came of each.
+ */
+export async function repeat(
+  round: Round,
+  { everyMs, atOnce }: { everyMs: number; atOnce: number },
+  work: (turn: number) => Promise<string>,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  for (let turn = 0; !round.signal.aborted; turn++) {
+    if (running.size < atOnce) {
+      const one = work(turn)
+        .then(round.note, (error: unknown) => round.note(outcomeOf(error)))
+        .finally(() => running.delete(one));
+      running.add(one);
+    }
+    await pause(everyMs, round.signal);
+  }
+  await Promise.all(running);
+}
+
+/** How a failed try is counted: by its code, for a message may carry a port. */
+export const outcomeOf = (error: unknown): string => (error as { code?: string }).code ?? (error as Error).name;
