@@ -8,6 +8,8 @@ import { startInstallation, type Installation } from "./installation.ts";
 
 const attackProgram = (name: string) => fileURLToPath(new URL(`../dist/attack/${name}.js`, import.meta.url));
 const password = "password-of-somebody";
+/** What is to stop waits for no socket that nobody reads. */
+const stopWithinMs = 20_000;
 
 export type Honest = { apiKey: string; userId: string; email: string; password: string; cookie: string };
 
@@ -15,11 +17,13 @@ export type AttackedGateway = {
   installation: Installation;
   web: string;
   api: string;
+  upstreamUrl: string;
   pid: number;
   honest: Honest;
   owner: Person;
   /** What an attacker is told; one user per name. */
   target(names: readonly string[]): Promise<Target>;
+  /** The exit code; null where it had to be killed. */
   stop(): Promise<number | null>;
 };
 
@@ -60,6 +64,7 @@ export async function startAttackedGateway(): Promise<AttackedGateway> {
     installation,
     web,
     api,
+    upstreamUrl: upstream.url,
     pid: gateway.child.pid ?? 0,
     honest,
     owner,
@@ -70,7 +75,9 @@ export async function startAttackedGateway(): Promise<AttackedGateway> {
       return { web, api, databaseUrl, victimEmail: honest.email, adminCookie: owner.cookie(), users };
     },
     stop: async () => {
+      const overdue = setTimeout(() => gateway.child.kill("SIGKILL"), stopWithinMs);
       const code = await gateway.stop();
+      clearTimeout(overdue);
       await installation.stop();
       upstream.child.kill("SIGKILL");
       return code;

@@ -7,6 +7,7 @@ const callEveryMs = 50;
 const pageEveryMs = 250;
 const logInEveryMs = 3_000;
 const probeEveryMs = 50;
+const directEveryMs = 100;
 const patienceMs = 30_000;
 
 export type Timing = { count: number; p50Ms: number; p99Ms: number; maxMs: number };
@@ -17,6 +18,8 @@ export type HonestFigures = {
   logIns: Timing;
   /** /healthz needs nothing but a turn of the event loop. */
   probes: Timing;
+  /** The same calls at the upstream itself: how slow the machine is, whatever the gateway does. */
+  direct: Timing;
   /** What went wrong, by what and how, with how often. */
   failures: Record<string, number>;
 };
@@ -70,10 +73,10 @@ export async function liveHonestly(
   attackers: string[],
   seconds: number,
 ): Promise<HonestFigures> {
-  const { web, api, honest, owner } = gateway;
+  const { web, api, honest, owner, upstreamUrl } = gateway;
   const kept = new Agent({ keepAlive: true });
   const untilMs = performance.now() + seconds * 1_000;
-  const took = { whole: [], streamed: [], pages: [], logIns: [], probes: [] } as Record<Kind, number[]>;
+  const took = { whole: [], streamed: [], pages: [], logIns: [], probes: [], direct: [] } as Record<Kind, number[]>;
   const failures: Record<string, number> = {};
   type Kind = Exclude<keyof HonestFigures, "failures">;
 
@@ -126,11 +129,20 @@ export async function liveHonestly(
       return { answer, isGood: answer.status === 200 };
     });
 
+  const callDirectly = (turn: number) =>
+    measure("direct", "call of the upstream itself", async () => {
+      const isStream = turn % 2 === 1;
+      const url = `${upstreamUrl}/chat/completions`;
+      const answer = await ask(url, { method: "POST", body: bodyOf(isStream), agent: kept });
+      return { answer, isGood: isWhole(answer) };
+    });
+
   await Promise.all([
     steadily(callEveryMs, untilMs, call),
     steadily(pageEveryMs, untilMs, look),
     steadily(logInEveryMs, untilMs, logIn),
     steadily(probeEveryMs, untilMs, probe),
+    steadily(directEveryMs, untilMs, callDirectly),
   ]);
   kept.destroy();
   const figures = Object.fromEntries(Object.entries(took).map(([kind, tookMs]) => [kind, timingOf(tookMs)]));

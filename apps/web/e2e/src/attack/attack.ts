@@ -28,12 +28,12 @@ export type Round = {
   /** Aborts when the round is over: what is still open is then given up. */
   signal: AbortSignal;
   /** Counts what came of one try. */
-  note(outcome: string): void;
+  note: (outcome: string) => void;
 };
 
 export type Attack = {
   name: string;
-  run(target: Target, user: AttackingUser, round: Round): Promise<void>;
+  run: (target: Target, user: AttackingUser, round: Round) => Promise<void>;
 };
 
 /** Waits, but never beyond the end of the round. */
@@ -70,6 +70,13 @@ export async function repeat(
     await pause(everyMs, round.signal);
   }
   await Promise.all(running);
+}
+
+/** The `turn`th of them, beginning again behind the last. @throws RangeError where there is none */
+export function nth<Item>(items: readonly Item[], turn: number): Item {
+  const item = items[turn % items.length];
+  if (item === undefined) throw new RangeError("There is nothing to choose from.");
+  return item;
 }
 
 /** How a failed try is counted: by its code, for a message may carry a port. */

@@ -1,6 +1,6 @@
 /** Forms of a stranger that are far too large, with their length said beforehand and without. */
 import { request } from "node:http";
-import { outcomeOf, repeat, type Attack, type Round } from "./attack.ts";
+import { nth, outcomeOf, repeat, type Attack, type Round } from "./attack.ts";
 import { addressOf, send } from "./send.ts";
 
 const everyMs = 3_000;
@@ -50,7 +50,7 @@ export const bigForms: Attack = {
   name: "big forms",
   run: ({ web }, _user, round) =>
     repeat(round, { everyMs, atOnce }, (turn) => {
-      const { path, type, fill } = kinds[turn % kinds.length] ?? kinds[0]!;
+      const { path, type, fill } = nth(kinds, turn);
       const headers = { "content-type": type, origin: web };
       if (turn % 2 === 1) return pourForm(web + path, headers, turn, round);
       return send(web + path, { headers, body: Buffer.alloc(formBytes, fill), from: turn, signal: round.signal });

@@ -1,5 +1,5 @@
 /** Embeddings of very many inputs, of very long ones, and of arrays of tokens. */
-import { repeat, type Attack } from "./attack.ts";
+import { nth, repeat, type Attack } from "./attack.ts";
 import { callApi } from "./send.ts";
 
 const everyMs = 1_000;
@@ -19,7 +19,7 @@ export const embeddingArrays: Attack = {
     ].map((input) => Buffer.from(JSON.stringify({ model: "text-embedding-3-small", input })));
     return repeat(round, { everyMs, atOnce }, (turn) =>
       callApi(api, "/embeddings", apiKey, {
-        body: bodies[turn % bodies.length] ?? "",
+        body: nth(bodies, turn),
         from: turn,
         signal: round.signal,
       }),

@@ -1,5 +1,5 @@
 /** Models that the operator's account may not use, that are out of quota, that fail, or that hang up: nobody else's. */
-import { repeat, type Attack } from "./attack.ts";
+import { nth, repeat, type Attack } from "./attack.ts";
 import { callApi, scripted } from "./send.ts";
 
 const everyMs = 100;
@@ -15,7 +15,7 @@ export const failingModels: Attack = {
   name: "failing models",
   run: ({ api }, { apiKey }, round) =>
     repeat(round, { everyMs, atOnce }, (turn) => {
-      const { script, model } = failures[turn % failures.length] ?? { script: "", model: "" };
+      const { script, model } = nth(failures, turn);
       // Ten at a time of each: so many in a row open a breaker.
       const body = scripted(script, { model, isStream: turn % 2 === 0 });
       return callApi(api, "/chat/completions", apiKey, { body, from: turn, signal: round.signal });

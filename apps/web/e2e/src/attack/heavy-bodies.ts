@@ -1,5 +1,5 @@
 /** Ten megabytes that are cheap to send and dear to look at, one kind after the other. */
-import { repeat, type Attack } from "./attack.ts";
+import { nth, repeat, type Attack } from "./attack.ts";
 import { callApi } from "./send.ts";
 
 const everyMs = 2_000;
@@ -59,8 +59,7 @@ export const heavyBodies: Attack = {
   run: async ({ api }, { apiKey }, round) => {
     const kinds = Object.entries(heavyBodyKinds);
     await repeat(round, { everyMs, atOnce }, async (turn) => {
-      const [name = "", kind] = kinds[turn % kinds.length] ?? [];
-      if (!kind) return "";
+      const [name, kind] = nth(kinds, turn);
       const status = await callApi(api, kind.path, apiKey, { body: kind.body(), from: turn, signal: round.signal });
       return `${name} ${status}`;
     });

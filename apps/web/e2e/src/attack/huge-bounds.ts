@@ -1,5 +1,5 @@
 /** Requests whose most possible cost is beyond any wallet, and beyond what a database's integer holds. */
-import { repeat, type Attack } from "./attack.ts";
+import { nth, repeat, type Attack } from "./attack.ts";
 import { callApi } from "./send.ts";
 
 const everyMs = 250;
@@ -49,7 +49,7 @@ export const hugeBounds: Attack = {
   name: "huge bounds",
   run: ({ api }, { apiKey }, round) =>
     repeat(round, { everyMs, atOnce }, (turn) => {
-      const { path, body } = requests[turn % requests.length] ?? requests[0]!;
+      const { path, body } = nth(requests, turn);
       return callApi(api, path, apiKey, { body, from: turn, signal: round.signal });
     }),
 };

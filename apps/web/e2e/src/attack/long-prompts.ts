@@ -1,5 +1,5 @@
 /** Eight streams at a time with prompts just short enough to be counted by a tokenizer, and no usage at their end. */
-import { repeat, type Attack } from "./attack.ts";
+import { nth, repeat, type Attack } from "./attack.ts";
 import { callApi, scripted } from "./send.ts";
 
 const everyMs = 500;
@@ -12,7 +12,7 @@ export const longPrompts: Attack = {
     const words = "Nobody stops anybody; a gateway has to count. ";
     const contents = [words, "字", "a", "🦊"].map((piece) => piece.repeat(promptChars / piece.length));
     return repeat(round, { everyMs, atOnce }, (turn) => {
-      const body = scripted("slow", { content: contents[turn % contents.length] ?? "", isStream: true });
+      const body = scripted("slow", { content: nth(contents, turn), isStream: true });
       return callApi(api, "/chat/completions", apiKey, { body, from: turn, signal: round.signal });
     });
   },

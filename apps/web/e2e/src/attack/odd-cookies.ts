@@ -1,5 +1,5 @@
 /** Cookies that another application on the same host may have set, and that no browser would. */
-import { repeat, type Attack } from "./attack.ts";
+import { nth, repeat, type Attack } from "./attack.ts";
 import { send } from "./send.ts";
 
 const everyMs = 400;
@@ -11,8 +11,8 @@ export const oddCookies: Attack = {
   name: "odd cookies",
   run: ({ web }, _user, round) =>
     repeat(round, { everyMs, atOnce }, (turn) => {
-      const cookie = cookies[turn % cookies.length] ?? "";
-      return send(web + (paths[turn % paths.length] ?? ""), {
+      const cookie = nth(cookies, turn);
+      return send(web + nth(paths, turn), {
         method: "GET",
         headers: { cookie },
         from: turn,

@@ -1,5 +1,5 @@
 /** Days that a calendar has and a Date or a database has not: on keys, which admins look at, and in addresses of pages. */
-import { repeat, type Attack } from "./attack.ts";
+import { nth, repeat, type Attack } from "./attack.ts";
 import { mutate, send } from "./send.ts";
 
 const everyMs = 1_000;
@@ -10,7 +10,7 @@ export const oddDates: Attack = {
   name: "odd dates",
   run: ({ web }, { cookie }, round) =>
     repeat(round, { everyMs, atOnce }, (turn) => {
-      const day = days[turn % days.length] ?? "";
+      const day = nth(days, turn);
       const { signal } = round;
       if (turn % 2 === 0) return mutate(web, "keys.create", { name: "odd", lastDay: day }, { cookie, signal });
       const page = turn % 4 === 1 ? "usage" : "usage.csv";

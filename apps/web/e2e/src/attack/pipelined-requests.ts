@@ -1,6 +1,6 @@
 /** Hundreds of requests on one connection, without waiting for an answer and without reading one. */
 import { connect } from "node:net";
-import { pause, type Attack } from "./attack.ts";
+import { nth, pause, type Attack } from "./attack.ts";
 import { addressOf } from "./send.ts";
 
 const everyMs = 2_000;
@@ -14,7 +14,7 @@ export const pipelinedRequests: Attack = {
       { url: api, head: `GET /v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${apiKey}\r\n\r\n` },
     ];
     for (let turn = 0; !round.signal.aborted; turn++) {
-      const { url, head } = heads[turn % heads.length]!;
+      const { url, head } = nth(heads, turn);
       const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1", localAddress: addressOf(turn) });
       socket.on("error", () => undefined);
       socket.once("close", () => round.note("closed by the gateway"));

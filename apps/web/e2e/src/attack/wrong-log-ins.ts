@@ -2,7 +2,7 @@
 import { repeat, type Attack } from "./attack.ts";
 import { mutate } from "./send.ts";
 
-const everyMs = 200;
+const everyMs = 100;
 const atOnce = 20;
 
 export const wrongLogIns: Attack = {
