@@ -22,8 +22,8 @@ const rounds = process.env.ISOLATION_EACH
 
 /** The short form is one of many tests on a machine that has more to do: it looks for what stands still, not for what is slow. */
 const limits = isLong
-  ? { p50Factor: 2, p50SlackMs: 5, p99AddedMs: 150 }
-  : { p50Factor: 4, p50SlackMs: 20, p99AddedMs: 500 };
+  ? { p50Factor: 2, p50SlackMs: 5, p99AddedMs: 150, logInMs: 2_000 }
+  : { p50Factor: 4, p50SlackMs: 20, p99AddedMs: 500, logInMs: 4_000 };
 const maxGrowthBytes = 256 * 1024 * 1024;
 const maxAttackerCores = 0.35;
 const settledWithinMs = 60_000;
@@ -82,7 +82,7 @@ function printTable(quiet: Phase, attacked: Phase, { reports, coreShare }: Attac
 function expectUnharmed(quiet: Phase, attacked: Phase): void {
   expect.soft(attacked.figures.failures, "what failed of the honest").toEqual({});
   // Other work of the machine slows the upstream's own answers down as well: that much is not the gateway's.
-  const slower = (share: "p50Ms" | "p99Ms") =>
+  const slower = (share: "p50Ms" | "p99Ms" | "maxMs") =>
     Math.max(0, attacked.figures.direct[share] - quiet.figures.direct[share]);
   for (const kind of ["whole", "streamed"] as const) {
     const [before, during] = [quiet.figures[kind], attacked.figures[kind]];
@@ -91,6 +91,8 @@ function expectUnharmed(quiet: Phase, attacked: Phase): void {
     const mostP99Ms = before.p99Ms + slower("p99Ms") + limits.p99AddedMs;
     expect.soft(during.p99Ms, `p99 of ${kind} calls`).toBeLessThan(mostP99Ms);
   }
+  const longestLogInMs = quiet.figures.logIns.maxMs + slower("maxMs") + limits.logInMs;
+  expect.soft(attacked.figures.logIns.maxMs, "the longest log-in").toBeLessThan(longestLogInMs);
   const grown = attacked.watched.maxResidentBytes - quiet.watched.maxResidentBytes;
   expect.soft(grown, "bytes of memory more than before").toBeLessThan(maxGrowthBytes);
 }

@@ -50,19 +50,25 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/**
- * Starts `work` every `everyMs` until the round is over, with at most `atOnce` under way: what nobody answers is not
- * heaped up here. Notes what came of each.
- */
+export type Pace = {
+  everyMs: number;
+  /** What nobody answers is not heaped up here. */
+  atOnce: number;
+  /** So many are begun together each time. */
+  burst?: number;
+};
+
+/** Starts `work` at this pace until the round is over, and notes what came of each. */
 export async function repeat(
   round: Round,
-  { everyMs, atOnce }: { everyMs: number; atOnce: number },
+  { everyMs, atOnce, burst = 1 }: Pace,
   work: (turn: number) => Promise<string>,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
-  for (let turn = 0; !round.signal.aborted; turn++) {
-    if (running.size < atOnce) {
-      const one = work(turn)
+  let turn = 0;
+  while (!round.signal.aborted) {
+    for (let n = 0; n < burst && running.size < atOnce; n++) {
+      const one = work(turn++)
         .then(round.note, (error: unknown) => round.note(outcomeOf(error)))
         .finally(() => running.delete(one));
       running.add(one);

@@ -2,13 +2,14 @@
 import { repeat, type Attack } from "./attack.ts";
 import { mutate } from "./send.ts";
 
-const everyMs = 50;
-const atOnce = 100;
+const everyMs = 5_000;
+const burst = 200;
+const atOnce = 400;
 
 export const changePassword: Attack = {
   name: "changes of a password",
   run: ({ web }, { cookie }, round) =>
-    repeat(round, { everyMs, atOnce }, (turn) => {
+    repeat(round, { everyMs, atOnce, burst }, (turn) => {
       const input = { currentPassword: `not the password ${turn}`, password: "another-password" };
       const isEmail = turn % 4 === 3;
       return isEmail

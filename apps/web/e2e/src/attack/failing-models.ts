@@ -16,7 +16,6 @@ export const failingModels: Attack = {
   run: ({ api }, { apiKey }, round) =>
     repeat(round, { everyMs, atOnce }, (turn) => {
       const { script, model } = nth(failures, turn);
-      // Ten at a time of each: so many in a row open a breaker.
       const body = scripted(script, { model, isStream: turn % 2 === 0 });
       return callApi(api, "/chat/completions", apiKey, { body, from: turn, signal: round.signal });
     }),

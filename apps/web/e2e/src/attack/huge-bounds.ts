@@ -2,8 +2,10 @@
 import { nth, repeat, type Attack } from "./attack.ts";
 import { callApi } from "./send.ts";
 
-const everyMs = 250;
-const atOnce = 8;
+const everyMs = 1_000;
+/** Of the same kind together: what each alone is not, their sum may be. */
+const burst = 12;
+const atOnce = 24;
 const prompts = 10_461;
 const choices = 128;
 const outputTokens = 10_000_000;
@@ -13,21 +15,14 @@ const chat = (members: object) => ({
   body: { model: "gpt-4o-mini", messages: [{ role: "user", content: "script=none" }], ...members },
 });
 
+/** At the dearest model's price these come to more than 2^63, to just below it, and to parts of it. */
+const completions = (promptCount: number) => ({
+  path: "/completions",
+  body: { model: "o1-pro", prompt: Array<string>(promptCount).fill(""), n: choices, max_tokens: outputTokens },
+});
+
 const requests: { path: string; body: object }[] = [
-  {
-    path: "/completions",
-    body: {
-      model: "gpt-3.5-turbo-instruct",
-      prompt: Array<string>(prompts).fill(""),
-      n: choices,
-      best_of: choices,
-      max_tokens: outputTokens,
-    },
-  },
-  {
-    path: "/completions",
-    body: { model: "davinci-002", prompt: Array<number>(prompts).fill(1), n: choices, max_tokens: outputTokens },
-  },
+  ...[prompts, 6_000, 5_500, 3_000, 500].map(completions),
   chat({ max_completion_tokens: Number.MAX_SAFE_INTEGER, n: choices }),
   chat({ max_completion_tokens: 1e308 }),
   chat({ max_tokens: 2 ** 53, n: 2 ** 31 }),
@@ -48,8 +43,8 @@ const requests: { path: string; body: object }[] = [
 export const hugeBounds: Attack = {
   name: "huge bounds",
   run: ({ api }, { apiKey }, round) =>
-    repeat(round, { everyMs, atOnce }, (turn) => {
-      const { path, body } = nth(requests, turn);
+    repeat(round, { everyMs, atOnce, burst }, (turn) => {
+      const { path, body } = nth(requests, Math.floor(turn / burst));
       return callApi(api, path, apiKey, { body, from: turn, signal: round.signal });
     }),
 };

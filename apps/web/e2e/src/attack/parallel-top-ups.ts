@@ -3,8 +3,9 @@ import { randomUUID } from "node:crypto";
 import { repeat, type Attack } from "./attack.ts";
 import { callApi, mutate, scripted } from "./send.ts";
 
-const everyMs = 80;
-const atOnce = 6;
+const everyMs = 400;
+const burst = 6;
+const atOnce = 12;
 const callEveryMs = 500;
 
 export const parallelTopUps: Attack = {
@@ -21,7 +22,7 @@ export const parallelTopUps: Attack = {
     const call = async () =>
       `call ${await callApi(api, "/chat/completions", apiKey, { body: scripted("none"), signal })}`;
     await Promise.all([
-      repeat(round, { everyMs, atOnce }, credit),
+      repeat(round, { everyMs, atOnce, burst }, credit),
       repeat(round, { everyMs: callEveryMs, atOnce }, call),
     ]);
   },

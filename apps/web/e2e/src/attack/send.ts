@@ -6,7 +6,7 @@ export const attackerAddresses = 12;
 export const addressOf = (n: number): string => `127.0.1.${(n % attackerAddresses) + 1}`;
 
 const patienceMs = 20_000;
-const agent = new Agent({ keepAlive: true, maxSockets: 256, maxFreeSockets: 64 });
+const shared = new Agent({ keepAlive: true, maxSockets: 256, maxFreeSockets: 64 });
 
 export type Sent = {
   method?: string;
@@ -14,11 +14,16 @@ export type Sent = {
   body?: Uint8Array | string;
   /** Which of the attacker's addresses it comes from. */
   from?: number;
+  /** Connections of its own instead of those that all requests share. */
+  agent?: Agent;
   signal: AbortSignal;
 };
 
 /** Sends it and reads the answer to its end; the status, and `cut` where the answer broke off. */
-export function send(url: string, { method = "POST", headers = {}, body, from = 0, signal }: Sent): Promise<string> {
+export function send(
+  url: string,
+  { method = "POST", headers = {}, body, from = 0, agent = shared, signal }: Sent,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
     const sent = request(url, {
