@@ -66,8 +66,17 @@ describe("the reader of the tables", () => {
     ["{ maxBytes = 7, other = 8 }", 7],
     ["{ other: 8, maxBytes: 2n ** 59n }", 2 ** 59],
     ["const notmaxBytes = 3; const maxBytes = 4;", 4],
+    ["{ maxBytes: 64 * mebibyte }", 64 * 1024 * 1024],
+    ['maxBytes: perWindow("login", 10),', 10],
   ])("finds the value in %s", (source, value) => {
     expect(valuesOf(source, "maxBytes")).toEqual([value]);
+  });
+
+  test("finds a member of the object that is named", () => {
+    const source = "const use = { ledger: { lock: 200, idle: 5 }, app: { lock: 5_000 } }; const maxDepth = 1;";
+    expect(valuesOf(source, "ledger.lock")).toEqual([200]);
+    expect(valuesOf(source, "app.lock")).toEqual([5_000]);
+    expect(valuesOf("const limits = { maxDepth: 64 };", "limits.maxDepth")).toEqual([64]);
   });
 
   test("sees a number that the code has changed, and one that is gone", () => {

@@ -3,8 +3,8 @@
 export type Budget = { constant: string; file: string; name: string; number: string; tests: string[] };
 
 const row = /^\|(.+)\|$/;
-const reference = /`([\w./-]+\.(?:ts|mjs|sql))#(\w+)`/;
-const path = /`([\w./-]+\.(?:ts|tsx|mjs))(?::[^`]*)?`/g;
+const reference = /`([\w./$[\]-]+\.(?:ts|tsx|mjs))#([\w.]+)`/;
+const path = /`([\w./$[\]-]+\.(?:ts|tsx|mjs))(?::[^`]*)?`/g;
 
 /** The rows of every table that has the columns "Number", "In code" and "Test". */
 export function readBudgets(markdown: string): Budget[] {
@@ -49,14 +49,25 @@ export function toNumber(text: string, name: string): number {
   return seconds.test(name) ? value / 1_000 : value;
 }
 
-/** The values that a file gives to the name: literals, and products and powers of literals. */
+/** What the code calls its units. */
+const words: Readonly<Record<string, string>> = { kibibyte: "1024", mebibyte: "1048576" };
+const literal = /(?:\d[\d_.]*n?|kibibyte|mebibyte)/.source;
+
+/**
+ * The values that a file gives to the name: literals, products and powers of literals, or the last argument of a call.
+ * `limits.maxDepth` is a member of an object literal of that name.
+ */
 export function valuesOf(source: string, name: string): number[] {
-  const given = new RegExp(`\\b${name}(?:: [\\w.]+)? ?[=:] ?((?:\\d[\\d_.]*n?(?: ?\\*\\*? ?)?)+)`, "g");
-  const product = (text: string) =>
-    text
-      .replaceAll(/[_n ]/g, "")
-      .split(/(?<!\*)\*(?!\*)/)
-      .map((part) => part.split("**").map(Number))
-      .reduce((total, [base = NaN, exponent = 1]) => total * base ** exponent, 1);
-  return [...source.matchAll(given)].map(([, text = ""]) => product(text));
+  const [object, member] = name.includes(".") ? name.split(".") : [null, name];
+  const within = object === null ? "" : `\\b${object}(?:: [\\w.]+)?(?: =|:) \\{[^}]*?`;
+  const given = `\\b${member}(?:: [\\w.]+)? ?[=:] ?(?:\\w+\\([^)]*, )?(${literal}(?: \\*\\*? ${literal})*)`;
+  return [...source.matchAll(new RegExp(within + given, "g"))].map(([, text = ""]) => productOf(text));
 }
+
+const productOf = (text: string): number =>
+  text
+    .replaceAll(/kibibyte|mebibyte/g, (word) => words[word] ?? "")
+    .replaceAll(/[_n ]/g, "")
+    .split(/(?<!\*)\*(?!\*)/)
+    .map((part) => part.split("**").map(Number))
+    .reduce((total, [base = NaN, exponent = 1]) => total * base ** exponent, 1);
