@@ -194,7 +194,7 @@ export function createLedger(
           return settled as SettleOutcome;
         };
         const { outcome, settled } = await salvage({ pool, settle }, order, error);
-        onDeadLetter({ requestId: order.id, outcome, code: codeOf(error) });
+        if (outcome !== null) onDeadLetter({ requestId: order.id, outcome, code: codeOf(error) });
         return settled;
       }
       if (order.kind === "drawn") {
