@@ -4,8 +4,9 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { noteDeadLetters } from "../alerts/ledger-faults.ts";
 import { aCapture, aHold, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
-import { openInstance } from "./instance.ts";
+import { closeInstance, openInstance } from "./instance.ts";
 import { createLedger, type Capture, type Ledger } from "./ledger.ts";
+import { reapOrphans } from "./orphans.ts";
 
 let pool: ReturnType<typeof openLedgerPool>;
 let db: TestDatabase;
@@ -41,7 +42,9 @@ async function settleAmongOthers(capture: Partial<Capture>) {
   const bad = ids[15]!;
   const settled = await Promise.all(ids.map((id) => ledger.capture(aCapture(id, id === bad ? capture : {}))));
   expect(settled.every(({ didSettle }) => didSettle)).toBe(true);
-  expect(await db.prisma.charge.count({ where: { basis: "exact", costNanoUsd: 2_000_000n } })).toBeGreaterThanOrEqual(30);
+  expect(await db.prisma.charge.count({ where: { basis: "exact", costNanoUsd: 2_000_000n } })).toBeGreaterThanOrEqual(
+    30,
+  );
   return { bad, charge: await chargeOf(bad) };
 }
 
@@ -134,8 +137,6 @@ describe("a hold that the database refuses", () => {
 
 test("a hold whose wallet takes no settlement stays open, is told of, and stops neither others nor the reaper", async () => {
   const [bad, good] = await held(2);
-  const { closeInstance } = await import("./instance.ts");
-  const { reapOrphans } = await import("./orphans.ts");
   const instance = await openInstance(db);
   const dying = createLedger(pool, instance);
   const broken = await aPayer(db);

@@ -8,6 +8,7 @@ import { aCapture, aHold, aPayer, breachesIn, dollar, type Payer } from "../test
 import { adjustBalance } from "./credit.ts";
 import { openInstance } from "./instance.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
+import { refundCharge } from "./refund.ts";
 
 let pool: ReturnType<typeof openLedgerPool>;
 let db: TestDatabase;
@@ -44,10 +45,10 @@ const lockWalletOf = ({ accountId }: Payer) => lock("SELECT 1 FROM account WHERE
 
 /** Whole calls of the other one, one after another, while `until` is not over; the longest of them, in milliseconds. */
 async function callsOfOther(until: Promise<unknown>): Promise<{ calls: number; longestMs: number }> {
-  let isOver = false;
-  void until.then(() => (isOver = true));
+  const state = { isOver: false };
+  const ending = until.then(() => (state.isOver = true));
   let [calls, longestMs] = [0, 0];
-  while (!isOver) {
+  while (!state.isOver) {
     const startedAtMs = performance.now();
     const order = aHold(other, { amountNanoUsd: 3_000_000n });
     expect(await ledger.hold(order)).toMatchObject({ outcome: "held" });
@@ -56,6 +57,7 @@ async function callsOfOther(until: Promise<unknown>): Promise<{ calls: number; l
     calls++;
     await sleep(5);
   }
+  await ending;
   return { calls, longestMs };
 }
 
@@ -73,10 +75,12 @@ async function callsOfLocked(forMs: number): Promise<string[]> {
     const order = aHold(locked, { amountNanoUsd: 1n });
     const held = ledger.hold(order);
     outcomes.push(outcomeOf(held));
-    held.then(
-      () => ledger.release(order.id),
-      () => ledger.release(order.id),
-    ).catch(() => undefined);
+    held
+      .then(
+        () => ledger.release(order.id),
+        () => ledger.release(order.id),
+      )
+      .catch(() => undefined);
     await sleep(20);
   }
   return Promise.all(outcomes);
@@ -87,15 +91,16 @@ test("a wallet that is locked for seconds keeps its own calls alone", async () =
   await Promise.all([ledger.hold(settled), ledger.hold(open)]);
   const unlock = await lockWalletOf(locked);
   const charged = Promise.all([ledger.capture(aCapture(settled.id)), ledger.release(open.id)]);
-  let isCharged = false;
-  void charged.then(() => (isCharged = true));
+  const state = { isCharged: false };
+  const charging = charged.then(() => (state.isCharged = true));
   const refused = callsOfLocked(4_000);
   const { calls, longestMs } = await callsOfOther(refused);
   expect(calls).toBeGreaterThan(20);
   expect(longestMs).toBeLessThan(1_500);
   expect(new Set(await refused)).toEqual(new Set(["LedgerSlowError", "QueueFullError"]));
-  expect([isCharged, ledger.load().contended > 0]).toEqual([false, true]);
+  expect([state.isCharged, ledger.load().contended > 0]).toEqual([false, true]);
   await unlock();
+  await charging;
   expect((await charged).map(({ didSettle }) => didSettle)).toEqual([true, true]);
   await ledger.idle();
   const wallet = await walletOf(locked);
@@ -180,7 +185,6 @@ test("sixty top-ups of one user at once, beside calls and refunds of the same wa
     await ledger.capture(aCapture(order.id));
     return outcome;
   };
-  const { refundCharge } = await import("./refund.ts");
   const actor = { userId: null, email: null, address: "" };
   const before = (await walletOf(locked)).balanceNanoUsd;
   const busy = Promise.all([
