@@ -80,11 +80,11 @@ async function startEmbedded(dataFolder: string, undo: Undo, start: Start): Prom
 
 /** A migration takes as long as it takes: it has other limits than what clients wait for. */
 async function updateSchema(url: string, rootFolder: string): Promise<void> {
-  const { pool, close } = openDatabase(url, { use: "commands", maxConnections: 1 });
+  const database = openDatabase(url, { use: "commands", maxConnections: 1 });
   try {
-    await migrate(pool, findSchemaFolders(rootFolder));
+    await migrate(database.pool, findSchemaFolders(rootFolder));
   } finally {
-    await close();
+    await database.close();
   }
 }
 

@@ -103,7 +103,7 @@ function createReaper(db: Database, parts: JobParts, guard: Guard): () => Promis
         ownInstanceId: instance.id,
         recall,
         failures,
-        mayReap: guard.mayReap,
+        mayReap: (databaseNowMs) => guard.mayReap(databaseNowMs),
       });
       if (adopted > 0) log("warn", "spool_adopted", { settlements: adopted });
       if (unread > 0) {

@@ -152,7 +152,9 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const changes = await listenToChanges(options.databaseUrl, (topic) => {
     if (topic === null || topic === "keys") {
       keys.forget();
-      void ledger.endReserves();
+      ledger.endReserves().catch((error: unknown) => {
+        log("error", "end_reserves_failed", { error: (error as Error).message });
+      });
     }
     refresh(topic).catch((error: unknown) => log("error", "refresh_failed", { error: (error as Error).message }));
   });
@@ -226,9 +228,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       };
     },
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) => {
-      void ledger.untilPlaced(hold.id).then(() => {
+      const noted = ledger.untilPlaced(hold.id).then(() => {
         checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens });
       });
+      noted.catch(() => undefined); // It waits for the hold, and does not ask what became of it.
     },
     settle: (settlement) => {
       const order = orderOf(settlement);

@@ -9,6 +9,7 @@ import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Alert } from "./alert.ts";
 import { openAlertTargets, readAlertSettings, saveAlertSettings } from "./alert-settings.ts";
 import { noteDelivery, readLastFailures, takeDeliveries } from "./deliveries.ts";
+import { noteLog } from "./ledger-faults.ts";
 import { noteLedgerVerdict } from "./ledger-verdict.ts";
 import { noteLowBalances } from "./low-balances.ts";
 import { noteUpstreams, type UpstreamSighting } from "./upstream-outages.ts";
@@ -162,6 +163,24 @@ test("unsound books are told once, again when more breaks, and when they are sou
   expect(await kinds(finding("I1", 3), finding("I2", 0))).toEqual([]);
   expect(await kinds(finding("I1", 3), finding("I2", 1))).toEqual(["ledger_unsound"]);
   expect(await kinds(finding("I1", 0), finding("I2", 0))).toEqual(["ledger_sound"]);
+});
+
+test("a log that cannot be written is told once, and when it can be written again", async () => {
+  const [one, other] = [randomUUID(), randomUUID()];
+  const kinds = async (instanceId: string, fault: string | null) => {
+    await Promise.all([noteLog(db, { instanceId, fault }), noteLog(db, { instanceId, fault })]);
+    return (await told()).map(({ kind, facts }) => [kind, facts]);
+  };
+  const reason = "ENOSPC: no space left on device";
+  expect(await kinds(one, null)).toEqual([]);
+  expect(await kinds(one, reason)).toEqual([["log_unwritable", { instanceId: one, reason }]]);
+  expect(await kinds(one, reason)).toEqual([]);
+  expect(await kinds(other, reason)).toEqual([["log_unwritable", { instanceId: other, reason }]]);
+  expect(await kinds(one, null)).toEqual([["log_writable", { instanceId: one }]]);
+  // The other one has died.
+  await db.pool.query("UPDATE standing_alert SET last_seen_at = now() - interval '2 hours'");
+  expect(await kinds(one, null)).toEqual([]);
+  expect(await db.prisma.standingAlert.count()).toBe(0);
 });
 
 test("a delivery is taken by one of two processes, tried again after a pause, and over once delivered", async () => {

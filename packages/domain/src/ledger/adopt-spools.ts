@@ -1,6 +1,5 @@
 /** Settles what the dead processes of this database left in the folder of logs. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
 import type { Database } from "@codex-gateway/db";
 import { recordDeadLetter } from "./dead-letters.ts";
 import type { Dead } from "./instance.ts";

@@ -141,7 +141,8 @@ export function createGroupCommit<Item, Result>(
   }
 
   function sendWhatIsDue(): void {
-    while (isWorthAFlush()) void send();
+    // A flush that fails is told to whoever waits for it.
+    while (isWorthAFlush()) send().catch(() => undefined);
     if (queue.length + lagging.length + inFlight.size > 0) return;
     rest();
     for (const resolve of rested) resolve();

@@ -7,7 +7,6 @@ import { kindOfBatchError } from "./batch-errors.ts";
 import { recordDeadLetter, type DeadLetter } from "./dead-letters.ts";
 import type { Capture, DrawnHold, SettleOutcome } from "./ledger.ts";
 import { findOpenHold, orphanCapture, seenOf } from "./orphans.ts";
-import { lineOf } from "./settlement-lines.ts";
 
 type Settlement = { id: string; capture: Capture | null };
 
@@ -19,16 +18,19 @@ type Parts = {
 
 /** @throws Error where the database does not answer: the settlement is to be tried again then */
 export async function salvage(parts: Parts, settlement: Settlement, error: unknown): Promise<Salvaged> {
-  const { outcome, settled } = await settleSomehow(parts, settlement);
+  const salvaged = await settleSomehow(parts, settlement);
   const { id, capture } = settlement;
+  const { outcome } = salvaged;
+  // Its hold was settled before: nothing is lost with it.
+  if (outcome === null) return salvaged;
   await recordDeadLetter(parts, {
     holdId: isId(id) ? id : null,
     instanceId: null,
-    line: Buffer.from(lineOf(capture ? { capture } : { release: id })),
+    line: lineOfDamaged(capture ? { capture } : { release: id }),
     reason: (error as Error).message,
     outcome,
   });
-  return { outcome, settled };
+  return salvaged;
 }
 
 /** A drawn hold that the database refuses: what it comes to cannot be charged. @throws Error where nothing can be written */
@@ -36,26 +38,33 @@ export async function recordUnplaced(db: Pick<Database, "pool">, drawn: DrawnHol
   await recordDeadLetter(db, {
     holdId: isId(drawn.hold.id) ? drawn.hold.id : null,
     instanceId: null,
-    line: Buffer.from(lineOf({ drawn })),
+    line: lineOfDamaged({ drawn }),
     reason: (error as Error).message,
     outcome: "unread",
   });
 }
 
-type Salvaged = { outcome: DeadLetter["outcome"]; settled: SettleOutcome };
+/** As a log's line, whatever is wrong with the order. */
+const lineOfDamaged = (order: object): Buffer =>
+  Buffer.from(JSON.stringify(order, (_name, value: unknown) => (typeof value === "bigint" ? String(value) : value)));
+
+type Salvaged = {
+  /** Null: there was nothing left to settle. */
+  outcome: DeadLetter["outcome"] | null;
+  settled: SettleOutcome;
+};
 
 async function settleSomehow(parts: Parts, { id, capture }: Settlement): Promise<Salvaged> {
   if (!isId(id)) return { outcome: "unread", settled: nothingSettled };
   if (capture) {
     const exact = await attempt(parts, { id, capture: withoutDetails(capture) });
-    if (exact) return { outcome: "exact", settled: exact };
+    if (exact) return { outcome: exact.didSettle ? "exact" : null, settled: exact };
     const hold = await findOpenHold(parts, id);
-    const estimate =
-      hold &&
-      (await attempt(parts, {
-        id,
-        capture: { ...orphanCapture(hold), ...seenOf(hold), basis: "estimate", flags: [unreadable] },
-      }));
+    if (!hold) return { outcome: null, settled: nothingSettled };
+    const estimate = await attempt(parts, {
+      id,
+      capture: { ...orphanCapture(hold), ...seenOf(hold), basis: "estimate", flags: [unreadable] },
+    });
     if (estimate) return { outcome: "estimate", settled: estimate };
   }
   const released = capture && (await attempt(parts, { id, capture: null }));

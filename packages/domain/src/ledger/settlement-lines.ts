@@ -114,7 +114,8 @@ type Fields = Record<string, unknown>;
 
 function holdIdOf(value: unknown): string | null {
   const { capture, release, drawn } = (value ?? {}) as Fields;
-  const id = release ?? (capture as Fields | undefined)?.id ?? ((drawn as Fields | undefined)?.hold as Fields | undefined)?.id;
+  const id =
+    release ?? (capture as Fields | undefined)?.id ?? ((drawn as Fields | undefined)?.hold as Fields | undefined)?.id;
   return typeof id === "string" && uuid.test(id) ? id : null;
 }
 
@@ -193,8 +194,9 @@ const unitsOf = (value: unknown, name: string): number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : wrong(name);
 
 function nanoUsdOf(value: unknown, name: string): bigint {
-  if (typeof value !== "string" || !wholeNumber.test(value) || BigInt(value) > mostInt8) wrong(name);
-  return BigInt(value as string);
+  if (typeof value !== "string" || !wholeNumber.test(value)) return wrong(name);
+  const amount = BigInt(value);
+  return amount <= mostInt8 ? amount : wrong(name);
 }
 
 function usageOf(value: unknown): Capture["usage"] {
