@@ -18,21 +18,21 @@ function problemOf(error: unknown): Problem {
 /** What a page says instead, where it knows why it is not there, and where it leads. */
 type NotFound = { title: string; lead: string; link: { to: string; label: string } };
 
-function textsOfStatus(status: number, t: Texts["errors"]): [title: string, lead: string] {
+function textsOfStatus(status: number, t: Texts): [title: string, lead: string] {
   switch (status) {
     case 404:
-      return [t.notFoundTitle, t.notFound];
+      return [t.errors.notFoundTitle, t.errors.notFound];
     case 401:
     case 403:
-      return [t.forbiddenTitle, t.forbidden];
+      return [t.errors.forbiddenTitle, t.errors.forbidden];
     case 413:
-      return [t.tooLargeTitle, t.tooLarge];
+      return [t.errors.tooLargeTitle, t.errors.tooLarge];
     case 429:
-      return [t.busyTitle, t.busy];
+      return [t.errors.busyTitle, t.errors.busy];
     case 503:
-      return [t.databaseTitle, t.database];
+      return [t.errors.databaseTitle, t.errors.database];
     default:
-      return status < 500 ? [t.badRequestTitle, t.badRequest] : [t.bugTitle, t.bug];
+      return status < 500 ? [t.errors.badRequestTitle, t.errors.badRequest] : [t.errors.bugTitle, t.errors.bug];
   }
 }
 
@@ -42,7 +42,7 @@ export function ErrorPage({ isFramed = false, notFound }: { isFramed?: boolean; 
   const { pathname, search } = useLocation();
   const Frame = isFramed ? "div" : "main";
   const { status, requestId } = problemOf(useRouteError());
-  const [title, lead] = status === 404 && notFound ? [notFound.title, notFound.lead] : textsOfStatus(status, t.errors);
+  const [title, lead] = status === 404 && notFound ? [notFound.title, notFound.lead] : textsOfStatus(status, t);
   const link = (status === 404 && notFound?.link) || { to: "/", label: t.errors.home };
   return (
     <div className={isFramed ? undefined : "flex min-h-screen flex-col"}>
