@@ -508,6 +508,7 @@ export const en: Texts = {
       model: "Model",
       models: "Models",
       baseUrl: "Base URL",
+      baseUrlBefore: "Base URL before",
       markupPpm: "Markup",
       contextTokens: "Context (tokens)",
       maxOutputTokens: "Maximum output (tokens)",

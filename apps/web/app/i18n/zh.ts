@@ -501,6 +501,7 @@ export const zh = {
       maxOutputTokens: "最大输出 (tokens)",
       weight: "权重",
       isEnabled: "启用",
+      baseUrlBefore: "原 Base URL",
       isKeyChanged: "更换密钥",
       isPrivateAllowed: "允许内网",
       values: "重新加密的值",
