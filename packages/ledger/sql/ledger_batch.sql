@@ -104,8 +104,7 @@ BEGIN
       CONTINUE WHEN done_costs[i] = 0;
       balance := balance - done_costs[i];
       seq := seq + 1;
-      head := sha256(head || convert_to(
-        'capture|' || done_ids[i] || '|' || -done_costs[i] || '|' || balance || '|' || seq, 'UTF8'));
+      head := entry_hash(head, 'capture', done_ids[i], -done_costs[i], balance, seq);
       entry_seqs[i] := seq;
       entry_balances[i] := balance;
       entry_hashes[i] := head;
@@ -203,4 +202,4 @@ BEGIN
   END IF;
   RETURN others;
 END $$;
--- version 1, checksum 6dcca863d5b97e89
+-- version 2, checksum 99657317f29e2ca3
