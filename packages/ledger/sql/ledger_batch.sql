@@ -106,8 +106,7 @@ BEGIN
       CONTINUE WHEN done_costs[i] = 0;
       balance := balance - done_costs[i];
       seq := seq + 1;
-      head := sha256(head || convert_to(
-        'capture|' || done_ids[i] || '|' || -done_costs[i] || '|' || balance || '|' || seq, 'UTF8'));
+      head := entry_hash(head, 'capture', done_ids[i], -done_costs[i], balance, seq);
       entry_seqs[i] := seq;
       entry_balances[i] := balance;
       entry_hashes[i] := head;
@@ -208,4 +207,4 @@ BEGIN
   END IF;
   RETURN others;
 END $$;
--- version 2, checksum a6cbd57ae5a56259
+-- version 3, checksum 59785e49dec0c4f0
