@@ -5,7 +5,15 @@ export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
-export { alertChannels, type Alert, type AlertChannel } from "./alerts/alert.ts";
+export {
+  alertChannels,
+  raiseEvent,
+  type Alert,
+  type AlertChannel,
+  type DiskUse,
+  type ProcessDeath,
+  type ProcessFault,
+} from "./alerts/alert.ts";
 export {
   checkAlertTarget,
   openAlertTargets,
