@@ -21,6 +21,8 @@ export type AlertJobParts = {
   send: SendAlert;
   sightings: () => UpstreamSighting[];
   logSighting: () => LogSighting;
+  /** Writes what is to be told of processes. */
+  tellOfProcesses: () => Promise<void>;
   log: Log;
 };
 
@@ -37,6 +39,7 @@ export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Pr
     repeat("alert_log_failed", ledgerMs, parts.log, createLogNotes(db, parts.logSighting)),
     repeat("alert_dead_letters_failed", ledgerMs, parts.log, () => noteDeadLetters(db)),
     repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
+    repeat("alert_processes_failed", deliveriesMs, parts.log, parts.tellOfProcesses),
     repeat("alert_deliveries_failed", deliveriesMs, parts.log, () => deliver(db, parts)),
     repeat("alert_forget_failed", forgetMs, parts.log, () => forgetOldAlerts(db)),
   ];

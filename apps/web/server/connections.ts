@@ -27,7 +27,7 @@ export type Connections = {
   closeAll(): void;
 };
 
-type Exchange = { req: IncomingMessage; res: ServerResponse };
+type Exchange = { req: IncomingMessage; res: ServerResponse; startedAtMs: number };
 type Connection = {
   socket: Socket;
   /** Those whose answer is not out yet; of pipelined requests there are several. */
@@ -44,8 +44,16 @@ export type ConnectionTimes = {
   bodyPauseMs: number;
   /** A reader that takes nothing for so long is turned out. */
   readerPauseMs: number;
+  /** Longer than any call lasts: whoever still waits then waits for nothing. */
+  maxExchangeMs: () => number;
 };
-export const defaultConnectionTimes: ConnectionTimes = { sweepMs: 1_000, bodyPauseMs: 15_000, readerPauseMs: 60_000 };
+const dayMs = 86_400_000;
+export const defaultConnectionTimes: ConnectionTimes = {
+  sweepMs: 1_000,
+  bodyPauseMs: 15_000,
+  readerPauseMs: 60_000,
+  maxExchangeMs: () => dayMs,
+};
 
 const bodyBytesPerMs = 1.024;
 const shareOfFree = 4;
@@ -114,7 +122,7 @@ export function limitConnections(server: Server, options: ConnectionOptions): Co
       req.socket.destroy();
       return false;
     }
-    const exchange = { req, res };
+    const exchange = { req, res, startedAtMs: Date.now() };
     connection.open.push(exchange);
     connection.received = connection.sent = unknownProgress;
     idle.delete(connection);
@@ -129,7 +137,8 @@ export function limitConnections(server: Server, options: ConnectionOptions): Co
     const atMs = Date.now();
     for (const connection of connections.values()) {
       if (connection.open.length === 0) continue;
-      if (readerPausedMs(connection, atMs) >= times.readerPauseMs) connection.socket.destroy();
+      const isForgotten = connection.open.some(({ startedAtMs }) => atMs - startedAtMs > times.maxExchangeMs());
+      if (isForgotten || readerPausedMs(connection, atMs) >= times.readerPauseMs) connection.socket.destroy();
       else endSlowBody(connection, atMs, times);
     }
   }

@@ -241,3 +241,9 @@ test("a stop waits for a request in flight", async () => {
   await drained(opened);
   expect((await answered).answer).toContain("late");
 }, 40_000);
+
+test("a request that is never answered is given up when no call can last any longer", async () => {
+  const opened = await serve({ times: { ...quick, maxExchangeMs: () => 500 } }, () => undefined);
+  expect((await knock(opened)).answer).toBe("");
+  await expect.poll(() => opened.connections.count()).toBe(0);
+});

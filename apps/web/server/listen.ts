@@ -20,7 +20,7 @@ export type ListenOptions = Partial<ConnectionLimits> & {
   name: string;
   clients: Pick<ClientAddress, "isProxy">;
   log: Log;
-  times?: ListenTimes;
+  times?: Partial<ListenTimes>;
 };
 
 type ListenTimes = ConnectionTimes & { headersMs: number };
@@ -33,7 +33,8 @@ export type Listening = { server: Server; connections: Connections };
  * connections than it can serve. @throws Error with one sentence where the port is taken or not allowed.
  */
 export async function listen(listener: RequestListener, options: ListenOptions): Promise<Listening> {
-  const { port, host, name, clients, log, times = defaultTimes, ...limits } = options;
+  const { port, host, name, clients, log, times: given, ...limits } = options;
+  const times = { ...defaultTimes, ...given };
   const server = createServer({
     headersTimeout: times.headersMs,
     requestTimeout: 300_000,

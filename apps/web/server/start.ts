@@ -10,6 +10,7 @@ import { openDatabaseOf } from "./database-of.ts";
 import { createApiListener, createPagesListener, type Probes } from "./doors.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import type { Env } from "./env.ts";
+import type { CaughtFault } from "./last-guard.ts";
 import { listen, portOf, type Listening } from "./listen.ts";
 import { connectionLimitsOf } from "./open-files.ts";
 import { createPageHandler } from "./remix-handler.ts";
@@ -29,6 +30,8 @@ export type Running = {
   callsUnderWay(): number;
   /** Lets a stop wait for no call any more: they are cut off in order, and settled. */
   hurry(): void;
+  /** Counts an error that nobody has caught, and tells of it. */
+  noteFault(fault: CaughtFault): void;
   /** Ends everything that was started; resolves with the number of requests that could not be settled. */
   stop(): Promise<number>;
 };
@@ -69,6 +72,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
       isOwned: await hasOwner(database),
       callsUnderWay: () => wired.gateway.inFlight(),
       hurry: () => drain.hurry(),
+      noteFault: (fault) => wired.noteFault(fault),
       stop,
     };
   } catch (error) {
@@ -96,7 +100,13 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
   };
   const listening: Listening[] = [];
   const ports = { web: env.PORT, api: env.API_PORT };
-  const common = { host: env.HOST, clients, log, ...connectionLimitsOf(env.ROLE, log) };
+  const common = {
+    host: env.HOST,
+    clients,
+    log,
+    ...connectionLimitsOf(env.ROLE, log),
+    times: { maxExchangeMs: wired.maxCallMs },
+  };
   undo.push(async () => {
     await drain.end(listening, { deadlineMs: env.DRAIN_SECONDS * 1_000, cutOff: () => wired.cutOff() });
     nodeDoor.close();

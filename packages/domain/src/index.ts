@@ -69,7 +69,7 @@ export {
   restoreInstances,
   type Instance,
 } from "./ledger/instance.ts";
-export { reapOrphans, type RecallResponse } from "./ledger/orphans.ts";
+export { reapOrphans, settleOverdue, type RecallResponse } from "./ledger/orphans.ts";
 export { createReapGuard } from "./ledger/reap-guard.ts";
 export { createLedger, QueueFullError, type DefaultLimits, type Ledger } from "./ledger/ledger.ts";
 export { refundCharge } from "./ledger/refund.ts";

@@ -72,7 +72,12 @@ test("a lease that runs out between the two is looked at by neither, and next ti
     if (text.includes("FROM instance") && looks++ === 0) await closeInstance(db, instance);
     return found;
   };
-  expect(await settleAs(living, { query } as unknown as Database["pool"])).toEqual({ adopted: 0, reaped: 0, unread: 0, errors: [] });
+  expect(await settleAs(living, { query } as unknown as Database["pool"])).toEqual({
+    adopted: 0,
+    reaped: 0,
+    unread: 0,
+    errors: [],
+  });
   expect([looks, await chargesOf()]).toEqual([2, []]);
   expect(await settleAs(living)).toEqual({ adopted: 1, reaped: 1, unread: 0, errors: [] });
 });

@@ -13,7 +13,15 @@ import { createBatchQueries, type Settlement } from "./batch-queries.ts";
 import { bisectBatch } from "./bisect-batch.ts";
 import { createContendedAccounts } from "./contended-accounts.ts";
 import type { DeadLetter } from "./dead-letters.ts";
-import { accountOf, createFlush, isJudged, type Order, type Outcome, type ReserveOutcome, type State } from "./flush.ts";
+import {
+  accountOf,
+  createFlush,
+  isJudged,
+  type Order,
+  type Outcome,
+  type ReserveOutcome,
+  type State,
+} from "./flush.ts";
 import { createGroupCommit, Failed, type Flushed, type GroupCommitOptions } from "./group-commit.ts";
 import { findLockedAccounts } from "./locked-accounts.ts";
 import { createReserves, type Reserves } from "./reserves.ts";
@@ -133,11 +141,7 @@ export type LedgerOptions = {
 export function createLedger(
   pool: Database["pool"],
   instance: { id: string; epoch: bigint },
-  {
-    defaultLimits = () => unlimited,
-    onBatch,
-    onDeadLetter = () => undefined,
-  }: LedgerOptions = {},
+  { defaultLimits = () => unlimited, onBatch, onDeadLetter = () => undefined }: LedgerOptions = {},
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
   const queries = createBatchQueries(pool, instance);

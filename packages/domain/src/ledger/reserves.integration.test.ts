@@ -85,7 +85,12 @@ async function settleForIt(): Promise<{ adopted: number; reaped: number }> {
   const own = await openInstance(db);
   const heir = createLedger(db.pool, own);
   const recall = () => Promise.resolve(null);
-  const { adopted, reaped } = await settleForTheDead(db, { ledger: heir, spoolFolder: folder, ownInstanceId: own.id, recall });
+  const { adopted, reaped } = await settleForTheDead(db, {
+    ledger: heir,
+    spoolFolder: folder,
+    ownInstanceId: own.id,
+    recall,
+  });
   await heir.idle();
   return { adopted, reaped };
 }

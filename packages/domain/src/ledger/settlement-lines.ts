@@ -114,7 +114,8 @@ type Fields = Record<string, unknown>;
 
 function holdIdOf(value: unknown): string | null {
   const { capture, release, drawn } = (value ?? {}) as Fields;
-  const id = release ?? (capture as Fields | undefined)?.id ?? ((drawn as Fields | undefined)?.hold as Fields | undefined)?.id;
+  const id =
+    release ?? (capture as Fields | undefined)?.id ?? ((drawn as Fields | undefined)?.hold as Fields | undefined)?.id;
   return typeof id === "string" && uuid.test(id) ? id : null;
 }
 

@@ -76,7 +76,8 @@ function aDatabase({ settled = [] }: { settled?: string[] } = {}) {
   const letters: string[] = [];
   const query = (sql: string, values: [string[], ...unknown[]]) => {
     const [ids] = values;
-    if (sql.startsWith("INSERT INTO dead_letter")) return Promise.resolve(void letters.push(String(values[3]))).then(() => ({ rows: [] }));
+    if (sql.startsWith("INSERT INTO dead_letter"))
+      return Promise.resolve(void letters.push(String(values[3]))).then(() => ({ rows: [] }));
     const isOfInstances = sql.includes("FROM instance");
     const rows = isOfInstances
       ? not([living, unknown], ids)
@@ -129,7 +130,9 @@ test("of what a dead process left, what is settled is not sent again, and the fi
   await spool.settle({ capture: first });
   await spool.settle({ capture: second });
   const next = aLedger();
-  expect(await adoptSpools(aDatabase({ settled: [first.id] }), folder, next.ledger, { keepsFiles: true })).toMatchObject({ settled: 1, failed: [] });
+  expect(
+    await adoptSpools(aDatabase({ settled: [first.id] }), folder, next.ledger, { keepsFiles: true }),
+  ).toMatchObject({ settled: 1, failed: [] });
   expect([next.captured, readdirSync(folder)]).toEqual([[second], [`${dead}.jsonl`]]);
 });
 
@@ -149,7 +152,10 @@ test("while the database is away, what a dead process left stays where it is", a
   down.state.isDown = true;
   await openSpool(folder, dead, down.ledger).settle({ capture: aCapture("55555555-5555-4555-8555-555555555555") });
   const { settled, failed } = await adoptSpools(aDatabase(), folder, down.ledger);
-  expect([settled, failed.map(({ instanceId, error }) => [instanceId, String(error)])]).toEqual([0, [[dead, "Error: down"]]]);
+  expect([settled, failed.map(({ instanceId, error }) => [instanceId, String(error)])]).toEqual([
+    0,
+    [[dead, "Error: down"]],
+  ]);
   expect(readdirSync(folder)).toEqual([`${dead}.jsonl`]);
 });
 
@@ -255,7 +261,11 @@ describe("written ahead of the database", () => {
       expect([captured.length, spool.isStuck(), faults]).toEqual([2, false, ["ENOSPC"]]);
       state.isDown = true;
       await spool.settle({ capture: aCapture(idOf(3)) });
-      expect([spool.size(), spool.isStuck(), spool.fault()?.message]).toEqual([1, true, expect.stringContaining("ENOSPC")]);
+      expect([spool.size(), spool.isStuck(), spool.fault()?.message]).toEqual([
+        1,
+        true,
+        expect.stringContaining("ENOSPC"),
+      ]);
       // A file beside it can be written, and takes its place.
       expect([await spool.replay(), spool.isStuck(), linesOf()]).toEqual([1, false, [idOf(3)]]);
       state.isDown = false;
