@@ -23,6 +23,8 @@ export type AlertJobParts = {
   sightings: () => UpstreamSighting[];
   unpricedModels: UnpricedModels;
   logSighting: () => LogSighting;
+  /** Writes what is to be told of processes. */
+  tellOfProcesses: () => Promise<void>;
   log: Log;
 };
 
@@ -41,6 +43,7 @@ export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Pr
     repeat("alert_dead_letters_failed", ledgerMs, parts.log, () => noteDeadLetters(db)),
     repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
     repeat("unpriced_models_failed", unpricedModelsMs, parts.log, () => parts.unpricedModels.flush()),
+    repeat("alert_processes_failed", deliveriesMs, parts.log, parts.tellOfProcesses),
     repeat("alert_deliveries_failed", deliveriesMs, parts.log, () => deliver(db, parts)),
     repeat("alert_forget_failed", forgetMs, parts.log, () => forgetOldAlerts(db)),
   ];

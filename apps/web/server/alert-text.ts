@@ -79,9 +79,41 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
         title: { zh: "结算日志恢复写入", en: "The log of settlements can be written again" },
         lines: [alert.facts.instanceId],
       };
+    case "process_fault": {
+      const { name, code, place, faults } = alert.facts;
+      return {
+        title: {
+          zh: `网关内部错误：${faults} 次，服务继续运行`,
+          en: `Internal errors: ${faults}; the gateway goes on`,
+        },
+        lines: [[name, code, place].filter((part) => part !== null).join("  ")],
+      };
+    }
+    case "process_restarted": {
+      const { isRestarted } = alert.facts;
+      const title = isRestarted
+        ? { zh: "网关异常退出，已重新启动", en: "The gateway died and was started again" }
+        : { zh: "一个网关进程异常退出", en: "A process of the gateway died" };
+      return { title, lines: [deathText(alert.facts)].filter((line) => line !== "") };
+    }
+    case "disk_low": {
+      const { folder, freeMegabytes, usedMegabytes } = alert.facts;
+      return {
+        title: {
+          zh: `磁盘空间不足：只剩 ${freeMegabytes} MB`,
+          en: `The disk is nearly full: ${freeMegabytes} MB left`,
+        },
+        lines: [folder, ...Object.entries(usedMegabytes).map(([name, megabytes]) => `${name}  ${megabytes} MB`)],
+      };
+    }
     case "test":
       return { title: { zh: "测试告警", en: "Test alert" }, lines: [] };
   }
+}
+
+function deathText({ exitCode, signal }: { exitCode: number | null; signal: string | null }): string {
+  if (signal !== null) return signal;
+  return exitCode === null ? "" : `exit code ${exitCode}`;
 }
 
 export function textOf(alert: Alert): { title: string; text: string } {

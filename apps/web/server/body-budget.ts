@@ -1,5 +1,5 @@
 /** How many bytes of bodies the pages' port holds at a time, in all and of one address: memory that anybody can take. */
-import { isIPv6 } from "node:net";
+import { addressGroup } from "./address-group.ts";
 
 export type BodyBudget = {
   /** Takes bytes for as long as their request lasts; false where there are none left. */
@@ -18,7 +18,7 @@ export function createBodyBudget({
   let heldInAll = 0;
   return {
     take(address, bytes) {
-      const key = networkOf(address);
+      const key = addressGroup(address);
       const own = (held.get(key) ?? 0) + bytes;
       if (own > addressBytes || heldInAll + bytes > totalBytes) return false;
       held.set(key, own);
@@ -26,21 +26,11 @@ export function createBodyBudget({
       return true;
     },
     giveBack(address, bytes) {
-      const key = networkOf(address);
+      const key = addressGroup(address);
       const left = (held.get(key) ?? 0) - bytes;
       if (left > 0) held.set(key, left);
       else held.delete(key);
       heldInAll -= bytes;
     },
   };
-}
-
-/** One client has a whole /64 of IPv6 addresses to choose from. */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const [before = "", after] = address.split("::");
-  const head = before.split(":").filter(Boolean);
-  const tail = (after ?? "").split(":").filter(Boolean);
-  const zeros = after === undefined ? 0 : 8 - head.length - tail.length;
-  return [...head, ...Array<string>(Math.max(zeros, 0)).fill("0"), ...tail].slice(0, 4).join(":");
 }

@@ -7,6 +7,7 @@ import {
   renewLease,
   restoreInstances,
   settleForTheDead,
+  settleOverdue,
   type createKeyRing,
   type createLedger,
   type openInstance,
@@ -14,11 +15,13 @@ import {
   type RecallResponse,
 } from "@codex-gateway/domain";
 import type { Log } from "@codex-gateway/gateway";
+import { createDeathWatch } from "./death-watch.ts";
 
 const refreshMs = 30_000;
 const reapMs = 2_000;
 const replayMs = 1_000;
 const forgetMs = 60_000;
+const overdueMs = 60_000;
 const lostMs = 10 * 60_000;
 /** No call is under way for longer than its instance can have been lost for. */
 const lostAgeMs = 2 * 60 * 60_000;
@@ -32,11 +35,16 @@ type JobParts = {
   ledger: ReturnType<typeof createLedger>;
   spool: ReturnType<typeof openSpool>;
   spoolFolder: string;
+  dataFolder: string;
   keys: ReturnType<typeof createKeyRing>;
   refresh: (topic: null) => Promise<void>;
   recall: RecallResponse;
   /** Told of lines of dead processes' logs that could not be read. */
   onUnread: (lines: number) => void;
+  /** Told when another process of this data folder has died. */
+  onDeath: () => void;
+  /** No call lasts longer. */
+  maxCallMs: () => number;
   log: Log;
 };
 
@@ -52,10 +60,16 @@ export function startJobs(db: Database, parts: JobParts): { stop(): void } {
     if (restored > 0) log("warn", "instances_restored", { instances: restored });
   };
   restore().catch(logError("restore_instances_failed"));
+  const watchDeaths = createDeathWatch(db, { ...parts, ownInstanceId: parts.instance.id });
+  const lookForDeaths = repeat(reapMs, () => watchDeaths().catch(logError("death_watch_failed")));
+  // Whoever was here before is settled for at once.
+  lookForDeaths.now();
   const jobs = [
     repeat(heartbeatMs, createBeat(parts, guard)),
     repeat(heartbeatMs, () => keys.flushLastUsed().catch(logError("last_used_failed"))),
+    lookForDeaths,
     repeat(reapMs, createReaper(db, parts, guard)),
+    repeat(overdueMs, createOverdueWatch(db, parts)),
     repeat(replayMs, () => spool.replay().then(() => undefined, logError("spool_failed"))),
     repeat(refreshMs, () => refresh(null).catch(logError("refresh_failed"))),
     repeat(forgetMs, () => forgetExpiredAnswers(db).then(() => undefined, logError("forget_failed"))),
@@ -65,16 +79,17 @@ export function startJobs(db: Database, parts: JobParts): { stop(): void } {
 }
 
 /** Runs `work`, which catches its own errors, every so often; never twice at a time. */
-function repeat(everyMs: number, work: () => Promise<void>): { stop(): void } {
+function repeat(everyMs: number, work: () => Promise<void>): { now(): void; stop(): void } {
   let isRunning = false;
-  const timer = setInterval(() => {
+  const now = () => {
     if (isRunning) return;
     isRunning = true;
     work()
       .catch(() => undefined)
       .finally(() => (isRunning = false));
-  }, everyMs);
-  return { stop: () => clearInterval(timer) };
+  };
+  const timer = setInterval(now, everyMs);
+  return { now, stop: () => clearInterval(timer) };
 }
 
 type Guard = ReturnType<typeof createReapGuard>;
@@ -88,6 +103,20 @@ function createBeat({ instance, leasePool, ledger, log }: JobParts, guard: Guard
     } catch (error) {
       guard.failed();
       log("error", "heartbeat_failed", { error: (error as Error).message });
+    }
+  };
+}
+
+/** Settles own holds that no call can have any more: its error was caught by nobody but the last guard. */
+function createOverdueWatch(db: Database, parts: JobParts): () => Promise<void> {
+  const { instance, ledger, recall, maxCallMs, log } = parts;
+  return async () => {
+    try {
+      const options = { instanceId: instance.id, overdueMs: maxCallMs() };
+      const { settled, errors } = await settleOverdue(db, ledger, recall, options);
+      if (settled > 0 || errors.length > 0) log("warn", "overdue_settled", { holds: settled, failures: errors.length });
+    } catch (error) {
+      log("error", "overdue_failed", { error: (error as Error).message });
     }
   };
 }

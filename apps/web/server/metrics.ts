@@ -27,6 +27,7 @@ export type Metrics = {
   observe(record: CallRecord, priceName: string | null): void;
   captured(capture: { priceName: string; basis: string; usage: Units; costNanoUsd: bigint }): void;
   ledgerBatch(orders: number, tookMs: number): void;
+  uncaught(origin: string): void;
   /** Settlements, or lines of logs, that could not be entered as they were. */
   setAside(outcome: string, count?: number): void;
   answer(req: IncomingMessage, res: ServerResponse): Promise<void>;
@@ -123,6 +124,12 @@ export function createMetrics(
     labelNames: ["outcome"],
     registers,
   });
+  const uncaught = new Counter({
+    name: `${prefix}uncaught_errors_total`,
+    help: "Errors that nothing but the last guard has caught: each is a fault of the gateway's own.",
+    labelNames: ["origin"],
+    registers,
+  });
   registerGauges(registers, readGauges);
 
   return {
@@ -151,6 +158,7 @@ export function createMetrics(
       batchTime.observe(tookMs / msPerSecond);
     },
     setAside: (outcome, count = 1) => deadLetters.inc({ outcome }, count),
+    uncaught: (origin) => uncaught.inc({ origin }),
     answer: async (req, res) => {
       if (!mayRead(req)) {
         res.writeHead(403, { "content-type": "text/plain; charset=utf-8" }).end("The metrics are not for you.\n");

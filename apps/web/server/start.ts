@@ -1,5 +1,4 @@
 /** Brings everything up in order, and down in the opposite one. */
-import type { Server } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Database } from "@codex-gateway/db";
@@ -8,9 +7,12 @@ import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-g
 import type { ServerBuild } from "@remix-run/node";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
-import { createApiListener, createPagesListener, listen, portOf, type Probes } from "./doors.ts";
+import { createApiListener, createPagesListener, type Probes } from "./doors.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import type { Env } from "./env.ts";
+import type { CaughtFault } from "./last-guard.ts";
+import { listen, portOf, type Listening } from "./listen.ts";
+import { connectionLimitsOf } from "./open-files.ts";
 import { createPageHandler } from "./remix-handler.ts";
 import { secretsOf } from "./secret-key.ts";
 import { aTestAlert } from "./send-alert.ts";
@@ -28,6 +30,8 @@ export type Running = {
   callsUnderWay(): number;
   /** Lets a stop wait for no call any more: they are cut off in order, and settled. */
   hurry(): void;
+  /** Counts an error that nobody has caught, and tells of it. */
+  noteFault(fault: CaughtFault): void;
   /** Ends everything that was started; resolves with the number of requests that could not be settled. */
   stop(): Promise<number>;
 };
@@ -68,6 +72,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
       isOwned: await hasOwner(database),
       callsUnderWay: () => wired.gateway.inFlight(),
       hurry: () => drain.hurry(),
+      noteFault: (fault) => wired.noteFault(fault),
       stop,
     };
   } catch (error) {
@@ -88,28 +93,35 @@ type Parts = {
 
 /** Listens on the ports of the role; answers with their addresses on this machine. */
 async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
-  const { env, wired, clients, drain } = parts;
+  const { env, log, wired, clients, drain } = parts;
   const nodeDoor = createNodeDoor(wired.gateway, { addressOf: (req) => clients.of(req) });
   const probes: Probes = {
     isReady: async () => !drain.isDraining() && (await wired.reachesDatabase()),
   };
-  const servers: Server[] = [];
+  const listening: Listening[] = [];
   const ports = { web: env.PORT, api: env.API_PORT };
+  const common = {
+    host: env.HOST,
+    clients,
+    log,
+    ...connectionLimitsOf(env.ROLE, log),
+    times: { maxExchangeMs: wired.maxCallMs },
+  };
   undo.push(async () => {
-    await drain.end(servers, { deadlineMs: env.DRAIN_SECONDS * 1_000, cutOff: () => wired.cutOff() });
+    await drain.end(listening, { deadlineMs: env.DRAIN_SECONDS * 1_000, cutOff: () => wired.cutOff() });
     nodeDoor.close();
   });
   if (env.ROLE !== "api") {
     const pages = createPagesListener(await pagesOf(parts, ports), probes);
-    const server = await listen(drain.watch(pages), { port: env.PORT, host: env.HOST, name: "PORT", clients });
-    servers.push(server);
-    ports.web = portOf(server);
+    const opened = await listen(drain.watch(pages), { ...common, port: env.PORT, name: "PORT" });
+    listening.push(opened);
+    ports.web = portOf(opened);
   }
   if (env.ROLE !== "web") {
     const api = apiOf(nodeDoor, wired, probes);
-    const server = await listen(drain.watch(api), { port: env.API_PORT, host: env.HOST, name: "API_PORT", clients });
-    servers.push(server);
-    ports.api = portOf(server);
+    const opened = await listen(drain.watch(api), { ...common, port: env.API_PORT, name: "API_PORT" });
+    listening.push(opened);
+    ports.api = portOf(opened);
   }
   return {
     web: env.ROLE === "api" ? null : `http://localhost:${ports.web}`,

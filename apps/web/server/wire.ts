@@ -47,7 +47,10 @@ import { sightingOf, startAlertJobs } from "./alert-jobs.ts";
 import { answerRead } from "./answer-read.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
 import { startJobs } from "./jobs.ts";
+import type { CaughtFault } from "./last-guard.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { createProcessAlerts } from "./process-alerts.ts";
+import { markProcess } from "./process-marks.ts";
 import { createAlertSender, type SendAlert } from "./send-alert.ts";
 import { createTraces } from "./traces.ts";
 import { startVerifyJob } from "./verify-job.ts";
@@ -57,6 +60,10 @@ export type Wired = {
   secrets: Secrets;
   healthOfUpstream: (id: string) => ReturnType<Gateway["health"]>;
   sendAlert: SendAlert;
+  /** Counts an error that nobody has caught, and tells of it. */
+  noteFault(fault: CaughtFault): void;
+  /** No call lasts longer. */
+  maxCallMs(): number;
   /** On the way that calls take. @throws Error where the database does not answer */
   reachesDatabase(): Promise<boolean>;
   /** Null where nobody may read them. */
@@ -80,6 +87,7 @@ export type WireOptions = {
     | "METRICS_TOKEN"
     | "METRICS_ADDRESSES"
     | "OTEL_EXPORTER_OTLP_ENDPOINT"
+    | "GATEWAY_PREVIOUS_EXIT"
   >;
   log: Log;
   clients: ClientAddress;
@@ -94,11 +102,15 @@ type Known = {
   upstreams: OpenUpstream[];
 };
 
+/** A process that is found dead so soon after the start was this one's predecessor. */
+const predecessorMs = 5_000;
+
 /** For the settlements of calls that were cut off, or whose clients had left. */
 const settleMs = 10_000;
 
 export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const { env, log, secrets } = options;
+  const startedAtMs = Date.now();
   await seedPrices(db);
   const known: Known = {
     ...knownBy(await readSettings(db)),
@@ -107,6 +119,15 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   };
   const instance = await openInstance(db);
   const spoolFolder = spoolFolderOf(env);
+  const unmark = markProcess(env.DATA_FOLDER, instance.id);
+  const processAlerts = createProcessAlerts(db);
+  let isFirstDeath = true;
+  const noteDeath = () => {
+    // Later ones are of processes beside this one.
+    const isRestarted = isFirstDeath && Date.now() - startedAtMs < predecessorMs;
+    isFirstDeath = false;
+    processAlerts.death({ ...exitOf(isRestarted ? env.GATEWAY_PREVIOUS_EXIT : undefined), isRestarted });
+  };
   const readGauges = () => ({
     callsInFlight: gateway.inFlight(),
     holdsOpen: ledger.load().holdsOpen,
@@ -267,6 +288,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy });
   const verifyJob = startVerifyJob(db, log);
   const recall: RecallResponse = (id) => gateway.recallResponse(id);
+  const maxCallMs = () => {
+    const { totalMs, wholeAnswerMs } = known.upstreamPolicy.timeouts;
+    return totalMs + wholeAnswerMs + settleMs;
+  };
   const jobs = startJobs(db, {
     instance,
     leasePool: ledgerPool,
@@ -276,6 +301,9 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     keys,
     refresh,
     recall,
+    dataFolder: env.DATA_FOLDER,
+    onDeath: noteDeath,
+    maxCallMs,
     onUnread: (lines) => metrics?.setAside("unread", lines),
     log,
   });
@@ -286,6 +314,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     send: sendAlert,
     sightings,
     unpricedModels,
+    tellOfProcesses: () => processAlerts.tell(),
     logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
     log,
   });
@@ -293,6 +322,11 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   return {
     gateway,
     secrets,
+    noteFault: (fault) => {
+      metrics?.uncaught(fault.origin);
+      processAlerts.fault(fault);
+    },
+    maxCallMs,
     sendAlert,
     reachesDatabase: async () => (await ledgerPool.query("SELECT 1")).rowCount === 1,
     metrics,
@@ -323,11 +357,17 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await changes.stop();
       await keys.flushLastUsed().catch(() => undefined);
       await closeInstance(db, instance).catch(() => undefined);
+      unmark();
       await ledgerPool.end().catch(() => undefined);
       await traces?.stop();
       return unsettled + gateway.inFlight();
     },
   };
+}
+
+function exitOf(text: string | undefined): { exitCode: number | null; signal: string | null } {
+  const isSignal = text?.startsWith("SIG") === true;
+  return { exitCode: text === undefined || isSignal ? null : Number(text), signal: isSignal ? (text ?? null) : null };
 }
 
 /** The price's name, not what the client wrote: names of models are then as few as prices. */

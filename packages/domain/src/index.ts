@@ -6,7 +6,15 @@ export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
 export { isPublicAddress } from "./access/outbound-address.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
-export { alertChannels, type Alert, type AlertChannel } from "./alerts/alert.ts";
+export {
+  alertChannels,
+  raiseEvent,
+  type Alert,
+  type AlertChannel,
+  type DiskUse,
+  type ProcessDeath,
+  type ProcessFault,
+} from "./alerts/alert.ts";
 export {
   checkAlertTarget,
   openAlertTargets,
@@ -62,7 +70,7 @@ export {
   restoreInstances,
   type Instance,
 } from "./ledger/instance.ts";
-export { reapOrphans, type RecallResponse } from "./ledger/orphans.ts";
+export { reapOrphans, settleOverdue, type RecallResponse } from "./ledger/orphans.ts";
 export { createReapGuard } from "./ledger/reap-guard.ts";
 export { createLedger, QueueFullError, type DefaultLimits, type Ledger } from "./ledger/ledger.ts";
 export { refundCharge } from "./ledger/refund.ts";

@@ -12,6 +12,11 @@ export type AlertChannel = (typeof alertChannels)[number];
 
 type LowBalance = { userId: string; email: string; balanceUsd: string };
 type LedgerBreach = { invariant: string; says: string; breaches: number };
+/** An error that no code had caught: its class and code, and the place that threw it. */
+export type ProcessFault = { name: string; code: string | null; place: string | null };
+/** How a process of the gateway ended, as far as is known, and whether it was started again. */
+export type ProcessDeath = { exitCode: number | null; signal: string | null; isRestarted: boolean };
+export type DiskUse = { folder: string; freeMegabytes: number; usedMegabytes: Record<string, number> };
 export type UpstreamName = { upstreamId: string; name: string; host: string };
 
 /** By kind; each kind with its facts. */
@@ -26,6 +31,9 @@ type AlertFacts = {
   settlements_set_aside: { count: number; open: number; requestIds: string[] };
   log_unwritable: { instanceId: string; reason: string };
   log_writable: { instanceId: string };
+  process_fault: ProcessFault & { faults: number };
+  process_restarted: ProcessDeath;
+  disk_low: DiskUse;
   test: Record<string, never>;
 };
 type AlertKind = keyof AlertFacts;
@@ -56,6 +64,29 @@ export async function decideAlerts(
   await inTransaction(db, async (client) => {
     await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
     await decide(client, (kind, facts) => insertAlert(client, channels, kind, facts), settings);
+  });
+}
+
+/**
+ * Writes an alert of what has happened, once in `quietMs` for its kind, whichever process sees it; true where it did. Without
+ * a channel the alert stands all the same: what has happened is not seen again.
+ */
+export async function raiseEvent<Kind extends AlertKind>(
+  db: Pick<Database, "pool">,
+  kind: Kind,
+  facts: AlertFacts[Kind],
+  { quietMs }: { quietMs: number },
+): Promise<boolean> {
+  const channels = channelsOf(await readSettings(db));
+  return inTransaction(db, async (client) => {
+    await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
+    const { rowCount } = await client.query(
+      "SELECT 1 FROM alert WHERE kind = $1 AND created_at > now() - $2::float8 * interval '1 ms' LIMIT 1",
+      [kind, quietMs],
+    );
+    if (rowCount) return false;
+    await insertAlert(client, channels, kind, facts);
+    return true;
   });
 }
 

@@ -25,7 +25,7 @@ export async function adoptSpools(
   { pool }: Pick<Database, "pool">,
   folder: string,
   ledger: Ledger,
-  { deadAt = null, except = null, keepsFiles = false }: Partial<Dead> & { keepsFiles?: boolean } = {},
+  { deadAt = null, except = null, only = null, keepsFiles = false }: Partial<Dead> & { keepsFiles?: boolean } = {},
 ): Promise<Adopted> {
   const adopted: Adopted = { settled: 0, unread: 0, failed: [] };
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(logEnding)) : [];
@@ -33,8 +33,9 @@ export async function adoptSpools(
   // A file of another database's process, or of one that is not known here, is none of our business.
   const dead = await pool.query<{ id: string }>(
     `SELECT id::text FROM instance
-     WHERE id::text = ANY ($1) AND lease_until < coalesce($2::timestamptz, now()) AND id::text IS DISTINCT FROM $3`,
-    [names.map((name) => name.slice(0, -logEnding.length)), deadAt, except],
+     WHERE id::text = ANY ($1) AND lease_until < coalesce($2::timestamptz, now()) AND id::text IS DISTINCT FROM $3
+       AND ($4::text[] IS NULL OR id::text = ANY ($4))`,
+    [names.map((name) => name.slice(0, -logEnding.length)), deadAt, except, only],
   );
   for (const { id } of dead.rows) {
     try {

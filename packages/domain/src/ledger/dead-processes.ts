@@ -13,6 +13,8 @@ type Parts = {
   failures?: Map<string, number>;
   /** Asked with the database's clock before anything is done. */
   mayReap?: (databaseNowMs: number) => boolean;
+  /** Of these alone, which are known to have died; null: of all whose leases have run out. */
+  only?: readonly string[] | null;
 };
 
 export type SettledForTheDead = {
@@ -35,7 +37,7 @@ const adoptAttempts = 3;
  */
 export async function settleForTheDead(
   db: Pick<Database, "pool">,
-  { ledger, spoolFolder, ownInstanceId, recall, failures = new Map(), mayReap = () => true }: Parts,
+  { ledger, spoolFolder, ownInstanceId, recall, failures = new Map(), mayReap = () => true, only = null }: Parts,
 ): Promise<SettledForTheDead> {
   // As text: a Date would leave out what is less than a millisecond.
   const { rows } = await db.pool.query<{ now: string; now_ms: number }>(
@@ -43,7 +45,7 @@ export async function settleForTheDead(
   );
   const now = rows[0];
   if (!now || !mayReap(now.now_ms)) return { adopted: 0, reaped: 0, unread: 0, errors: [] };
-  const dead = { deadAt: now.now, except: ownInstanceId };
+  const dead = { deadAt: now.now, except: ownInstanceId, only };
   const { settled, unread, failed } = await adoptSpools(db, spoolFolder, ledger, dead);
   for (const { instanceId } of failed) failures.set(instanceId, (failures.get(instanceId) ?? 0) + 1);
   const later = failed.map(({ instanceId }) => instanceId).filter((id) => (failures.get(id) ?? 0) < adoptAttempts);

@@ -73,6 +73,8 @@ export type Dead = {
   deadAt: string | null;
   /** Not this one, whatever its lease says: it lives. */
   except: string | null;
+  /** Of these alone; null: of all. */
+  only?: readonly string[] | null;
 };
 
 /**

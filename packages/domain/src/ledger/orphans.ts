@@ -71,7 +71,7 @@ export async function reapOrphans(
   { pool }: Pick<Database, "pool">,
   ledger: Ledger,
   recall: RecallResponse = () => Promise.resolve(null),
-  { deadAt = null, except = null, later = [] }: ReapOptions = {},
+  { deadAt = null, except = null, only = null, later = [] }: ReapOptions = {},
 ): Promise<Reaped> {
   const { rows } = await pool.query<OpenHold>(
     `SELECT ${holdColumns}
@@ -82,8 +82,8 @@ export async function reapOrphans(
      ) h
      JOIN price_version p ON p.id = h.price_version_id
      WHERE i.reaped_at IS NULL AND i.lease_until < coalesce($1::timestamptz, now()) AND i.id IS DISTINCT FROM $2
-       AND i.id <> ALL ($3::uuid[])`,
-    [deadAt, except, later],
+       AND i.id <> ALL ($3::uuid[]) AND ($4::uuid[] IS NULL OR i.id = ANY ($4))`,
+    [deadAt, except, later, only],
   );
   if (rows.length === 0 && later.length === 0) await pool.query(markReaped);
   const untilMs = Date.now() + recallingMs;
@@ -94,6 +94,35 @@ export async function reapOrphans(
       if (outcome.status === "rejected") reaped.errors.push(outcome.reason);
       else if (outcome.value.didSettle) reaped.settled++;
     }
+  }
+  return reaped;
+}
+
+/**
+ * Settles the holds of a living process that are older than any of its calls can be: what they belonged to has come to grief
+ * without an end. Answers how many there were.
+ */
+export async function settleOverdue(
+  { pool }: Pick<Database, "pool">,
+  ledger: Ledger,
+  recall: RecallResponse,
+  { instanceId, overdueMs }: { instanceId: string; overdueMs: number },
+): Promise<Reaped> {
+  const { rows } = await pool.query<OpenHold>(
+    `SELECT ${holdColumns} FROM hold h JOIN price_version p ON p.id = h.price_version_id
+     WHERE h.instance_id = $1 AND h.state = 'open' AND h.dispatched_at IS NOT NULL
+       AND h.created_at < now() - $2::float8 * interval '1 ms'
+       AND NOT EXISTS (SELECT 1 FROM dead_letter d WHERE d.hold_id = h.id AND d.outcome = 'open')
+     ORDER BY h.id LIMIT 100`,
+    [instanceId, overdueMs],
+  );
+  const untilMs = Date.now() + recallingMs;
+  const reaped: Reaped = { settled: 0, errors: [] };
+  for (const outcome of await Promise.allSettled(
+    rows.map((orphan) => settleOrphan(ledger, recall, { orphan, untilMs })),
+  )) {
+    if (outcome.status === "rejected") reaped.errors.push(outcome.reason);
+    else if (outcome.value.didSettle) reaped.settled++;
   }
   return reaped;
 }
