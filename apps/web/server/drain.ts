@@ -39,7 +39,8 @@ export function createDrain(): Drain {
       const closed = Promise.all(servers.map((server) => stopAccepting(server).then(() => open.delete(server))));
       const waitWhile = async (mayWait: () => boolean) => {
         while (open.size > 0 && mayWait()) {
-          if (Date.now() - startedAtMs >= idleGraceMs) for (const server of servers) server.closeIdleConnections();
+          if (Date.now() - startedAtMs >= Math.min(idleGraceMs, deadlineMs))
+            for (const server of servers) server.closeIdleConnections();
           await new Promise((resolve) => setTimeout(resolve, pollMs));
         }
       };

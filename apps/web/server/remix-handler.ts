@@ -3,8 +3,9 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { faultOf, type Services } from "@codex-gateway/api";
 import { isDatabaseDown } from "@codex-gateway/domain";
 import type { Log, WebDoor } from "@codex-gateway/gateway";
-import { createRequestHandler, data, type ServerBuild } from "@remix-run/node";
+import { createRequestHandler, data } from "@remix-run/node";
 import { accessTokenOf, answerTrpc, openPageApi } from "./page-api.ts";
+import type { PageSource } from "./page-source.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import { answerToken, refuseToken, tokenPath } from "./token-answer.ts";
 import type { WebHandler } from "./web-bridge.ts";
@@ -19,9 +20,9 @@ export type PageServices = {
 };
 
 /** Page answers get the security headers, /v1 answers their own. */
-export function createPageHandler(build: ServerBuild, services: PageServices): WebHandler {
+export function createPageHandler(source: PageSource, services: PageServices): WebHandler {
   const { api, log, publicUrl } = services;
-  const handle = createRequestHandler(build, "production");
+  const handle = createRequestHandler(source.build, source.mode);
 
   /** Answers say only that they failed, and by which id the log tells more. */
   function logFailure(what: "page" | "procedure" | "token", error: Error, where: { requestId: string }): number {
@@ -69,7 +70,8 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
     const response = await answer(request, client.address, closeSignal, nonce);
     if (isProxied) return response;
     const isHttps = publicUrl().startsWith("https:");
-    for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps))) response.headers.set(name, value);
+    for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps, source)))
+      response.headers.set(name, value);
     return response;
   };
 }
@@ -78,7 +80,7 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
 const isScript = (pathname: string, request: Request): boolean =>
   pathname === tokenPath || (pathname.startsWith("/api/trpc/") && accessTokenOf(request) !== null);
 
-function securityHeaders(nonce: string, isHttps: boolean): Record<string, string> {
+function securityHeaders(nonce: string, isHttps: boolean, source: PageSource): Record<string, string> {
   const policy = [
     "default-src 'self'",
     `script-src 'self' 'nonce-${nonce}'`,
@@ -88,6 +90,7 @@ function securityHeaders(nonce: string, isHttps: boolean): Record<string, string
     "base-uri 'none'",
     "form-action 'self'",
     "frame-ancestors 'none'",
+    ...source.policy,
   ];
   return {
     "content-security-policy": policy.join("; "),
