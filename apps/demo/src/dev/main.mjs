@@ -6,6 +6,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { createServer as createVite, defaultClientConditions, defaultServerConditions } from "vite";
 
+if (process.env.NODE_ENV === "production") {
+  console.error("The development server logs in whoever reads its output: it does not run with NODE_ENV=production.");
+  process.exit(1);
+}
+
 const rootFolder = fileURLToPath(new URL("../../../..", import.meta.url));
 const webFolder = path.join(rootFolder, "apps/web");
 

@@ -1,14 +1,16 @@
 /** npm run dev on a clone of its own: the printed links, a changed page, a changed rule, a broken file, one Ctrl-C. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { launchBrowser } from "./browser.ts";
 import { cloneForDeployment } from "./deploy-clone.ts";
 import { freePort } from "./free-port.ts";
 
+const root = fileURLToPath(new URL("../../../..", import.meta.url));
 let folder: string;
 let clone: string;
 let web: string;
@@ -64,6 +66,23 @@ async function refusalOfLogIn(): Promise<string> {
   const response = await fetch(`${web}/api/auth/token`, init).catch(() => null);
   return response ? ((await response.json()) as { error: { message: string } }).error.message : "no answer";
 }
+
+test("nothing of it is in what is built", () => {
+  for (const built of ["apps/web/dist", "apps/web/build", "apps/demo/dist"]) {
+    const files = readdirSync(path.join(root, built), { recursive: true, withFileTypes: true });
+    const texts = files.filter((each) => each.isFile()).map(({ parentPath, name }) => path.join(parentPath, name));
+    expect(texts.length).toBeGreaterThan(0);
+    expect(texts.filter((file) => /\/dev\//.test(file) || readFileSync(file, "utf8").includes("/dev/login"))).toEqual(
+      [],
+    );
+  }
+});
+
+test("it does not run in production", () => {
+  const env = { ...process.env, NODE_ENV: "production" };
+  const { status, stderr } = spawnSync(process.execPath, ["apps/demo/src/dev/main.mjs"], { cwd: clone, env });
+  expect([status, stderr.toString()]).toEqual([1, expect.stringContaining("NODE_ENV=production")]);
+});
 
 test("each printed link logs one of the two in, once", async () => {
   const owner = await openAs("Owner");
