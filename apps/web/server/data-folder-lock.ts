@@ -24,12 +24,15 @@ export function lockDataFolder(folder: string): () => void {
   return () => rmSync(file, { force: true });
 }
 
+/** The gateway, a command beside it, and the development server. */
+const ownPrograms = /dist\/|demo\/src\/dev\//;
+
 /** A process id is given out again: on Linux the command line tells whether it still is the gateway, or a command beside it. */
 function isGateway(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
   try {
     process.kill(pid, 0);
-    return process.platform !== "linux" || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("dist/");
+    return process.platform !== "linux" || ownPrograms.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
   } catch {
     return false;
   }

@@ -7,8 +7,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { refuseBadHead } from "@codex-gateway/gateway";
-import sirv from "sirv";
 import type { ClientAddress } from "./client-address.ts";
+import type { PageSource } from "./page-source.ts";
 import { answerWithWebHandler, type WebHandler } from "./web-bridge.ts";
 
 type Answer = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
@@ -18,7 +18,12 @@ export type Probes = {
   isReady: () => Promise<boolean>;
 };
 
-export type PagesDoor = { pages: WebHandler; clients: ClientAddress; publicUrl: () => string; assetsFolder: string };
+export type PagesDoor = {
+  pages: WebHandler;
+  clients: ClientAddress;
+  publicUrl: () => string;
+  serveFile: PageSource["serveFile"];
+};
 export type ApiDoor = {
   gateway: Answer;
   /** Null where nobody may read them. */
@@ -27,14 +32,6 @@ export type ApiDoor = {
 
 /** The listener of the pages' port. */
 export function createPagesListener(door: PagesDoor, probes: Probes): RequestListener {
-  // The names of built files carry a hash, so browsers may keep those under /assets for ever.
-  const serveBuiltFile = sirv(door.assetsFolder, {
-    setHeaders: (res, name) =>
-      res.setHeader(
-        "cache-control",
-        name.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "public, max-age=3600",
-      ),
-  });
   return (req, res) => {
     if (refuseBadHead(req, res)) return;
     if (req.method === "TRACE") {
@@ -43,7 +40,7 @@ export function createPagesListener(door: PagesDoor, probes: Probes): RequestLis
     }
     if (answerProbe(req, res, probes)) return;
     endFileWithAnswer(res);
-    serveBuiltFile(req, res, () => {
+    door.serveFile(req, res, () => {
       const client = { address: door.clients.of(req), host: door.clients.hostOf(req) };
       answerWithWebHandler(req, res, { ...client, origin: new URL(door.publicUrl()).origin }, door.pages).catch(() => {
         if (res.headersSent) res.destroy();

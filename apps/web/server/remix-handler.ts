@@ -3,10 +3,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { faultOf, type Services } from "@codex-gateway/api";
 import { isDatabaseDown } from "@codex-gateway/domain";
 import type { Log, WebDoor } from "@codex-gateway/gateway";
-import { createRequestHandler, data, type AppLoadContext, type ServerBuild } from "@remix-run/node";
+import { createRequestHandler, data, type AppLoadContext } from "@remix-run/node";
 import { admitRequest, isRefusal, type Refusal } from "./admit-request.ts";
 import { createBodyBudget } from "./body-budget.ts";
 import { accessTokenOf, answerTrpc, openPageApi, refuseTrpc } from "./page-api.ts";
+import type { PageSource } from "./page-source.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import { answerToken, refuseToken, tokenPath } from "./token-answer.ts";
 import type { WebHandler } from "./web-bridge.ts";
@@ -21,9 +22,9 @@ export type PageServices = {
 };
 
 /** The answers of pages get the security headers and are kept nowhere; those of /v1 have their own. */
-export function createPageHandler(build: ServerBuild, services: PageServices): WebHandler {
+export function createPageHandler(source: PageSource, services: PageServices): WebHandler {
   const { api, log, publicUrl } = services;
-  const handle = createRequestHandler(build, "production");
+  const handle = createRequestHandler(source.build, source.mode);
   const budget = createBodyBudget();
 
   /** Answers say only that they failed, and by which id the log tells more. */
@@ -93,7 +94,8 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
       return answer(kind, admitted.request, context, address).finally(admitted.release);
     })();
     const isHttps = publicUrl().startsWith("https:");
-    for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps))) response.headers.set(name, value);
+    for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps, source)))
+      response.headers.set(name, value);
     if (new URL(request.url).pathname !== manifestPath) response.headers.set("cache-control", "private, no-store");
     return response;
   };
@@ -138,7 +140,7 @@ async function whole(response: Response): Promise<Response> {
   return new Response(body, { status: response.status, headers });
 }
 
-function securityHeaders(nonce: string, isHttps: boolean): Record<string, string> {
+function securityHeaders(nonce: string, isHttps: boolean, source: PageSource): Record<string, string> {
   const policy = [
     "default-src 'self'",
     `script-src 'self' 'nonce-${nonce}'`,
@@ -148,6 +150,7 @@ function securityHeaders(nonce: string, isHttps: boolean): Record<string, string
     "base-uri 'none'",
     "form-action 'self'",
     "frame-ancestors 'none'",
+    ...source.policy,
   ];
   return {
     "content-security-policy": policy.join("; "),

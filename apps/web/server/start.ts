@@ -1,10 +1,7 @@
 /** Brings everything up in order, and down in the opposite one. */
-import path from "node:path";
-import { pathToFileURL } from "node:url";
 import type { Database } from "@codex-gateway/db";
 import { createSessions, createThrottles, hasOwner, reencrypt, writeSecretKeyId } from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
-import type { ServerBuild } from "@remix-run/node";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
 import { createApiListener, createPagesListener, type Probes } from "./doors.ts";
@@ -13,6 +10,7 @@ import type { Env } from "./env.ts";
 import type { CaughtFault } from "./last-guard.ts";
 import { listen, portOf, type Listening } from "./listen.ts";
 import { connectionLimitsOf } from "./open-files.ts";
+import { builtPages, type PageSource } from "./page-source.ts";
 import { createPageHandler } from "./remix-handler.ts";
 import { secretsOf } from "./secret-key.ts";
 import { aTestAlert } from "./send-alert.ts";
@@ -37,7 +35,12 @@ export type Running = {
 };
 
 /** @throws Error with one sentence where something is in the way; nothing is left running then */
-export async function startGateway(env: Env, rootFolder: string, log: Log): Promise<Running> {
+export async function startGateway(
+  env: Env,
+  rootFolder: string,
+  log: Log,
+  readPages: (rootFolder: string) => Promise<PageSource> = builtPages,
+): Promise<Running> {
   const undo: (() => Promise<unknown>)[] = [];
   let unsettled = 0;
   const stop = async () => {
@@ -63,7 +66,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
     undo.push(async () => {
       unsettled = await wired.stop();
     });
-    const { web, api } = await openDoors({ env, rootFolder, log, database, wired, clients, drain }, undo);
+    const { web, api } = await openDoors({ env, rootFolder, readPages, log, database, wired, clients, drain }, undo);
     const setupLink = web && (await issueSetupLink(database, env.DATA_FOLDER, env.PUBLIC_URL ?? web));
     return {
       webUrl: web && (env.PUBLIC_URL ?? web),
@@ -84,6 +87,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
 type Parts = {
   env: Env;
   rootFolder: string;
+  readPages: (rootFolder: string) => Promise<PageSource>;
   log: Log;
   database: Database;
   wired: Wired;
@@ -138,11 +142,11 @@ const apiOf = (nodeDoor: NodeDoor, { metrics }: Wired, probes: Probes) =>
     probes,
   );
 
-async function pagesOf({ env, rootFolder, log, database, wired, clients }: Parts, ports: { web: number; api: number }) {
-  const webFolder = path.join(rootFolder, "apps/web/build");
-  const build = (await import(pathToFileURL(path.join(webFolder, "server/index.js")).href)) as ServerBuild;
+async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
+  const { env, log, database, wired, clients } = parts;
+  const source = await parts.readPages(parts.rootFolder);
   const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${ports.web}`;
-  const pages = createPageHandler(build, {
+  const pages = createPageHandler(source, {
     proxy: createWebDoor(wired.gateway),
     api: {
       db: database,
@@ -157,7 +161,7 @@ async function pagesOf({ env, rootFolder, log, database, wired, clients }: Parts
     publicUrl,
     apiUrl: () => apiUrlOf(publicUrl(), ports.api, env.API_URL),
   });
-  return { pages, clients, publicUrl, assetsFolder: path.join(webFolder, "client") };
+  return { pages, clients, publicUrl, serveFile: source.serveFile };
 }
 
 /** What is shown to users: what the operator says, else the API's own port on the host of the pages. */
