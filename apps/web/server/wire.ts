@@ -138,7 +138,9 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const changes = await listenToChanges(options.databaseUrl, (topic) => {
     if (topic === null || topic === "keys") {
       keys.forget();
-      void ledger.endReserves();
+      ledger.endReserves().catch((error: unknown) => {
+        log("error", "end_reserves_failed", { error: (error as Error).message });
+      });
     }
     refresh(topic).catch((error: unknown) => log("error", "refresh_failed", { error: (error as Error).message }));
   });
@@ -207,9 +209,16 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       };
     },
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) => {
-      void ledger.untilPlaced(hold.id).then(() => {
-        checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens });
-      });
+      ledger.untilPlaced(hold.id).then(
+        () =>
+          checkpoints.note({
+            id: hold.id,
+            upstreamResponseId,
+            observedOutputTokens,
+            estimatedInputTokens: inputTokens,
+          }),
+        (error: unknown) => log("warn", "checkpoint_failed", { requestId: hold.id, error: (error as Error).message }),
+      );
     },
     settle: (settlement) => {
       const order = orderOf(settlement);
