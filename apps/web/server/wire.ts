@@ -249,10 +249,16 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       };
     },
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) => {
-      const noted = ledger.untilPlaced(hold.id).then(() => {
-        checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens });
-      });
-      noted.catch(() => undefined); // It waits for the hold, and does not ask what became of it.
+      ledger.untilPlaced(hold.id).then(
+        () =>
+          checkpoints.note({
+            id: hold.id,
+            upstreamResponseId,
+            observedOutputTokens,
+            estimatedInputTokens: inputTokens,
+          }),
+        (error: unknown) => log("warn", "checkpoint_failed", { requestId: hold.id, error: (error as Error).message }),
+      );
     },
     settle: (settlement) => {
       const order = orderOf(settlement);

@@ -50,7 +50,8 @@ test.each(hosts)("https://%s is never connected to, and is where private address
     headers: {},
     body: Buffer.from("{}"),
     isStream: false,
-    stickyKey: "",
+    model: "m",
+    userId: "",
     upstreamId: null,
     signal: null,
   };

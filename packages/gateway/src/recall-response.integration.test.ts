@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import type { Ports } from "./ports.ts";
 import { recallResponse } from "./recall-response.ts";
 import { sendJson, startScripted, type Scripted } from "./testing/scripted.ts";
+import { createTurns } from "./turns.ts";
 
 let running: Scripted | null = null;
 afterEach(async () => {
@@ -57,12 +58,12 @@ test("a response that failed with nothing to show cost nothing", async () => {
   expect(found).toEqual({ outcome: "nothing" });
 });
 
-test("the upstream that has it answers, however long another one takes, and one that is kept out is not asked", async () => {
+test("the upstream that has it answers, however long another one takes, and one that refuses its key is not asked", async () => {
   const upstream = (id: string) => ({ id, baseUrl: "", apiKey: "", organization: null, project: null, weight: 1 });
   const asked: string[] = [];
   const client = {
     vitals: ({ id }: { id: string }) => ({
-      fault: id === "out" ? { reason: "failing" as const, status: null, failedAtMs: 0 } : null,
+      fault: id === "out" ? { reason: "key_refused" as const, status: 401, failedAtMs: 0 } : null,
       answeredAtMs: null,
     }),
     read: ({ id }: { id: string }) => {
@@ -71,7 +72,11 @@ test("the upstream that has it answers, however long another one takes, and one 
       return id === "has it" ? Promise.resolve(answer) : new Promise<never>(() => undefined);
     },
   };
-  const found = await recallResponse(client, ["silent", "out", "has it"].map(upstream), "resp_1");
+  const found = await recallResponse(
+    { client, turns: createTurns() },
+    ["silent", "out", "has it"].map(upstream),
+    "resp_1",
+  );
   expect([found, asked]).toMatchObject([{ upstreamId: "has it" }, ["silent", "has it"]]);
 });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BodyError, scanBody, valueOf, withMembers } from "./scan-body.ts";
+import { BodyError } from "./body-error.ts";
+import { scanBody, valueOf, withMembers } from "./scan-body.ts";
 
 const keys = new Set(["model", "n", "stream"]);
 const scan = (text: string) => scanBody(Buffer.from(text), keys);

@@ -7,11 +7,12 @@ import { createUpstreamClient, defaultTimeouts, type UpstreamClient } from "./up
 let server: Server;
 let client: UpstreamClient;
 let status = 200;
+let body: object = {};
 let nowMs = 0;
 beforeEach(async () => {
   server = createServer((req, res) => {
     req.resume();
-    res.writeHead(status).end("{}");
+    res.writeHead(status).end(JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   client = createUpstreamClient(
@@ -33,17 +34,20 @@ const anUpstream = (): Upstream => ({
   weight: 1,
 });
 
-/** One call after another, each answered with `answer`. */
-async function call(answer: number, times = 1): Promise<void> {
+/** One call after another, each answered with `answer`. Resolves with how many were sent. */
+async function call(answer: number, times = 1, userId = "u"): Promise<number> {
   status = answer;
   const request = { path: "/chat/completions", headers: {}, body: Buffer.from("{}") };
+  let sent = 0;
   for (let n = 0; n < times; n++) {
-    const sent = await client.dispatch(
-      { ...request, isStream: false, stickyKey: "u", upstreamId: null, signal: null },
+    const dispatched = await client.dispatch(
+      { ...request, model: "m", isStream: false, userId, upstreamId: null, signal: null },
       [anUpstream()],
     );
-    if ("answer" in sent) sent.answer.body.destroy();
+    sent += dispatched.attempts.length;
+    if ("answer" in dispatched) await dispatched.answer.body.readAll(1_000);
   }
+  return sent;
 }
 
 test("an upstream that fails now and then is not down; one that fails five times in a row is", async () => {
@@ -59,15 +63,37 @@ test("an upstream that fails now and then is not down; one that fails five times
   });
 });
 
-test.each([401, 403])(
-  "one that answers %i refuses its key, and stays down until a call goes through",
-  async (refusal) => {
-    await call(refusal);
-    const fault = { reason: "key_refused", status: refusal, failedAtMs: nowMs };
-    expect(client.vitals(anUpstream()).fault).toEqual(fault);
-    nowMs += 60_000;
-    expect(client.vitals(anUpstream()).fault).toEqual(fault);
-    await call(200);
-    expect(client.vitals(anUpstream())).toEqual({ fault: null, answeredAtMs: nowMs });
-  },
-);
+const keyRefused = { error: { code: "account_deactivated", type: "invalid_request_error" } };
+
+test.each([
+  [401, {}],
+  [403, keyRefused],
+])("one that answers %i %o refuses its key, and stays down until a call goes through", async (refusal, said) => {
+  body = said;
+  await call(refusal);
+  const fault = { reason: "key_refused", status: refusal, failedAtMs: nowMs };
+  expect(client.vitals(anUpstream()).fault).toEqual(fault);
+  nowMs += 60_000;
+  expect(client.vitals(anUpstream()).fault).toEqual(fault);
+  await call(200);
+  expect(client.vitals(anUpstream())).toEqual({ fault: null, answeredAtMs: nowMs });
+});
+
+test.each([
+  [403, "model_not_found"],
+  [404, "model_not_found"],
+  [401, "key_model_access_denied"],
+  [403, "unsupported_country_region_territory"],
+  [403, "content_policy_violation"],
+  [403, null],
+])("a %i that says %s closes nothing for anybody", async (refusal, code) => {
+  body = { error: { code, type: "invalid_request_error" } };
+  expect(await call(refusal, 20)).toBe(20);
+  expect([client.vitals(anUpstream()).fault, client.health(anUpstream())]).toEqual([null, "healthy"]);
+});
+
+test.each([429, 500, 503])("what one user runs into (%i) does not keep another one out", async (refusal) => {
+  body = { error: { code: null, type: "server_error" } };
+  expect(await call(refusal, 20, "one")).toBeLessThan(20);
+  expect(await call(200, 1, "another")).toBe(1);
+});
