@@ -14,8 +14,7 @@ DECLARE
   place record;
 BEGIN
   FOR item IN
-    SELECT i.*, coalesce(i.min_amount, i.amount) AS least_amount, k.status AS key_status, u.status AS user_status,
-        a.user_id, k.is_limited AS is_key_limited,
+    SELECT i.*, coalesce(i.min_amount, i.amount) AS least_amount, e.refusal, k.is_limited AS is_key_limited,
         k.requests_per_minute AS key_rpm, k.tokens_per_minute AS key_tpm, k.concurrent_requests AS key_at_once,
         coalesce(u.requests_per_minute, default_limits[1]) AS user_rpm,
         coalesce(u.tokens_per_minute, default_limits[2]) AS user_tpm,
@@ -27,6 +26,7 @@ BEGIN
       LEFT JOIN account a ON a.id = i.account_id
       LEFT JOIN "user" u ON u.id = a.user_id
       LEFT JOIN api_key k ON k.id = i.api_key_id AND k.user_id = a.user_id
+      CROSS JOIN LATERAL hold_eligibility(a.user_id, i.api_key_id) e
       ORDER BY i.account_id, i.ord
   LOOP
     hold_id := item.id;
@@ -39,20 +39,14 @@ BEGIN
       CONTINUE;
     END IF;
     amount_nano_usd := 0;
-    IF item.user_status IS DISTINCT FROM 'active' THEN
-      outcome := 'user_suspended';
-      RETURN NEXT;
-      CONTINUE;
-    ELSIF item.key_status IS DISTINCT FROM 'active' THEN
-      outcome := 'key_disabled';
+    IF item.refusal IS NOT NULL THEN
+      outcome := item.refusal;
       RETURN NEXT;
       CONTINUE;
     END IF;
 
     SELECT least(item.amount, a.balance_nano_usd - a.held_nano_usd) INTO grant_nano FROM account a
-      WHERE a.id = item.account_id AND a.kind = 'wallet' AND NOT EXISTS (
-        SELECT 1 FROM account debt
-          WHERE debt.user_id = a.user_id AND debt.kind = 'receivable' AND debt.balance_nano_usd > 0);
+      WHERE a.id = item.account_id AND a.kind = 'wallet';
     IF grant_nano IS NULL OR grant_nano < item.least_amount OR grant_nano <= 0 AND item.amount > 0 THEN
       outcome := 'insufficient';
       RETURN NEXT;
@@ -119,4 +113,4 @@ BEGIN
     RETURN NEXT;
   END LOOP;
 END $$;
--- version 1, checksum 58587f05ef099ad7
+-- version 2, checksum b205ecbee75f0572

@@ -138,16 +138,13 @@ BEGIN
 
   -- Nearly always every hold can be placed in full.
   IF can_hold_all THEN
-    can_hold_all := NOT has_rest AND default_limits = '{NULL,NULL,NULL}' AND (
-      SELECT coalesce(bool_and(coalesce(u.status = 'active' AND k.status = 'active' AND k.user_id = p.owner_id
-            AND NOT k.is_limited AND NOT u.is_limited AND debt.id IS NULL, false)), false)
-        FROM (SELECT DISTINCT owners[array_position(wallets, o.account_id)] AS owner_id, o.api_key_id
-              FROM unnest(holds) o) p
-        LEFT JOIN "user" u ON u.id = p.owner_id
-        LEFT JOIN api_key k ON k.id = p.api_key_id
-        LEFT JOIN account debt
-          ON debt.user_id = p.owner_id AND debt.kind = 'receivable' AND debt.balance_nano_usd > 0
-      ) AND NOT EXISTS (SELECT 1 FROM unnest(holds) o JOIN hold h ON h.id = o.id);
+    can_hold_all := NOT has_rest AND default_limits = '{NULL,NULL,NULL}' AND NOT EXISTS (
+        SELECT 1
+          FROM (SELECT DISTINCT owners[array_position(wallets, o.account_id)] AS owner_id, o.api_key_id
+                FROM unnest(holds) o) p
+          CROSS JOIN LATERAL hold_eligibility(p.owner_id, p.api_key_id) e
+          WHERE e.needs_slow_path)
+      AND NOT EXISTS (SELECT 1 FROM unnest(holds) o JOIN hold h ON h.id = o.id);
     IF can_hold_all THEN
       with_holds := helds;
       FOREACH asked IN ARRAY holds LOOP
@@ -207,4 +204,4 @@ BEGIN
   END IF;
   RETURN others;
 END $$;
--- version 3, checksum 59785e49dec0c4f0
+-- version 4, checksum 5ff30ed9dce5897c

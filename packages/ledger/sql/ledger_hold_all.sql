@@ -25,13 +25,9 @@ BEGIN
             FROM unnest(holds) o GROUP BY o.account_id) asked
       WHERE a.id = asked.account_id AND a.kind = 'wallet'
         AND a.held_nano_usd + asked.amount <= a.balance_nano_usd
-        AND EXISTS (SELECT 1 FROM "user" u WHERE u.id = a.user_id AND u.status = 'active' AND NOT u.is_limited)
-        AND cardinality(asked.keys) = (
-          SELECT count(*) FROM api_key k
-          WHERE k.id = ANY (asked.keys) AND k.user_id = a.user_id AND k.status = 'active' AND NOT k.is_limited)
         AND NOT EXISTS (
-          SELECT 1 FROM account debt
-          WHERE debt.user_id = a.user_id AND debt.kind = 'receivable' AND debt.balance_nano_usd > 0)
+          SELECT 1 FROM unnest(asked.keys) AS key_id CROSS JOIN LATERAL hold_eligibility(a.user_id, key_id) e
+          WHERE e.needs_slow_path)
       RETURNING a.id
   )
   INSERT INTO hold (id, account_id, api_key_id, amount_nano_usd, price_version_id, endpoint, model,
@@ -47,4 +43,4 @@ BEGIN
     SELECT DISTINCT o.account_id FROM unnest(holds) o
     WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.id = o.id));
 END $$;
--- version 2, checksum e98c41faa8f82a0d
+-- version 3, checksum 8bbe3c7da18fb56f
