@@ -5,6 +5,7 @@ import {
   createCaller,
   createContext,
   isFailure,
+  retryAfterOf,
   translateError,
   type PageApi,
   type Services,
@@ -65,7 +66,8 @@ export async function answerTrpc(
         throw translateError(error);
       }),
     responseMeta: ({ errors }) => {
-      if (errors.some(({ code }) => code === "SERVICE_UNAVAILABLE")) headers.set("retry-after", "1");
+      const waits = errors.flatMap((error) => retryAfterOf(error) ?? []);
+      if (waits.length > 0) headers.set("retry-after", String(Math.max(...waits)));
       return { headers };
     },
     onError: ({ path, error }) => {

@@ -3,7 +3,14 @@ import type { Server } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Database } from "@codex-gateway/db";
-import { createSessions, createThrottles, hasOwner, reencrypt, writeSecretKeyId } from "@codex-gateway/domain";
+import {
+  createBrowserCookie,
+  createSessions,
+  createThrottles,
+  hasOwner,
+  reencrypt,
+  writeSecretKeyId,
+} from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import type { ServerBuild } from "@remix-run/node";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
@@ -130,12 +137,14 @@ async function pagesOf({ env, rootFolder, log, database, wired, clients }: Parts
   const webFolder = path.join(rootFolder, "apps/web/build");
   const build = (await import(pathToFileURL(path.join(webFolder, "server/index.js")).href)) as ServerBuild;
   const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${ports.web}`;
+  const isHttps = publicUrl().startsWith("https:");
   const pages = createPageHandler(build, {
     proxy: createWebDoor(wired.gateway),
     api: {
       db: database,
       secrets: wired.secrets,
-      sessions: createSessions(database, publicUrl().startsWith("https:")),
+      sessions: createSessions(database, isHttps),
+      browserCookie: createBrowserCookie(isHttps),
       throttles: createThrottles(database),
       testUpstream: (upstream) => testUpstream(wired.gateway, upstream),
       healthOfUpstream: wired.healthOfUpstream,

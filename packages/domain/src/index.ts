@@ -10,7 +10,7 @@ export {
   checkAlertTarget,
   openAlertTargets,
   readAlertSettings,
-  saveAlertSettings,
+  recordAlertTest,
   type AlertSettings,
   type AlertTargets,
   type EmailTarget,
@@ -25,8 +25,9 @@ export {
 } from "./alerts/deliveries.ts";
 export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
+export { notePasswordGuesses } from "./alerts/password-guesses.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
-export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
+export { type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
 export { rotateKey, setKeyStatus, updateKey, type KeyPolicy } from "./keys/key-changes.ts";
@@ -65,7 +66,7 @@ export { settleForTheDead } from "./ledger/dead-processes.ts";
 export { adoptSpools, openSpool, type SettleOrder, type Spool } from "./ledger/spool.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
-export { changeEmail, changePassword, listSessions, revokeSession, type SessionSummary } from "./people/account.ts";
+export { changeEmail, changePassword, listSessions, logOut, revokeSession, type SessionSummary } from "./people/account.ts";
 export {
   adjustUserBalance,
   listUsers,
@@ -76,10 +77,20 @@ export {
   type UserSummary,
 } from "./people/admin.ts";
 export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./people/credentials.ts";
-export { createThrottles, logIn, register, type Throttles } from "./people/login.ts";
+export { createBrowserCookie, type BrowserCookie } from "./people/known-clients.ts";
+export { logIn } from "./people/login.ts";
 export { createOwner, resetPassword, setFirstUpstream } from "./people/recovery.ts";
-export { createSessions, endSession, idOfSession, type Sessions, type SessionUser } from "./people/sessions.ts";
+export { register } from "./people/registration.ts";
+export {
+  createSessions,
+  idOfSession,
+  type OpenedSession,
+  type Sessions,
+  type SessionUser,
+  type Visitor,
+} from "./people/sessions.ts";
 export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
+export { createThrottles, forgetExpiredAttempts, type Throttles } from "./people/throttles.ts";
 export { costNanoUsd } from "./prices/cost.ts";
 export {
   applyProposals,
@@ -98,6 +109,7 @@ export {
   listUpstreams,
   openUpstream,
   putUpstream,
+  recordUpstreamTest,
   openUpstreams,
   saveUpstream,
   type OpenUpstream,

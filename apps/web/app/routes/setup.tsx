@@ -7,7 +7,7 @@ import { ErrorPage } from "../components/error-page";
 import { Card } from "../components/shell";
 import { Button, Submit } from "../components/ui/button";
 import { Check, Field, FormFault, TextField } from "../components/ui/field";
-import { attempt, textOf, type Fault } from "../guards";
+import { attempt, initOf, textOf, type Fault } from "../guards";
 import { textsOf, titled, useTexts } from "../i18n/use-texts";
 import { readPreferences } from "../preferences";
 
@@ -59,7 +59,7 @@ export async function action({ request, context }: ActionFunctionArgs) {
       isRegistrationOpen: form.get("isRegistrationOpen") === "on",
     }),
   );
-  return fault ? data({ fault, isTested: false, typed }, { status: 400 }) : redirect("/admin", { headers });
+  return fault ? data({ fault, isTested: false, typed }, initOf(fault)) : redirect("/admin", { headers });
 }
 
 /** The link is used once; who opens it again is told where to go. */
