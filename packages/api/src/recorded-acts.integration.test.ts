@@ -327,5 +327,9 @@ test("a test that fails leaves its line, with why", async () => {
   const context = { ...(await admin.context()), testUpstream: () => Promise.resolve(fault) };
   await expect(createCaller(context).admin.upstreams.test({ id })).rejects.toMatchObject({ code: "BAD_REQUEST" });
   const line = await db.prisma.auditLog.findFirst({ orderBy: { id: "desc" } });
-  expect(line).toMatchObject({ action: "test_upstream", targetId: id, details: { isGood: false, fault: fault.message } });
+  expect(line).toMatchObject({
+    action: "test_upstream",
+    targetId: id,
+    details: { isGood: false, fault: fault.message },
+  });
 });

@@ -40,7 +40,9 @@ class InvalidInputError extends AppError {
  * Runs every check, so that all inputs that are wrong are told at once, and answers what the checks came to.
  * @throws AppError where one is wrong
  */
-export function checkAll<Results extends unknown[]>(...checks: { [Index in keyof Results]: () => Results[Index] }): Results {
+export function checkAll<Results extends unknown[]>(
+  ...checks: { [Index in keyof Results]: () => Results[Index] }
+): Results {
   const faults: AppError[] = [];
   const results = checks.map((check) => {
     try {

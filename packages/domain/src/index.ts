@@ -66,7 +66,14 @@ export { settleForTheDead } from "./ledger/dead-processes.ts";
 export { adoptSpools, openSpool, type SettleOrder, type Spool } from "./ledger/spool.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
-export { changeEmail, changePassword, listSessions, logOut, revokeSession, type SessionSummary } from "./people/account.ts";
+export {
+  changeEmail,
+  changePassword,
+  listSessions,
+  logOut,
+  revokeSession,
+  type SessionSummary,
+} from "./people/account.ts";
 export {
   adjustUserBalance,
   listUsers,

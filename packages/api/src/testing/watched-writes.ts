@@ -43,7 +43,9 @@ export async function watchWrites({ pool }: Pick<Database, "pool">) {
     },
     /** While `work` runs no line can be written: it is refused, or the connection dies over it. */
     withoutLines: async (how: "refuse" | "die", work: () => Promise<void>): Promise<void> => {
-      await pool.query(`CREATE TRIGGER no_line BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION watched.${how}()`);
+      await pool.query(
+        `CREATE TRIGGER no_line BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION watched.${how}()`,
+      );
       await work();
       await pool.query("DROP TRIGGER no_line ON audit_log");
     },

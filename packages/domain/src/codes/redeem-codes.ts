@@ -152,7 +152,11 @@ async function creditCode(db: Database, hashes: Buffer[], actor: Redeemer): Prom
     );
     const row = taken.rows[0];
     if (!row) return { act: null, result: null };
-    const { before, after } = await topUp(client, { userId: actor.userId, codeHash: row.code_hash, amount: row.amount });
+    const { before, after } = await topUp(client, {
+      userId: actor.userId,
+      codeHash: row.code_hash,
+      amount: row.amount,
+    });
     return {
       act: {
         action: "redeem_code",
