@@ -1,6 +1,6 @@
 /** What the server hands to every loader and action; the pages know the domain only through it. */
 import "@remix-run/node";
-import type { PageApi } from "@codex-gateway/api";
+import type { Fault, PageApi } from "@codex-gateway/api";
 
 declare module "@remix-run/node" {
   interface AppLoadContext {
@@ -14,6 +14,6 @@ declare module "@remix-run/node" {
     /** Of a request that was refused before any route was asked; null where it was not. */
     refusedStatus: number | null;
     /** What a person can mend, or null for a bug. */
-    faultOf: (error: unknown) => { message: string; fields: Record<string, string> } | null;
+    faultOf: (error: unknown) => Fault | null;
   }
 }

@@ -34,7 +34,20 @@ export async function requireStranger(request: Request, context: AppLoadContext)
 export const nextOf = (request: Request): string | null =>
   pathWithinSite(new URL(request.url).searchParams.get("next") ?? "");
 
-export type Fault = { message: string; fields: Record<string, string> };
+export type Fault = {
+  message: string;
+  fields: Record<string, string>;
+  /** How long to wait where it is not the input that is at fault. */
+  wait?: { status: 429 | 503; seconds: number } | null;
+};
+
+/** The status, and when to try again, of what a form is answered with. */
+export function initOf(fault: Fault | null): { status: number; headers?: Record<string, string> } {
+  if (!fault) return { status: 200 };
+  return fault.wait
+    ? { status: fault.wait.status, headers: { "retry-after": String(fault.wait.seconds) } }
+    : { status: 400 };
+}
 
 /** Runs what a form asked for; a fault that its user can mend comes back, a bug goes on. */
 export async function attempt<Result>(

@@ -106,6 +106,19 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
         lines: [folder, ...Object.entries(usedMegabytes).map(([name, megabytes]) => `${name}  ${megabytes} MB`)],
       };
     }
+      };
+    case "password_guesses":
+      return {
+        title: { zh: "有人在尝试您的密码", en: "Somebody is trying passwords at your account" },
+        lines: [
+          `${alert.facts.email}  ${alert.facts.failures}`,
+          "",
+          "来自您未曾登录过的网络的登录已被放慢，即使密码正确也可能需要等待并重试；您用过的浏览器和网络不受影响。如果密码不是独有且足够长，请修改密码。",
+          "Logins from networks that you have not used before are slowed down: even with the right password it may take a " +
+            "while and several tries. Browsers and networks that you have used before are not affected. If your password " +
+            "is short, or used elsewhere too, change it.",
+        ],
+      };
     case "test":
       return { title: { zh: "测试告警", en: "Test alert" }, lines: [] };
   }

@@ -6,6 +6,7 @@ import {
   createContext,
   faultOf,
   isFailure,
+  retryAfterOf,
   sessionTokensOf,
   translateError,
   type PageApi,
@@ -73,7 +74,8 @@ export async function answerTrpc(
         throw translateError(error);
       }),
     responseMeta: ({ errors }) => {
-      if (errors.some(({ code }) => code === "SERVICE_UNAVAILABLE")) headers.set("retry-after", "1");
+      const waits = errors.flatMap((error) => retryAfterOf(error) ?? []);
+      if (waits.length > 0) headers.set("retry-after", String(Math.max(...waits)));
       return { headers };
     },
     onError: ({ path, error }) => {

@@ -1,6 +1,13 @@
 /** Brings everything up in order, and down in the opposite one. */
 import type { Database } from "@codex-gateway/db";
-import { createSessions, createThrottles, hasOwner, reencrypt, writeSecretKeyId } from "@codex-gateway/domain";
+import {
+  createBrowserCookie,
+  createSessions,
+  createThrottles,
+  hasOwner,
+  reencrypt,
+  writeSecretKeyId,
+} from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
@@ -146,12 +153,14 @@ async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
   const { env, log, database, wired, clients } = parts;
   const source = await parts.readPages(parts.rootFolder);
   const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${ports.web}`;
+  const isHttps = publicUrl().startsWith("https:");
   const pages = createPageHandler(source, {
     proxy: createWebDoor(wired.gateway),
     api: {
       db: database,
       secrets: wired.secrets,
-      sessions: createSessions(database, publicUrl().startsWith("https:")),
+      sessions: createSessions(database, isHttps),
+      browserCookie: createBrowserCookie(isHttps),
       throttles: createThrottles(database),
       testUpstream: (upstream) => testUpstream(wired.gateway, upstream),
       healthOfUpstream: wired.healthOfUpstream,

@@ -28,7 +28,8 @@ export async function answerToken(services: Services, request: Request, address:
   } catch (error) {
     const fault = faultOf(error);
     if (!fault || !(error instanceof TRPCError)) throw error;
-    return refuseToken(getHTTPStatusCodeFromError(error), fault.message);
+    const headers = fault.wait && { "retry-after": String(fault.wait.seconds) };
+    return refuseToken(getHTTPStatusCodeFromError(error), fault.message, headers ?? {});
   }
 }
 

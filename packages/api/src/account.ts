@@ -6,9 +6,10 @@ import {
   passwordSchema,
   revokeSession,
   secretText,
+  type SessionUser,
 } from "@codex-gateway/domain";
 import { z } from "zod";
-import { actorOf } from "./context.ts";
+import { actorOf, handOver, visitorOf, type Context } from "./context.ts";
 import { done, isDone, router, userProcedure } from "./trpc.ts";
 
 const currentPassword = secretText({ max: 128, required: "Enter your current password." });
@@ -36,20 +37,29 @@ export const account = router({
       return isDone;
     }),
 
+  /** Ends every session; a browser gets a new one, and a script logs in anew. */
   changeEmail: userProcedure
     .input(z.strictObject({ email: emailSchema, currentPassword }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await changeEmail(ctx.db, { ...input, actor: { ...actorOf(ctx), userId: ctx.user.id } });
+      const session = await changeEmail(ctx.db, ctx.throttles, { ...input, ...ofAccount(ctx) });
+      if (session) handOver(ctx, session);
       return isDone;
     }),
 
+  /** Ends every session; a browser gets a new one, and a script logs in anew. */
   changePassword: userProcedure
     .input(z.strictObject({ password: passwordSchema, currentPassword }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      const actor = { ...actorOf(ctx), userId: ctx.user.id };
-      await changePassword(ctx.db, { ...input, sessionId: ctx.sessionId, actor });
+      const session = await changePassword(ctx.db, ctx.throttles, { ...input, ...ofAccount(ctx) });
+      if (session) handOver(ctx, session);
       return isDone;
     }),
+});
+
+const ofAccount = (ctx: Context & { user: SessionUser }) => ({
+  actor: { ...actorOf(ctx), userId: ctx.user.id },
+  sessionId: ctx.sessionId,
+  visitor: ctx.isScript ? null : visitorOf(ctx),
 });

@@ -1,6 +1,16 @@
 /** What every procedure gets: who asks, from where, and what it may work with. */
-import { endSession, readAccessToken } from "@codex-gateway/domain";
-import type { Actor, AlertTargets, Secrets, Sessions, SessionUser, Throttles } from "@codex-gateway/domain";
+import { idOfSession, readAccessToken } from "@codex-gateway/domain";
+import type {
+  Actor,
+  AlertTargets,
+  BrowserCookie,
+  OpenedSession,
+  Secrets,
+  Sessions,
+  SessionUser,
+  Throttles,
+  Visitor,
+} from "@codex-gateway/domain";
 import type { createKey } from "@codex-gateway/domain";
 import { findSession } from "./session-cookies.ts";
 
@@ -14,6 +24,7 @@ export type Services = {
   db: Db;
   secrets: Secrets;
   sessions: Sessions;
+  browserCookie: BrowserCookie;
   throttles: Throttles;
   /** Asks an upstream for its models. @returns null where it answered as it should */
   testUpstream: (upstream: {
@@ -31,8 +42,12 @@ export type Context = Services & {
   user: SessionUser | null;
   /** Of the session that the user came with, as the database knows it. */
   sessionId: string | null;
+  /** Came with an access token: a script, which keeps no cookies. */
+  isScript: boolean;
   address: string;
   userAgent: string;
+  /** By which accounts know the browser; null: a new one. */
+  browserToken: string | null;
   setCookie: (cookie: string) => void;
 };
 
@@ -42,12 +57,18 @@ export const actorOf = ({ user, address }: Context): Actor => ({
   address,
 });
 
-/** Opens a session and hands its cookie to the browser. An earlier session of this browser ends. */
-export async function openSession(context: Context, userId: string): Promise<void> {
-  const { db, sessions, sessionId, userAgent, address, setCookie } = context;
-  if (sessionId !== null) await endSession(db, sessionId);
-  const session = await sessions.createSession(userId, { userAgent, address });
-  setCookie(sessions.createSessionCookie(session.id).serialize());
+/** Who opens a session: the one that this browser has had ends with it. */
+export const visitorOf = ({ address, userAgent, browserToken, sessionId }: Context): Visitor => ({
+  address,
+  userAgent,
+  browserToken,
+  endedSessionId: sessionId,
+});
+
+/** Hands the cookies of a session that was opened to the browser. */
+export function handOver({ sessions, browserCookie, setCookie }: Context, opened: OpenedSession): void {
+  setCookie(sessions.createSessionCookie(opened.token).serialize());
+  setCookie(browserCookie.write(opened.browserToken));
 }
 
 export type ApiRequest = {
@@ -65,8 +86,10 @@ export async function createContext(services: Services, request: ApiRequest): Pr
     ...services,
     user: found?.user ?? null,
     sessionId: found?.sessionId ?? null,
+    isScript: request.accessToken !== null,
     address: request.address,
     userAgent: (request.headers.get("user-agent") ?? "").slice(0, maxUserAgent),
+    browserToken: services.browserCookie.read(request.headers.get("cookie") ?? ""),
     setCookie: request.setCookie,
   };
 }

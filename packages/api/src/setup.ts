@@ -8,10 +8,11 @@ import {
   line,
   lines,
   nanoUsdOf,
+  recordUpstreamTest,
   requireSetupToken,
 } from "@codex-gateway/domain";
 import { z } from "zod";
-import { openSession } from "./context.ts";
+import { actorOf, handOver, visitorOf } from "./context.ts";
 import { done, isDone, publicProcedure, router } from "./trpc.ts";
 
 const token = line({ max: 200, required: "The set-up token is not the one that the start printed." });
@@ -52,6 +53,7 @@ export const setup = router({
       await requireSetupToken(ctx.db, input.token);
       const baseUrl = checkedBaseUrl(input.upstream.baseUrl, input.upstream.isPrivateAllowed);
       const fault = await ctx.testUpstream({ ...input.upstream, baseUrl });
+      await recordUpstreamTest(ctx.db, { id: null, baseUrl, fault: fault?.message ?? null, actor: actorOf(ctx) });
       if (fault !== null) throw new AppError("invalid_input", fault.message, fault.field);
       return isDone;
     }),
@@ -76,8 +78,7 @@ export const setup = router({
         isRegistrationOpen,
         allowsPrivateUpstreams: input.upstream.isPrivateAllowed,
       };
-      const userId = await completeSetup(ctx.db, ctx.secrets, { ...input, settings }, ctx.address);
-      await openSession(ctx, userId);
+      handOver(ctx, await completeSetup(ctx.db, ctx, { ...input, settings }, visitorOf(ctx)));
       return isDone;
     }),
 });

@@ -13,6 +13,7 @@ const codes: Readonly<Record<AppErrorCode, TRPCError["code"]>> = {
   not_found: "NOT_FOUND",
   conflict: "CONFLICT",
   too_many_attempts: "TOO_MANY_REQUESTS",
+  busy: "SERVICE_UNAVAILABLE",
   registration_closed: "FORBIDDEN",
   setup_done: "NOT_FOUND",
   balance_too_low: "CONFLICT",
@@ -46,7 +47,7 @@ const maxFields = 50;
 
 /** Messages by the name of the input that they are about. */
 function fieldsOf(cause: unknown): Record<string, string> {
-  if (cause instanceof AppError) return cause.field === null ? {} : { [cause.field]: cause.message };
+  if (cause instanceof AppError) return cause.fields;
   if (!(cause instanceof ZodError)) return {};
   return Object.fromEntries(cause.issues.slice(0, maxFields).map((issue) => [issue.path.join("."), issue.message]));
 }
@@ -101,12 +102,29 @@ export const done = z.strictObject({ isDone: z.literal(true) });
 export const isDone = { isDone: true } as const;
 
 /** What no input can mend: a bug, or a database that is away. */
-export const isFailure = ({ code }: TRPCError): boolean =>
-  code === "INTERNAL_SERVER_ERROR" || code === "SERVICE_UNAVAILABLE";
+export const isFailure = ({ code, cause }: TRPCError): boolean =>
+  (code === "INTERNAL_SERVER_ERROR" || code === "SERVICE_UNAVAILABLE") && !(cause instanceof AppError);
+
+/** When to ask again, in seconds; null where time mends nothing. */
+export function retryAfterOf({ code, cause }: TRPCError): number | null {
+  if (cause instanceof AppError) return cause.retryAfterSeconds;
+  return code === "SERVICE_UNAVAILABLE" ? 1 : null;
+}
+
+export type Fault = {
+  message: string;
+  fields: Record<string, string>;
+  /** Where it is not the input that is at fault: too many attempts, too many people. */
+  wait: { status: 429 | 503; seconds: number } | null;
+};
 
 /** What a person can mend, with messages by field; null for a failure, which the caller should let through. */
-export function faultOf(error: unknown): { message: string; fields: Record<string, string> } | null {
+export function faultOf(error: unknown): Fault | null {
   if (!(error instanceof TRPCError) || isFailure(error)) return null;
   const fields = fieldsOf(error.cause);
-  return { message: messageOf(error, error.message), fields };
+  const seconds = retryAfterOf(error);
+  const wait = seconds === null ? null : { status: waitStatuses[error.code] ?? 503, seconds };
+  return { message: messageOf(error, error.message), fields, wait };
 }
+
+const waitStatuses: Partial<Record<TRPCError["code"], 429 | 503>> = { TOO_MANY_REQUESTS: 429 };

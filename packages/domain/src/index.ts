@@ -19,7 +19,7 @@ export {
   checkAlertTarget,
   openAlertTargets,
   readAlertSettings,
-  saveAlertSettings,
+  recordAlertTest,
   type AlertSettings,
   type AlertTargets,
   type EmailTarget,
@@ -35,8 +35,9 @@ export {
 export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
 export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
+export { notePasswordGuesses } from "./alerts/password-guesses.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
-export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
+export { type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
 export {
   day,
@@ -90,7 +91,14 @@ export { openSpool, type Spool } from "./ledger/spool.ts";
 export { type SettleOrder } from "./ledger/settlement-lines.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
-export { changeEmail, changePassword, listSessions, revokeSession, type SessionSummary } from "./people/account.ts";
+export {
+  changeEmail,
+  changePassword,
+  listSessions,
+  logOut,
+  revokeSession,
+  type SessionSummary,
+} from "./people/account.ts";
 export {
   adjustUserBalance,
   listUsers,
@@ -101,10 +109,20 @@ export {
   type UserSummary,
 } from "./people/admin.ts";
 export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./people/credentials.ts";
-export { createThrottles, logIn, register, type Throttles } from "./people/login.ts";
+export { createBrowserCookie, type BrowserCookie } from "./people/known-clients.ts";
+export { logIn } from "./people/login.ts";
 export { createOwner, resetPassword, setFirstUpstream } from "./people/recovery.ts";
-export { createSessions, endSession, idOfSession, type Sessions, type SessionUser } from "./people/sessions.ts";
+export { register } from "./people/registration.ts";
+export {
+  createSessions,
+  idOfSession,
+  type OpenedSession,
+  type Sessions,
+  type SessionUser,
+  type Visitor,
+} from "./people/sessions.ts";
 export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
+export { createThrottles, forgetExpiredAttempts, type Throttles } from "./people/throttles.ts";
 export { costNanoUsd } from "./prices/cost.ts";
 export {
   applyProposals,
@@ -130,6 +148,7 @@ export {
   listUpstreams,
   openUpstream,
   putUpstream,
+  recordUpstreamTest,
   openUpstreams,
   saveUpstream,
   type OpenUpstream,

@@ -11,6 +11,8 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "A password has at most 128 characters.": "密码最多 128 位。",
   "The e-mail address or the password is wrong.": "邮箱或密码错误。",
   "Too many attempts. Try again in a quarter of an hour.": "尝试次数过多，请 15 分钟后再试。",
+  "Too many attempts at once. Try again in a moment.": "同时尝试次数过多，请稍后再试。",
+  "Too many people are logging in at this moment. Try again in a few seconds.": "当前登录人数过多，请几秒后再试。",
   "Registration is closed.": "注册已关闭。",
   "This e-mail address is registered already.": "该邮箱已注册。",
   "The set-up token is not the one that the start printed.": "设置令牌不正确，请使用启动时打印的链接。",

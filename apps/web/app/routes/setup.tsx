@@ -7,7 +7,7 @@ import { ErrorPage } from "../components/error-page";
 import { Card } from "../components/shell";
 import { Button, Submit } from "../components/ui/button";
 import { Check, Field, FormFault, TextField } from "../components/ui/field";
-import { attempt, byIntent, textOf, type Fault } from "../guards";
+import { attempt, byIntent, initOf, textOf, type Fault } from "../guards";
 import { textsOf, titled, useTexts } from "../i18n/use-texts";
 import { readPreferences } from "../preferences";
 
@@ -59,7 +59,7 @@ export async function action({ request, context }: ActionFunctionArgs) {
     return data({ fault, isTested: false, typed }, { status: 400 });
   }
   const { fault } = await attempt(context, run);
-  if (fault || isTest) return data({ fault, isTested: isTest && !fault, typed }, { status: fault ? 400 : 200 });
+  if (fault || isTest) return data({ fault, isTested: isTest && !fault, typed }, initOf(fault));
   return redirect("/admin", { headers });
 }
 

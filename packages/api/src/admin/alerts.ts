@@ -5,7 +5,7 @@ import {
   line,
   readAlertSettings,
   readLastFailures,
-  saveAlertSettings,
+  recordAlertTest,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
@@ -15,7 +15,7 @@ import { adminProcedure, done, isDone, router } from "../trpc.ts";
 /** Empty: it stays as it is. */
 const secret = line({ max: 500 }).transform((text) => text || null);
 
-const input = {
+export const alertInputs = {
   lowBalanceUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
   webhookUrl: line({ max: 2_000 }),
   webhookSecret: secret,
@@ -45,22 +45,14 @@ export const alerts = router({
     .output(z.strictObject({ webhook: failure, email: failure }))
     .query(({ ctx }) => readLastFailures(ctx.db)),
 
-  update: adminProcedure
-    .input(z.strictObject(input))
-    .output(done)
-    .mutation(async ({ ctx, input: { lowBalanceUsd, ...rest } }) => {
-      const settings = { ...rest, lowBalanceNanoUsd: lowBalanceUsd };
-      await saveAlertSettings(ctx.db, ctx.secrets, { input: settings, actor: actorOf(ctx) });
-      return isDone;
-    }),
-
   /** Sends a test by what was typed, before it is saved. */
   test: adminProcedure
-    .input(z.strictObject({ ...input, channel: z.enum(alertChannels) }))
+    .input(z.strictObject({ ...alertInputs, channel: z.enum(alertChannels) }))
     .output(done)
     .mutation(async ({ ctx, input: { channel, lowBalanceUsd, ...rest } }) => {
       const typed = { ...rest, lowBalanceNanoUsd: lowBalanceUsd };
       const fault = await ctx.sendTestAlert(await checkAlertTarget(ctx.db, ctx.secrets, { channel, input: typed }));
+      await recordAlertTest(ctx.db, { channel, fault, actor: actorOf(ctx) });
       if (fault !== null) throw new AppError("invalid_input", fault);
       return isDone;
     }),

@@ -10,6 +10,7 @@ import {
 import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { usdInput } from "../setup.ts";
+import { alertInputs } from "./alerts.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
 function seconds(max: number) {
@@ -64,11 +65,15 @@ export const settings = router({
         baseUrl: line({ max: 500, required: "Enter an address such as https://api.openai.com/v1." }),
         /** Empty: the key stays as it is. */
         apiKey: headerSecret({ max: 500 }),
+        /** What is left out of these stays as it is. */
+        ...z.strictObject(alertInputs).partial().shape,
       }),
     )
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      const { baseUrl, apiKey, defaultBalanceUsd, minimumTopUpUsd, ...rest } = input;
+      const { baseUrl, apiKey, defaultBalanceUsd, minimumTopUpUsd, ...others } = input;
+      const { lowBalanceUsd, webhookUrl, webhookSecret, smtpUrl, emailFrom, emailTo, ...rest } = others;
+      const lowBalanceNanoUsd = lowBalanceUsd;
       await saveAdminSettings(ctx.db, ctx.secrets, {
         settings: {
           ...rest,
@@ -76,8 +81,15 @@ export const settings = router({
           minimumTopUpNanoUsd: String(minimumTopUpUsd),
         },
         upstream: { baseUrl, apiKey: apiKey === "" ? null : apiKey },
+        alerts: given({ lowBalanceNanoUsd, webhookUrl, webhookSecret, smtpUrl, emailFrom, emailTo }),
         actor: actorOf(ctx),
       });
       return isDone;
     }),
 });
+
+type Given<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> };
+
+/** The fields that were not left out. */
+const given = <Fields extends object>(fields: Fields): Given<Fields> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<Fields>;

@@ -7,6 +7,7 @@ import {
   openUpstream,
   putUpstream,
   readSettings,
+  recordUpstreamTest,
   wholeNumber,
 } from "@codex-gateway/domain";
 import { z } from "zod";
@@ -68,6 +69,8 @@ export const upstreams = router({
       const { allowsPrivateUpstreams } = await readSettings(ctx.db);
       const upstream = await openUpstream(ctx.db, ctx.secrets, input.id);
       const fault = await ctx.testUpstream({ ...upstream, isPrivateAllowed: allowsPrivateUpstreams });
+      const { baseUrl } = upstream;
+      await recordUpstreamTest(ctx.db, { ...input, baseUrl, fault: fault?.message ?? null, actor: actorOf(ctx) });
       if (fault !== null) throw new AppError("invalid_input", fault.message);
       return isDone;
     }),

@@ -34,6 +34,8 @@ type AlertFacts = {
   process_fault: ProcessFault & { faults: number };
   process_restarted: ProcessDeath;
   disk_low: DiskUse;
+  /** Told to the account's owner, not to whoever runs the gateway. */
+  password_guesses: { email: string; failures: number };
   test: Record<string, never>;
 };
 type AlertKind = keyof AlertFacts;
@@ -44,7 +46,7 @@ export type Alert = {
 export type Queryable = { query: Database["pool"]["query"] };
 export type Raise = <Kind extends AlertKind>(kind: Kind, facts: AlertFacts[Kind]) => Promise<void>;
 
-const alertLock = 7305113;
+export const alertLock = 7305113;
 
 /** The channels that alerts go to; none where nothing is set. */
 const channelsOf = ({ alertWebhookUrl, alertEmailTo }: Settings): AlertChannel[] =>
@@ -63,7 +65,7 @@ export async function decideAlerts(
   if (channels.length === 0) return;
   await inTransaction(db, async (client) => {
     await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
-    await decide(client, (kind, facts) => insertAlert(client, channels, kind, facts), settings);
+    await decide(client, (kind, facts) => insertAlert(client, channels.map(toSettings), kind, facts), settings);
   });
 }
 
@@ -85,18 +87,27 @@ export async function raiseEvent<Kind extends AlertKind>(
       [kind, quietMs],
     );
     if (rowCount) return false;
-    await insertAlert(client, channels, kind, facts);
+    await insertAlert(client, channels.map(toSettings), kind, facts);
     return true;
   });
 }
 
-async function insertAlert(
+/** `recipient` null: whom the settings name. */
+type NewDelivery = { channel: AlertChannel; recipient: string | null };
+
+const toSettings = (channel: AlertChannel): NewDelivery => ({ channel, recipient: null });
+
+/** Within a transaction that has `alertLock`. */
+export async function insertAlert<Kind extends AlertKind>(
   client: Queryable,
-  channels: AlertChannel[],
-  kind: AlertKind,
-  facts: AlertFacts[AlertKind],
+  deliveries: NewDelivery[],
+  kind: Kind,
+  facts: AlertFacts[Kind],
 ): Promise<void> {
   const id = randomUUID();
   await client.query("INSERT INTO alert (id, kind, facts) VALUES ($1, $2, $3)", [id, kind, JSON.stringify(facts)]);
-  await client.query("INSERT INTO alert_delivery (alert_id, channel) SELECT $1, unnest($2::text[])", [id, channels]);
+  await client.query(
+    "INSERT INTO alert_delivery (alert_id, channel, recipient) SELECT $1, unnest($2::text[]), unnest($3::text[])",
+    [id, deliveries.map(({ channel }) => channel), deliveries.map(({ recipient }) => recipient)],
+  );
 }

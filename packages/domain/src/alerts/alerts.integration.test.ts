@@ -3,11 +3,12 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { deriveSecrets } from "../access/secrets.ts";
 import { adjustBalance } from "../ledger/credit.ts";
-import { writeSettings } from "../settings/settings.ts";
+import { saveAdminSettings, withoutAlerts } from "../settings/admin-settings.ts";
+import { settingsSchema, writeSettings } from "../settings/settings.ts";
 import { aPayer, dollar, type Payer } from "../testing/money.ts";
 import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Alert } from "./alert.ts";
-import { openAlertTargets, readAlertSettings, saveAlertSettings } from "./alert-settings.ts";
+import { openAlertTargets, readAlertSettings } from "./alert-settings.ts";
 import { noteDelivery, readLastFailures, takeDeliveries } from "./deliveries.ts";
 import { noteLog } from "./ledger-faults.ts";
 import { noteLedgerVerdict } from "./ledger-verdict.ts";
@@ -230,8 +231,16 @@ test("secrets are sealed, stay where nothing new is typed, and go with their add
   };
   const actor = { userId: null, email: "owner@example.com", address: "127.0.0.1" };
   const save = (change: Partial<typeof input> & object = {}) =>
-    saveAlertSettings(db, secrets, { input: { ...input, webhookSecret: null, smtpUrl: null, ...change }, actor });
-  await expect(save()).rejects.toMatchObject({ field: "webhookSecret" });
+    saveAdminSettings(db, secrets, {
+      settings: withoutAlerts(settingsSchema.parse({})),
+      upstream: { baseUrl: "https://api.example.com/v1", apiKey: null },
+      alerts: { ...input, webhookSecret: null, smtpUrl: null, ...change },
+      actor,
+    });
+  await anUpstream();
+  await expect(save({ emailTo: "" })).rejects.toMatchObject({ field: "webhookSecret" });
+  const faults = { webhookSecret: expect.any(String), smtpUrl: expect.any(String), emailFrom: expect.any(String) };
+  await expect(save({ emailFrom: "" })).rejects.toMatchObject({ code: "invalid_input", fields: faults });
   await save(input);
   await save({ lowBalanceNanoUsd: 0n });
   expect(await openAlertTargets(db, secrets)).toEqual({

@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { deriveSecrets } from "../access/secrets.ts";
 import { adjustBalance } from "../ledger/credit.ts";
-import { createThrottles, type Throttles } from "../people/login.ts";
+import { createThrottles, type Throttles } from "../people/throttles.ts";
 import { aPayer, breachesIn, dollar } from "../testing/money.ts";
 import { createRedeemBatch, listRedeemBatches, redeemCode } from "./redeem-codes.ts";
 

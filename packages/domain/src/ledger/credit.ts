@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { runTransaction } from "../audit/audit.ts";
+import { lockBalance } from "./balance.ts";
 
 export type CreditOutcome = "credited" | "already_credited" | "below_zero";
 
@@ -21,20 +22,12 @@ export type Adjustment = {
 type Queryable = { query: Database["pool"]["query"] };
 
 /**
- * Locks a wallet, as everything does that is to change it, before any row that refers to it is written: such a row locks the
- * wallet as well, weakly, and two who had that would wait for each other.
- */
-export async function lockWallet(client: Queryable, accountId: string): Promise<void> {
-  await client.query("SELECT 1 FROM account WHERE id = $1 FOR NO KEY UPDATE", [accountId]);
-}
-
-/**
  * Adjusts a wallet once, within the caller's transaction. `below_zero`: the free balance does not cover what would be
  * taken; nothing was, and the transaction has to be given up.
  */
 export async function adjust(client: Queryable, adjustment: Adjustment): Promise<CreditOutcome> {
   const id = randomUUID();
-  await lockWallet(client, adjustment.accountId);
+  await lockBalance(client, adjustment.accountId);
   const inserted = await client.query(
     `INSERT INTO adjustment (id, account_id, source, source_id, amount_nano_usd, is_paid, note, actor_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (source, source_id) DO NOTHING`,

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { recordAct, type Actor } from "../audit/audit.ts";
 import { bandsOf, type PriceBandUsd } from "./price-bands.ts";
 import { createPriceBook } from "./price-book.ts";
 import { readPricedModels } from "./price-store.ts";
@@ -59,7 +59,7 @@ export async function priceUnpricedModel(
   if (!suggestion) throw new AppError("not_found", "There is no suggestion for this model.");
   if (suggestion.basedOn !== basedOn) throw new AppError("conflict", "The suggestion has changed. Look at it again.");
   const markupPpm = priced.find((each) => each.model === suggestion.basedOn)?.markupPpm ?? 1_000_000;
-  await inTransaction(db, async (client) => {
+  await recordAct(db, actor, async (client) => {
     await client.query(
       `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source)
        VALUES ($1, $2, $3, $4, $5, $6, 'admin')`,
@@ -73,12 +73,17 @@ export async function priceUnpricedModel(
       ],
     );
     await client.query("DELETE FROM unpriced_model WHERE model = $1", [model]);
-    await appendAudit(client, actor, {
-      action: "update_price",
-      targetKind: "price",
-      targetId: model,
-      details: { before: null, after: { bands: bandsOf(suggestion.prices), markupPpm }, basedOn },
-    });
+    return {
+      act: {
+        action: "update_price",
+        targetKind: "price",
+        targetId: model,
+        before: null,
+        after: { bands: bandsOf(suggestion.prices), markupPpm },
+        details: { basedOn },
+      },
+      result: undefined,
+    };
   });
 }
 
@@ -87,14 +92,18 @@ export async function dismissUnpricedModel(
   db: Database,
   { model, actor }: { model: string; actor: Actor },
 ): Promise<void> {
-  await inTransaction(db, async (client) => {
+  await recordAct(db, actor, async (client) => {
     const { rowCount } = await client.query("DELETE FROM unpriced_model WHERE model = $1", [model]);
     if (rowCount === 0) throw new AppError("not_found", "There is no such model.");
-    await appendAudit(client, actor, {
-      action: "dismiss_unpriced_model",
-      targetKind: "price",
-      targetId: model,
-      details: { before: { model }, after: null },
-    });
+    return {
+      act: {
+        action: "dismiss_unpriced_model",
+        targetKind: "price",
+        targetId: model,
+        before: { model },
+        after: null,
+      },
+      result: undefined,
+    };
   });
 }
