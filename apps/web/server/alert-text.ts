@@ -106,7 +106,6 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
         lines: [folder, ...Object.entries(usedMegabytes).map(([name, megabytes]) => `${name}  ${megabytes} MB`)],
       };
     }
-      };
     case "password_guesses":
       return {
         title: { zh: "有人在尝试您的密码", en: "Somebody is trying passwords at your account" },
