@@ -14,7 +14,9 @@ const gauges = () => ({
   callsInFlight: 0,
   holdsOpen: 0,
   ledgerQueued: 0,
+  ledgerContended: 0,
   spooled: 0,
+  isLogWritable: true,
   upstreams: [],
   areBooksSound: true,
 });
