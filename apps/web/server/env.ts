@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { ConfigurationError } from "./configuration-error.ts";
 
 const port = z.coerce.number("must be a number").int().min(0).max(65_535);
 /** What docker compose hands on of a variable that nobody set is the empty word. */
@@ -80,11 +81,11 @@ export function readEnv(source: Readonly<Record<string, string | undefined>>, ba
   const parsed = envSchema.safeParse(given);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
-    throw new Error(`The environment is not usable: ${faults.join("; ")}.`);
+    throw new ConfigurationError(`The environment is not usable: ${faults.join("; ")}.`);
   }
   const { ROLE, PORT, API_PORT } = parsed.data;
   if (ROLE === "all" && PORT === API_PORT && PORT !== 0) {
-    throw new Error(`PORT and API_PORT are both ${PORT}; the pages and the API need a port each.`);
+    throw new ConfigurationError(`PORT and API_PORT are both ${PORT}; the pages and the API need a port each.`);
   }
   return {
     ...parsed.data,

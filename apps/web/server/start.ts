@@ -5,6 +5,7 @@ import type { Database } from "@codex-gateway/db";
 import { createSessions, createThrottles, hasOwner, reencrypt, writeSecretKeyId } from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import type { ServerBuild } from "@remix-run/node";
+import { asConfiguration } from "./configuration-error.ts";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
 import { createApiListener, createPagesListener, type Probes } from "./doors.ts";
@@ -46,7 +47,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
   };
   const drain = createDrain();
   try {
-    const clients = createClientAddress(env.TRUSTED_PROXIES);
+    const clients = asConfiguration(() => createClientAddress(env.TRUSTED_PROXIES));
     const { database, databaseUrl, ledgerUrl } = await openDatabaseOf(env, rootFolder, undo, log);
     const secrets = await secretsOf(database, env);
     const renewed = await reencrypt(database, secrets);
