@@ -17,6 +17,13 @@ export const envSchema = z.object({
     .string()
     .regex(/^postgres(ql)?:\/\//, "must start with postgres:// or postgresql://")
     .optional(),
+  /** As libpq reads it: the password of a DATABASE_URL that has none. */
+  PGPASSWORD: z.string().optional(),
+  /**
+   * on: the gateway itself works as a role that can change neither the schema nor what is only added to; the user of
+   * DATABASE_URL makes it. off: as that user. Unset: on with the embedded PostgreSQL, off with any other.
+   */
+  DATABASE_APP_ROLE: z.enum(["on", "off"], "must be on or off").optional(),
   /** At least 32 characters; unset: generated once into a 0600 file under DATA_FOLDER. */
   SECRET_KEY: z.string().min(32, "must have at least 32 characters").optional(),
   /** The secret key before this one, while it is being replaced. */
@@ -61,7 +68,8 @@ export const envSchema = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url("must be a URL such as http://localhost:4318").optional(),
 });
 
-export type Env = z.infer<typeof envSchema> & { LEDGER_JOURNAL: "on" | "off" };
+type OnOff = "on" | "off";
+export type Env = z.infer<typeof envSchema> & { LEDGER_JOURNAL: OnOff; DATABASE_APP_ROLE: OnOff };
 
 /** Whoever shares the folder settles what dead processes have left in it. */
 export const spoolFolderOf = (env: Pick<Env, "DATA_FOLDER">): string => path.join(env.DATA_FOLDER, "spool");
@@ -90,6 +98,7 @@ export function readEnv(source: Readonly<Record<string, string | undefined>>, ba
   return {
     ...parsed.data,
     DATA_FOLDER: path.resolve(baseFolder, parsed.data.DATA_FOLDER),
+    DATABASE_APP_ROLE: parsed.data.DATABASE_APP_ROLE ?? (parsed.data.DATABASE_URL ? "off" : "on"),
     LEDGER_JOURNAL: parsed.data.LEDGER_JOURNAL ?? (parsed.data.DATABASE_URL ? "off" : "on"),
   };
 }

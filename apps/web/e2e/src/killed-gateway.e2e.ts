@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openDatabase } from "@codex-gateway/db";
 import { serversOf } from "@codex-gateway/db/testing";
@@ -29,7 +30,7 @@ beforeAll(async () => {
   const take = (text: Buffer) => (output += text.toString());
   npm.stdout?.on("data", take);
   npm.stderr?.on("data", take);
-  await expect.poll(() => output, { timeout: 170_000 }).toContain("Press Ctrl-C");
+  while (!output.includes("Press Ctrl-C") && npm.exitCode === null) await sleep(100);
 }, 180_000);
 afterAll(() => {
   npm.kill("SIGKILL");
