@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
+  createAppRole,
   findSchemaFolders,
   keepEmbeddedPostgres,
   migrate,
@@ -29,10 +30,27 @@ export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo, l
   const keep = (folder: string) =>
     keepEmbeddedPostgres(folder, ({ event, ...fields }) => log("error", `database_${event}`, fields));
   const given = env.DATABASE_URL && { url: env.DATABASE_URL, ledgerUrl: env.DATABASE_URL };
-  const { url, ledgerUrl } = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
-  const database = await connect(url, "app", undo);
-  await updateSchema(url, rootFolder);
-  return { database, databaseUrl: url, ledgerUrl };
+  const owner = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
+  await requireDatabase(owner.url);
+  await updateSchema(owner.url, rootFolder);
+  const { url, ledgerUrl } = env.DATABASE_APP_ROLE === "on" ? await asAppRole(owner, env, log) : owner;
+  return { database: await connect(url, "app", undo), databaseUrl: url, ledgerUrl };
+}
+
+/** As the role that can do no more than a running gateway has to; as the owner where there can be none. */
+async function asAppRole(owner: Urls, env: Env, log: Log): Promise<Urls> {
+  const password = decodeURIComponent(new URL(owner.url).password) || env.PGPASSWORD;
+  if (!password) {
+    log("warn", "database_role_unavailable", { reason: "no_password" });
+    return owner;
+  }
+  try {
+    const { urlFor } = await createAppRole(owner.url, password);
+    return { url: urlFor(owner.url), ledgerUrl: urlFor(owner.ledgerUrl) };
+  } catch (error) {
+    log("warn", "database_role_unavailable", { reason: (error as { code?: string }).code ?? "unknown" });
+    return owner;
+  }
 }
 
 /**
@@ -85,6 +103,16 @@ async function updateSchema(url: string, rootFolder: string): Promise<void> {
     await migrate(database.pool, findSchemaFolders(rootFolder));
   } finally {
     await database.close();
+  }
+}
+
+/** @throws StartError in one sentence where it cannot be used */
+async function requireDatabase(url: string): Promise<void> {
+  const undo: Undo = [];
+  try {
+    await connect(url, "commands", undo);
+  } finally {
+    for (const close of undo) await close();
   }
 }
 

@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSy
 import { hostname } from "node:os";
 import path from "node:path";
 import { z } from "zod";
+import { makeDataFolder } from "./data-folder.ts";
 
 const markSchema = z.object({
   pid: z.number().int().positive(),
@@ -26,6 +27,7 @@ const ending = ".json";
 /** Leaves the mark of this process, as the instance; returns what takes it away. */
 export function markProcess(dataFolder: string, instanceId: string): () => void {
   const folder = folderOf(dataFolder);
+  makeDataFolder(dataFolder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = path.join(folder, instanceId + ending);
   writeFileSync(file, JSON.stringify(ownMark()), { mode: 0o600 });

@@ -9,6 +9,7 @@ import {
   writeSecretKeyId,
 } from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
+import { asConfiguration } from "./configuration-error.ts";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
 import { createApiListener, createPagesListener, type Probes } from "./doors.ts";
@@ -56,7 +57,7 @@ export async function startGateway(
   };
   const drain = createDrain();
   try {
-    const clients = createClientAddress(env.TRUSTED_PROXIES);
+    const clients = asConfiguration(() => createClientAddress(env.TRUSTED_PROXIES));
     const { database, databaseUrl, ledgerUrl } = await openDatabaseOf(env, rootFolder, undo, log);
     const secrets = await secretsOf(database, env);
     const renewed = await reencrypt(database, secrets);

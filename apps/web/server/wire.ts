@@ -48,6 +48,7 @@ import { answerRead } from "./answer-read.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
 import { startJobs } from "./jobs.ts";
 import type { CaughtFault } from "./last-guard.ts";
+import { asConfiguration } from "./configuration-error.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { createProcessAlerts } from "./process-alerts.ts";
 import { markProcess } from "./process-marks.ts";
@@ -142,7 +143,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       health: gateway.health(upstream),
     })),
   });
-  const metrics = createMetrics(env, readGauges, (req) => options.clients.of(req));
+  const metrics = asConfiguration(() => createMetrics(env, readGauges, (req) => options.clients.of(req)));
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const ledgerPool = openLedgerPool(options.ledgerUrl);
   const ledger = createLedger(ledgerPool, instance, {

@@ -1,3 +1,4 @@
+export { createAppRole } from "./app-role.ts";
 export { readBackup, requireNobodyRuns, writeBackup, type BackupHead, type RowCounts } from "./backup.ts";
 export { openDatabase, openLedgerPool, type Database, type DatabaseUse } from "./database.ts";
 export { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded-postgres.ts";

@@ -15,6 +15,7 @@ const itsOwn: Readonly<Record<string, string>> = {
   "people/setup.ts": "a start issues a new set-up token",
   "access/secret-key-id.ts": "a start notes which secret key it runs with",
   "keys/key-ring.ts": "when keys were last used, and hashes under a new pepper",
+  "prices/unpriced-models.ts": "counts of requests for models without a price",
   "prices/price-store.ts": "the first start fills the price book",
   "alerts/alert.ts": "alerts",
   "alerts/deliveries.ts": "alerts on their way out",
