@@ -25,10 +25,10 @@ afterAll(() => gateway.stop());
 async function longestProbeMs(work: Promise<unknown>): Promise<number> {
   const agent = new Agent({ keepAlive: true });
   const url = gateway.api.replace("/v1", "/healthz");
-  let isOver = false;
-  const over = work.finally(() => (isOver = true));
+  const state = { isOver: false };
+  const over = work.finally(() => (state.isOver = true));
   let longest = 0;
-  while (!isOver) {
+  while (!state.isOver) {
     const startedAtMs = performance.now();
     await send(url, { method: "GET", agent, signal: AbortSignal.timeout(60_000) });
     longest = Math.max(longest, performance.now() - startedAtMs);
