@@ -4,11 +4,11 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 const sampleEveryMs = 250;
 
 /** In bytes. */
-export const residentBytesOf = (pid: number): number =>
+const residentBytesOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1_024;
 
 /** Connections, open or half closed, and listeners. */
-export function openSocketsOf(pid: number): number {
+function openSocketsOf(pid: number): number {
   const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
     try {
       return readlinkSync(`/proc/${pid}/fd/${fd}`);
