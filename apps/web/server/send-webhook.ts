@@ -77,7 +77,7 @@ async function open(url: URL, isPrivateAllowed: boolean, signal: AbortSignal): P
     const secure = connectTls({ socket: plain, host, servername: /^[\d.]+$|:/.test(host) ? "" : host });
     const fail = (error: unknown) => {
       plain.destroy();
-      reject(error as Error);
+      reject(error);
     };
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
     secure.once("error", fail);
