@@ -51,7 +51,9 @@ test.each(Object.entries(heavyBodyKinds))(
       const answer = callApi(gateway.api, path, user.apiKey, { body: bytes, signal: AbortSignal.timeout(60_000) });
       seen.push(await longestProbeMs(answer.then((told) => (status = told))));
     }
-    console.log(`${name}: ${status}, longest turn ${Math.min(...seen)} ms of ${JSON.stringify(seen)}, limit ${limitMs} ms`);
+    console.log(
+      `${name}: ${status}, longest turn ${Math.min(...seen)} ms of ${JSON.stringify(seen)}, limit ${limitMs} ms`,
+    );
     expect(Math.min(...seen)).toBeLessThan(limitMs);
   },
   120_000,
