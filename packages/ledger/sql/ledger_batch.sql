@@ -3,8 +3,9 @@
 -- of the holds that it settles and places, null where the caller does not know one of them.
 --
 -- Returns the orders that came to something else than asked, as a list of {id, outcome, amount, details}: a settlement
--- that charged less ('settled_now') or had nothing to settle ('settled_before'), a hold that was not placed in full;
--- null where there is none. A settlement whose hold was estimated, as its process was held to be dead, corrects the charge.
+-- that costs more than was held for it ('settled_now', with what was taken of the wallet) or had nothing to settle
+-- ('settled_before'), a hold that was not placed in full; null where there is none. A settlement whose hold was
+-- estimated, as its process was held to be dead, corrects the charge.
 --
 -- How long it waits for a wallet is said by the connection's lock_timeout: behind it, nothing of the batch stands.
 --
@@ -32,13 +33,17 @@ DECLARE
   held bigint;
   seq bigint;
   head bytea;
-  -- What was settled at its cost.
+  -- What is settled, and what of its cost is taken of the wallet.
   done_ids uuid[];
   done_accounts uuid[];
   done_helds bigint[];
   done_costs bigint[];
   has_limited boolean := false;
-  has_rest boolean := false;
+  has_missing boolean := false;
+  -- Those of it that cost more than was held for them.
+  dear int[] := '{}';
+  nth int;
+  missing bigint;
   -- Its entries; null where nothing was charged.
   entry_seqs bigint[] := '{}';
   entry_balances bigint[] := '{}';
@@ -65,7 +70,7 @@ BEGIN
       UPDATE hold h
         SET settled_at = now(), state = CASE WHEN s.is_captured THEN 'captured' ELSE 'released' END::hold_state
         FROM unnest(settlements) AS s
-        WHERE h.id = s.id AND h.state = 'open' AND (NOT s.is_captured OR s.cost <= h.amount_nano_usd)
+        WHERE h.id = s.id AND h.state = 'open'
         RETURNING h.account_id, h.api_key_id, h.endpoint, h.model, h.price_version_id, h.amount_nano_usd AS held,
           h.is_limited, s.*
     ), charged AS (
@@ -102,6 +107,10 @@ BEGIN
         at := array_position(wallets, wallet);
         balance := balances[at]; held := helds[at]; seq := seqs[at]; head := heads[at];
       END IF;
+      IF done_costs[i] > done_helds[i] THEN
+        dear := dear || i;
+        CONTINUE;
+      END IF;
       held := held - done_helds[i];
       CONTINUE WHEN done_costs[i] = 0;
       balance := balance - done_costs[i];
@@ -114,16 +123,32 @@ BEGIN
     IF wallet IS NOT NULL THEN
       balances[at] := balance; helds[at] := held; seqs[at] := seq; heads[at] := head;
     END IF;
+    -- What costs more than was held for it comes last, and takes of what is free then; the rest becomes a debt.
+    FOREACH nth IN ARRAY dear LOOP
+      at := array_position(wallets, done_accounts[nth]);
+      helds[at] := helds[at] - done_helds[nth];
+      missing := greatest(done_costs[nth] - (balances[at] - helds[at]), 0);
+      done_costs[nth] := done_costs[nth] - missing;
+      IF done_costs[nth] > 0 THEN
+        balances[at] := balances[at] - done_costs[nth];
+        seqs[at] := seqs[at] + 1;
+        heads[at] := entry_hash(heads[at], 'capture', done_ids[nth], -done_costs[nth], balances[at], seqs[at]);
+        entry_seqs[nth] := seqs[at];
+        entry_balances[nth] := balances[at];
+        entry_hashes[nth] := heads[at];
+      END IF;
+      IF missing > 0 THEN PERFORM add_debt(done_accounts[nth], done_ids[nth], missing); END IF;
+      others := coalesce(others, '[]') || jsonb_build_object(
+        'id', done_ids[nth], 'outcome', 'settled_now', 'amount', done_costs[nth]::text);
+    END LOOP;
     IF entry_seqs <> '{}' THEN
       INSERT INTO ledger_entry (account_id, account_seq, kind, ref, amount_nano_usd, balance_after_nano_usd, hash)
         SELECT done_accounts[i], entry_seqs[i], 'capture', done_ids[i], -done_costs[i], entry_balances[i],
           entry_hashes[i]
         FROM generate_subscripts(done_ids, 1) AS i WHERE entry_seqs[i] IS NOT NULL;
     END IF;
-
-    -- What is left was settled before, or costs more than was held for it.
-    has_rest := cardinality(done_ids) < cardinality(settlements);
-    IF has_limited OR has_rest THEN
+    has_missing := cardinality(done_ids) < cardinality(settlements);
+    IF has_limited THEN
       UPDATE allowance w SET in_flight = w.in_flight - t.requests, held_nano_usd = w.held_nano_usd - t.held,
           milli_tokens = w.milli_tokens - 1000 * t.tokens
         FROM (SELECT s.id, count(*)::int AS requests, sum(h.amount_nano_usd)::bigint AS held,
@@ -131,14 +156,14 @@ BEGIN
               FROM unnest(settlements) AS i
               JOIN hold h ON h.id = i.id
               CROSS JOIN LATERAL (VALUES (h.api_key_id), (h.account_id)) AS s(id)
-              WHERE h.is_limited AND (h.state = 'open' OR h.id = ANY (done_ids)) GROUP BY s.id) t
+              WHERE h.is_limited AND h.id = ANY (done_ids) GROUP BY s.id) t
         WHERE w.subject_id = t.id;
     END IF;
   END IF;
 
   -- Nearly always every hold can be placed in full.
   IF can_hold_all THEN
-    can_hold_all := NOT has_rest AND default_limits = '{NULL,NULL,NULL}' AND NOT EXISTS (
+    can_hold_all := NOT has_missing AND default_limits = '{NULL,NULL,NULL}' AND NOT EXISTS (
         SELECT 1
           FROM (SELECT DISTINCT owners[array_position(wallets, o.account_id)] AS owner_id, o.api_key_id
                 FROM unnest(holds) o) p
@@ -170,16 +195,12 @@ BEGIN
     FROM generate_subscripts(wallets, 1) AS i
     WHERE a.id = wallets[i];
 
-  IF has_rest THEN
+  IF has_missing THEN
     PERFORM true_up_orphans(ARRAY(SELECT s FROM unnest(settlements) AS s WHERE s.id <> ALL (done_ids)));
-    WITH rest AS MATERIALIZED (
-      SELECT s.*, s.ordinality AS ord FROM unnest(settlements) WITH ORDINALITY AS s WHERE s.id <> ALL (done_ids)
-    )
-    SELECT jsonb_agg(jsonb_build_object(
-        'id', rest.id, 'outcome', CASE WHEN s.hold_id IS NULL THEN 'settled_before' ELSE 'settled_now' END,
-        'amount', coalesce(s.paid_nano_usd, 0)::text))
+    SELECT coalesce(others, '[]') || jsonb_agg(jsonb_build_object(
+        'id', s.id, 'outcome', 'settled_before', 'amount', '0'))
       INTO others
-      FROM rest LEFT JOIN settle_one_by_one((SELECT jsonb_agg(to_jsonb(r)) FROM rest r)) s ON s.hold_id = rest.id;
+      FROM unnest(settlements) AS s WHERE s.id <> ALL (done_ids);
   END IF;
 
   -- Money that runs short, a limit, a suspended user, a hold that is there already: decided one by one.
@@ -204,4 +225,4 @@ BEGIN
   END IF;
   RETURN others;
 END $$;
--- version 4, checksum 5ff30ed9dce5897c
+-- version 5, checksum cfa857d989aae44f

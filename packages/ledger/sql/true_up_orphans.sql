@@ -19,7 +19,8 @@ BEGIN
       JOIN charge c ON c.hold_id = s.id AND c.basis = 'orphan' AND 'process_died' = ANY (c.flags)
       CROSS JOIN LATERAL (
         SELECT coalesce(sum(u.value::bigint), 0)::bigint AS input_tokens
-        FROM jsonb_each_text(c.usage) u WHERE u.key IN ('input', 'cached_input', 'cache_write')) h
+        FROM jsonb_each_text(c.usage) u WHERE u.key IN ('input', 'cached_input', 'cache_write', 'cache_write_30m',
+          'cache_write_12h', 'audio_input', 'cached_audio_input', 'image_input', 'cached_image_input')) h
       WHERE (NOT s.is_captured OR s.basis <> 'orphan')
         AND NOT EXISTS (SELECT 1 FROM adjustment r WHERE r.source = 'refund' AND r.source_id = s.id::text)
   LOOP
@@ -53,4 +54,4 @@ BEGIN
   END LOOP;
   RETURN corrected;
 END $$;
--- version 1, checksum 877f5b2da30f3a9d
+-- version 2, checksum 41dae62781dc3e60
