@@ -39,7 +39,7 @@ test("one port for both the pages and the API is refused, unless the process ser
 
 const readRoot = (file: string) => readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8");
 const composeFiles = ["service.yaml", "compose.yaml", "compose.scale.yaml", "compose.demo.yaml"];
-/** Told by the supervisor to the process that it starts again; nobody sets it by hand. */
+/** What whoever starts it again says to it is no variable of the operator's. */
 const readByEnv = Object.keys(envSchema.shape).filter((name) => name !== "GATEWAY_PREVIOUS_EXIT");
 const readByCompose = composeFiles.flatMap((file) =>
   [...readRoot(`docker/${file}`).matchAll(/\$\{([A-Z_]+)/g)].map((match) => match[1]!),
