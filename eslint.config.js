@@ -16,6 +16,11 @@ export default tseslint.config(
     },
   },
   {
+    // A promise that nobody awaits ends in a handler of its own: one rejection that floats ends the process.
+    files: ["packages/gateway/src/**/*.ts"],
+    rules: { "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: false }] },
+  },
+  {
     // Remix's loaders and guards answer by throwing a Response.
     files: ["apps/web/app/**"],
     rules: { "@typescript-eslint/only-throw-error": "off" },

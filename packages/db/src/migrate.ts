@@ -14,6 +14,8 @@ import { StartError } from "./start-error.ts";
 
 const advisoryLockKey = 72_707_369; // the key that Prisma's own migrate takes
 
+const final = { isFinal: true };
+
 export type Migration = { name: string; sql: string; checksum: string };
 
 /**
@@ -96,17 +98,20 @@ function refuseForeignHistory(applied: Map<string, string>, migrations: Migratio
   for (const [name, checksum] of applied) {
     const expected = known.get(name);
     if (expected === undefined) {
-      throw new StartError(`The database has the migration ${name}, which this version does not know: it is newer.`);
+      throw new StartError(
+        `The database has the migration ${name}, which this version does not know: it is newer.`,
+        final,
+      );
     }
     if (expected !== checksum) {
-      throw new StartError(`The migration ${name} was changed after it was applied; restore the original file.`);
+      throw new StartError(`The migration ${name} was changed after it was applied; restore the original file.`, final);
     }
   }
 }
 
 function refuseNewerObjects(recorded: ObjectVersion[], files: SqlFiles): void {
   const name = findNewer(recorded, files);
-  if (name) throw new StartError(`The database has the SQL object ${name} of a newer version than this one.`);
+  if (name) throw new StartError(`The database has the SQL object ${name} of a newer version than this one.`, final);
 }
 
 async function apply(client: pg.PoolClient, { name, sql, checksum }: Migration): Promise<void> {

@@ -4,7 +4,10 @@
 --
 -- Returns the orders that came to something else than asked, as a list of {id, outcome, amount, details}: a settlement
 -- that costs more than was held for it ('settled_now', with what was taken of the wallet) or had nothing to settle
--- ('settled_before'), a hold that was not placed in full; null where there is none.
+-- ('settled_before'), a hold that was not placed in full; null where there is none. A settlement whose hold was
+-- estimated, as its process was held to be dead, corrects the charge.
+--
+-- How long it waits for a wallet is said by the connection's lock_timeout: behind it, nothing of the batch stands.
 --
 -- A flush costs mostly the start of its statements: the balances of its wallets are read once, reckoned with in
 -- memory, and written once. Nothing is sorted: all rows belong to wallets that are locked, in the order of their ids.
@@ -14,7 +17,7 @@ CREATE OR REPLACE FUNCTION ledger_batch(
 RETURNS jsonb
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_material = off SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan
+SET enable_material = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   -- The batch's wallets: whose they are, and what they are and then are to be.
@@ -60,7 +63,7 @@ BEGIN
     INTO wallets, owners, balances, helds, seqs, heads
     FROM (SELECT account.id, CASE account.kind WHEN 'wallet' THEN account.user_id END AS owner_id,
             account.balance_nano_usd, account.held_nano_usd, account.seq, account.head_hash
-          FROM account WHERE account.id = ANY (wallets) ORDER BY account.id FOR UPDATE) a;
+          FROM account WHERE account.id = ANY (wallets) ORDER BY account.id FOR NO KEY UPDATE) a;
 
   IF settlements <> '{}' THEN
     WITH closed AS (
@@ -171,8 +174,10 @@ BEGIN
       with_holds := helds;
       FOREACH asked IN ARRAY holds LOOP
         at := array_position(wallets, asked.account_id);
+        -- What is asked for may be near the most of 64 bits: it is compared before it is added.
+        can_hold_all := coalesce(asked.amount <= balances[at] - with_holds[at], false);
+        EXIT WHEN NOT can_hold_all;
         with_holds[at] := with_holds[at] + asked.amount;
-        can_hold_all := can_hold_all AND with_holds[at] <= balances[at];
       END LOOP;
     END IF;
     IF can_hold_all THEN
@@ -191,6 +196,7 @@ BEGIN
     WHERE a.id = wallets[i];
 
   IF has_missing THEN
+    PERFORM true_up_orphans(ARRAY(SELECT s FROM unnest(settlements) AS s WHERE s.id <> ALL (done_ids)));
     SELECT coalesce(others, '[]') || jsonb_agg(jsonb_build_object(
         'id', s.id, 'outcome', 'settled_before', 'amount', '0'))
       INTO others
@@ -219,4 +225,4 @@ BEGIN
   END IF;
   RETURN others;
 END $$;
--- version 4, checksum 480ec94bc727b01d
+-- version 5, checksum cfa857d989aae44f

@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION ledger_draw_and_batch(
 RETURNS jsonb
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_material = off SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan
+SET enable_material = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   debited uuid[];
@@ -22,7 +22,7 @@ BEGIN
       UNION SELECT o.account_id FROM unnest(holds) o
       UNION SELECT d.account_id FROM unnest(drawn) d) w;
   END IF;
-  PERFORM 1 FROM account WHERE account.id = ANY (wallets) ORDER BY account.id FOR UPDATE;
+  PERFORM 1 FROM account WHERE account.id = ANY (wallets) ORDER BY account.id FOR NO KEY UPDATE;
   IF NOT are_new THEN
     drawn := ARRAY(SELECT d FROM unnest(drawn) d WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.id = d.id));
   END IF;
@@ -54,4 +54,4 @@ BEGIN
   END IF;
   RETURN coalesce(others, '[]') || ended;
 END $$;
--- version 1, checksum 7af2c96d2355cdf7
+-- version 2, checksum 82ad56fcc9ef0cfe

@@ -10,18 +10,18 @@ CREATE OR REPLACE FUNCTION ledger_hold_all(holds hold_order[], wallets uuid[], i
 RETURNS uuid[]
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_material = off SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan
+SET enable_material = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   placed int;
 BEGIN
   -- One wallet is locked by its update; several, as everywhere, in the order of their ids.
   IF cardinality(wallets) > 1 THEN
-    PERFORM 1 FROM account WHERE account.id = ANY (wallets) ORDER BY account.id FOR UPDATE;
+    PERFORM 1 FROM account WHERE account.id = ANY (wallets) ORDER BY account.id FOR NO KEY UPDATE;
   END IF;
   WITH wallet AS (
-    UPDATE account a SET held_nano_usd = a.held_nano_usd + asked.amount
-      FROM (SELECT o.account_id, sum(o.amount)::bigint AS amount, array_agg(DISTINCT o.api_key_id) AS keys
+    UPDATE account a SET held_nano_usd = (a.held_nano_usd + asked.amount)::bigint
+      FROM (SELECT o.account_id, sum(o.amount) AS amount, array_agg(DISTINCT o.api_key_id) AS keys
             FROM unnest(holds) o GROUP BY o.account_id) asked
       WHERE a.id = asked.account_id AND a.kind = 'wallet'
         AND a.held_nano_usd + asked.amount <= a.balance_nano_usd
@@ -43,4 +43,4 @@ BEGIN
     SELECT DISTINCT o.account_id FROM unnest(holds) o
     WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.id = o.id));
 END $$;
--- version 2, checksum b843ff6c978af84f
+-- version 3, checksum 8bbe3c7da18fb56f

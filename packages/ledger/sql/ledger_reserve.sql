@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION ledger_reserve(reserves hold_order[], instance uuid, 
 RETURNS uuid[]
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-SET enable_material = off SET lock_timeout = '2s' SET plan_cache_mode = force_generic_plan
+SET enable_material = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   asked hold_order;
@@ -12,7 +12,7 @@ DECLARE
 BEGIN
   PERFORM 1 FROM account
     WHERE account.id IN (SELECT r.account_id FROM unnest(reserves) r)
-    ORDER BY account.id FOR UPDATE;
+    ORDER BY account.id FOR NO KEY UPDATE;
   FOREACH asked IN ARRAY reserves LOOP
     -- Sent twice.
     IF EXISTS (SELECT 1 FROM hold WHERE hold.id = asked.id) THEN
@@ -31,4 +31,4 @@ BEGIN
   END LOOP;
   RETURN placed;
 END $$;
--- version 1, checksum 494ecd40058cf237
+-- version 2, checksum 829648871fd73177

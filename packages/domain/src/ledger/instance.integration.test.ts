@@ -3,8 +3,9 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar } from "../testing/money.ts";
 import { createCheckpoints } from "./checkpoints.ts";
-import { closeInstance, openInstance, reapOrphans, type RecallResponse } from "./instance.ts";
+import { closeInstance, openInstance } from "./instance.ts";
 import { createLedger } from "./ledger.ts";
+import { reapOrphans, type RecallResponse } from "./orphans.ts";
 
 let db: TestDatabase;
 beforeEach(async () => void (db = await createTestDatabase()));
@@ -23,14 +24,14 @@ async function aHoldOfADyingProcess() {
 
 test("an instance that lives keeps its holds", async () => {
   const { order, living } = await aHoldOfADyingProcess();
-  expect(await reapOrphans(db, living)).toBe(0);
+  expect(await reapOrphans(db, living)).toEqual({ settled: 0, errors: [] });
   expect((await living.capture(aCapture(order.id))).didSettle).toBe(true);
 });
 
 test("a dead one's hold is charged for its prompt, flagged, and the rest is free again", async () => {
   const { dying, order, living } = await aHoldOfADyingProcess();
   await closeInstance(db, dying);
-  expect(await reapOrphans(db, living)).toBe(1);
+  expect(await reapOrphans(db, living)).toEqual({ settled: 1, errors: [] });
   const charge = await db.prisma.charge.findUniqueOrThrow({ where: { holdId: order.id } });
   // 100 bytes are 25 tokens at USD 1 per million
   expect(charge).toMatchObject({ basis: "orphan", flags: ["process_died"], costNanoUsd: 25_000n });
@@ -89,7 +90,7 @@ test.each<[string, RecallResponse]>([
 
 test("a response that failed before anything came is given back", async () => {
   const { id, living } = await anOrphanWithACheckpoint();
-  expect(await reapOrphans(db, living, () => Promise.resolve({ outcome: "nothing" }))).toBe(1);
+  expect(await reapOrphans(db, living, () => Promise.resolve({ outcome: "nothing" }))).toMatchObject({ settled: 1 });
   expect((await db.prisma.hold.findUniqueOrThrow({ where: { id } })).state).toBe("released");
 });
 
@@ -107,7 +108,7 @@ test("a provider that takes its time holds nobody up: after a second the rest is
     return new Promise<null>((resolve) => setTimeout(resolve, 1_100, null));
   };
   const startedAtMs = Date.now();
-  expect(await reapOrphans(db, await aLedger(db), slow)).toBe(40);
+  expect(await reapOrphans(db, await aLedger(db), slow)).toMatchObject({ settled: 40 });
   expect(asked).toBe(16);
   expect(Date.now() - startedAtMs).toBeLessThan(5_000);
 });
@@ -123,5 +124,5 @@ test("several reapers at once settle a hold once", async () => {
   const { dying, living } = await aHoldOfADyingProcess();
   await closeInstance(db, dying);
   const counts = await Promise.all([reapOrphans(db, living), reapOrphans(db, living), reapOrphans(db, living)]);
-  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1);
+  expect(counts.reduce((sum, { settled }) => sum + settled, 0)).toBe(1);
 });

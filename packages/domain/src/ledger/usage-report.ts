@@ -76,7 +76,7 @@ export async function listUsage(
   const { rows } = await pool.query<Row>(
     `SELECT c.hold_id, c.created_at, c.model, c.endpoint, k.name AS key_name, c.usage, c.cost_nano_usd AS cost, c.latency_ms,
        c.basis, EXISTS (SELECT 1 FROM adjustment r WHERE r.source = '${refundSource}' AND r.source_id = c.hold_id::text) AS is_refunded
-     FROM charge c JOIN api_key k ON k.id = c.api_key_id
+     FROM corrected_charge c JOIN api_key k ON k.id = c.api_key_id
      WHERE c.account_id = (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet')
        AND c.created_at >= $2::date::timestamp AT TIME ZONE $4
        AND c.created_at < ($3::date + 1)::timestamp AT TIME ZONE $4

@@ -1,0 +1,1 @@
+export function keepLogWithin(file: string, limits?: { maxFileBytes?: number; kept?: number }): void;
