@@ -13,12 +13,9 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/consistent-type-imports": "error",
+      // A promise that nobody awaits ends in a handler of its own: one rejection that floats would end the process.
+      "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: false }],
     },
-  },
-  {
-    // A promise that nobody awaits ends in a handler of its own: one rejection that floats ends the process.
-    files: ["packages/gateway/src/**/*.ts"],
-    rules: { "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: false }] },
   },
   {
     // Remix's loaders and guards answer by throwing a Response.
@@ -27,8 +24,10 @@ export default tseslint.config(
   },
   {
     // In tests the assertion is the check; a missing element should simply throw.
-    files: ["**/*.test.ts", "**/*.e2e.ts", "**/testing/**"],
+    files: ["**/*.test.ts", "apps/web/e2e/**/*.ts", "**/testing/**"],
     rules: {
+      // Its process ends with the test.
+      "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: true }],
       "@typescript-eslint/no-non-null-assertion": "off",
       "@typescript-eslint/no-unsafe-assignment": "off",
       "@typescript-eslint/no-unsafe-member-access": "off",

@@ -1,5 +1,5 @@
 /** What every procedure gets: who asks, from where, and what it may work with. */
-import { idOfSession, readAccessToken } from "@codex-gateway/domain";
+import { readAccessToken } from "@codex-gateway/domain";
 import type {
   Actor,
   AlertTargets,
