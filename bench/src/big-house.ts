@@ -15,7 +15,7 @@ export const wantedHouseSize = (): HouseSize => ({
 });
 
 const days = 90;
-const models = ["gpt-4o-mini", "gpt-5-mini", "gpt-5", "gpt-4.1", "o4-mini"];
+const models = ["gpt-4o-mini", "gpt-5-mini", "gpt-5", "gpt-4.1", "gpt-6-sol"];
 
 const people = `
 CREATE TEMP TABLE house_user AS

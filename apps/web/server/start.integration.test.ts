@@ -104,7 +104,12 @@ test("a taken port is one sentence, a non-zero exit, and no database left runnin
   const { port } = taken.address() as AddressInfo;
   const { output, exitCode } = await run({ PORT: String(port) });
   taken.close();
-  expect(output).toBe(`Codex Gateway: Port ${port} is taken by another program; set PORT to a free one.\n`);
+  // The machine may allow fewer open files than the gateway would like: that is told, and is no error.
+  const lines = output
+    .trim()
+    .split("\n")
+    .filter((line) => !line.includes("open_files_low"));
+  expect(lines).toEqual([`Codex Gateway: Port ${port} is taken by another program; set PORT to a free one.`]);
   expect(exitCode).toBe(1);
   expect(existsSync(path.join(dataFolder, "postgres/postmaster.pid"))).toBe(false);
 });

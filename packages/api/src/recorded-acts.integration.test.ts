@@ -210,6 +210,19 @@ const cases: Readonly<Record<string, Case>> = {
     leaves: "apply_prices",
     prepare: () => ({ as: "admin", input: { models: ["gpt-4o-mini"] } }),
   },
+  "admin.prices.priceUnpriced": {
+    leaves: "update_price",
+    prepare: async ({ admin }) => {
+      const model = await anUnpricedModel();
+      const unpriced = await createCaller(await admin.context()).admin.prices.unpriced();
+      const { suggestion } = unpriced.find((each) => each.model === model)!;
+      return { as: "admin", input: { model, basedOn: suggestion!.basedOn } };
+    },
+  },
+  "admin.prices.dismissUnpriced": {
+    leaves: "dismiss_unpriced_model",
+    prepare: async () => ({ as: "admin", input: { model: await anUnpricedModel() } }),
+  },
   "admin.upstreams.put": {
     leaves: "create_upstream",
     prepare: () => ({ as: "admin", input: { id: null, ...anUpstream } }),
@@ -245,6 +258,17 @@ const cases: Readonly<Record<string, Case>> = {
     }),
   },
 };
+
+/** Somebody has asked for it, and there is one like it that has a price. */
+async function anUnpricedModel(): Promise<string> {
+  const model = `house-model-${randomUUID()}`;
+  await db.pool.query("INSERT INTO unpriced_model (model, requests) VALUES ($1, 1)", [model]);
+  const prices = { bands: [{ aboveInputTokens: -1, picoUsdPerUnit: { input: "1", output: "2" } }], tiersPpm: {} };
+  await db.prisma.priceVersion.create({
+    data: { id: randomUUID(), model: "house-model-base", prices, source: "test" },
+  });
+  return model;
+}
 
 /** One of two, so that it can go. */
 async function anUpstreamBeside(admin: Person): Promise<string> {

@@ -6,7 +6,7 @@ const calls = `
 CREATE TEMP TABLE month_price AS
   SELECT m.model, m.upto, v.id, (v.base->>'input')::numeric AS input,
     coalesce(v.base->>'cached_input', v.base->>'input')::numeric AS cached, (v.base->>'output')::numeric AS output, v.markup_ppm
-  FROM (VALUES ('gpt-5-mini', 0.42), ('gpt-5', 0.66), ('gpt-4.1', 0.82), ('gpt-4o-mini', 0.92), ('o4-mini', 1.0)) m(model, upto)
+  FROM (VALUES ('gpt-5-mini', 0.42), ('gpt-5', 0.66), ('gpt-4.1', 0.82), ('gpt-4o-mini', 0.92), ('gpt-6-sol', 1.0)) m(model, upto)
   CROSS JOIN LATERAL (
     SELECT p.id, p.prices->'bands'->0->'picoUsdPerUnit' AS base, p.markup_ppm FROM price_version p
     WHERE p.retired_at IS NULL AND m.model LIKE replace(p.model, '*', '%')

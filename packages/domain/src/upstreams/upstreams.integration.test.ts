@@ -82,8 +82,8 @@ test("a change of server stands in the audit log, with the one before", async ()
   await ways[0]![1]({ baseUrl: "https://other.example/v1", apiKey: "sk-another-key" });
   const { rows } = await db.pool.query<{ details: object }>("SELECT details FROM audit_log ORDER BY id DESC LIMIT 1");
   expect(rows[0]?.details).toMatchObject({
-    baseUrl: "https://other.example/v1",
-    baseUrlBefore: baseUrl,
+    before: { baseUrl },
+    after: { baseUrl: "https://other.example/v1" },
     isKeyChanged: true,
   });
 });
