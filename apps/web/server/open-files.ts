@@ -30,14 +30,16 @@ export function limitsWithin(openFiles: number | null, ports: number): Connectio
   return { maxConnections: affordable, maxPerAddress: Math.min(maxPerAddress, affordable) };
 }
 
-/** Returns the limits for the ports of the role; warns where the system allows less than the usual ones need. */
-export function connectionLimitsOf(role: Env["ROLE"], log: Log): ConnectionLimits {
-  const ports = role === "all" ? 2 : 1;
-  const openFiles = readOpenFileLimit();
-  const limits = limitsWithin(openFiles, ports);
-  if (limits !== defaultConnectionLimits) {
-    const needed = neededFiles(ports, defaultConnectionLimits.maxConnections);
-    log("warn", "open_files_low", { allowed: openFiles, needed, maxConnectionsPerPort: limits.maxConnections });
-  }
-  return limits;
+const portsOf = (role: Env["ROLE"]): number => (role === "all" ? 2 : 1);
+
+/** Returns the limits for each of the role's ports. */
+export const connectionLimitsOf = (role: Env["ROLE"]): ConnectionLimits =>
+  limitsWithin(readOpenFileLimit(), portsOf(role));
+
+/** Warns where the system allows less than the usual limits need. */
+export function warnOfOpenFiles(role: Env["ROLE"], log: Log): void {
+  const { maxConnections } = connectionLimitsOf(role);
+  if (maxConnections === defaultConnectionLimits.maxConnections) return;
+  const needed = neededFiles(portsOf(role), defaultConnectionLimits.maxConnections);
+  log("warn", "open_files_low", { allowed: readOpenFileLimit(), needed, maxConnectionsPerPort: maxConnections });
 }

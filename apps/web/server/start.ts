@@ -17,7 +17,7 @@ import { createDrain, type Drain } from "./drain.ts";
 import type { Env } from "./env.ts";
 import type { CaughtFault } from "./last-guard.ts";
 import { listen, portOf, type Listening } from "./listen.ts";
-import { connectionLimitsOf } from "./open-files.ts";
+import { connectionLimitsOf, warnOfOpenFiles } from "./open-files.ts";
 import { builtPages, type PageSource } from "./page-source.ts";
 import { createPageHandler } from "./remix-handler.ts";
 import { secretsOf } from "./secret-key.ts";
@@ -116,7 +116,7 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
     host: env.HOST,
     clients,
     log,
-    ...connectionLimitsOf(env.ROLE, log),
+    ...connectionLimitsOf(env.ROLE),
     times: { maxExchangeMs: wired.maxCallMs },
   };
   undo.push(async () => {
@@ -135,6 +135,7 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
     listening.push(opened);
     ports.api = portOf(opened);
   }
+  warnOfOpenFiles(env.ROLE, log);
   return {
     web: env.ROLE === "api" ? null : `http://localhost:${ports.web}`,
     api: env.ROLE === "web" ? null : `http://localhost:${ports.api}`,

@@ -5,7 +5,7 @@ import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar } from "../testing
 import { createCheckpoints } from "./checkpoints.ts";
 import { closeInstance, openInstance } from "./instance.ts";
 import { createLedger } from "./ledger.ts";
-import { reapOrphans, type RecallResponse } from "./orphans.ts";
+import { reapOrphans, settleOverdue, type RecallResponse } from "./orphans.ts";
 
 let db: TestDatabase;
 beforeEach(async () => void (db = await createTestDatabase()));
@@ -35,6 +35,25 @@ test("a dead one's hold is charged for its prompt, flagged, and the rest is free
   const charge = await db.prisma.charge.findUniqueOrThrow({ where: { holdId: order.id } });
   // 100 bytes are 25 tokens at USD 1 per million
   expect(charge).toMatchObject({ basis: "orphan", flags: ["process_died"], costNanoUsd: 25_000n });
+});
+
+test("of several dead ones, those alone are settled for that are named", async () => {
+  const { dying, order, living } = await aHoldOfADyingProcess();
+  await closeInstance(db, dying);
+  expect(await reapOrphans(db, living, undefined, { only: [randomUUID()] })).toEqual({ settled: 0, errors: [] });
+  expect(await reapOrphans(db, living, undefined, { only: [dying.id] })).toEqual({ settled: 1, errors: [] });
+  expect(await db.prisma.charge.count({ where: { holdId: order.id } })).toBe(1);
+});
+
+test("a living process's hold is settled when no call can have it any more, and not before", async () => {
+  const { dying: living, order } = await aHoldOfADyingProcess();
+  const ledger = createLedger(db.pool, living);
+  const overdue = () =>
+    settleOverdue(db, ledger, () => Promise.resolve(null), { instanceId: living.id, overdueMs: 60_000 });
+  expect(await overdue()).toEqual({ settled: 0, errors: [] });
+  await db.pool.query("UPDATE hold SET created_at = now() - interval '61 seconds'");
+  expect(await overdue()).toEqual({ settled: 1, errors: [] });
+  expect((await ledger.capture(aCapture(order.id))).didSettle).toBe(false);
 });
 
 /** Its upstream's response has an id, and 7 tokens of it were seen when its process died. */
