@@ -46,6 +46,8 @@ export default tseslint.config(
         URL: "readonly",
         setTimeout: "readonly",
         setInterval: "readonly",
+        clearTimeout: "readonly",
+        clearInterval: "readonly",
       },
     },
   },

@@ -35,6 +35,7 @@ export default defineConfig({
             "packages/*/src/**/*.integration.test.ts",
             "apps/web/**/*.integration.test.ts",
             "bench/src/**/*.integration.test.ts",
+            "scripts/**/*.integration.test.ts",
           ],
           exclude: ["**/node_modules/**", "**/dist/**"],
           globalSetup: ["packages/db/src/testing/global-setup.ts"],

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-export type Started = { port: number; pid: number };
+type Started = { port: number; pid: number };
 
 export type Children = {
   /** Starts a program of this folder; resolves when it has said its port. */

@@ -1,7 +1,7 @@
 /** Guards return the proof that they ask for, or throw a redirect: what follows may rely on it. */
 import type { PageApi, SessionUser } from "@codex-gateway/api";
 import { pathWithinSite } from "@codex-gateway/domain/checks";
-import { redirect, type AppLoadContext } from "@remix-run/node";
+import { redirect, type AppLoadContext, type HeadersFunction } from "@remix-run/node";
 
 export type UserApi = PageApi & { user: SessionUser };
 
@@ -39,6 +39,12 @@ export type Fault = {
   fields: Record<string, string>;
   /** How long to wait where it is not the input that is at fault. */
   wait?: { status: 429 | 503; seconds: number } | null;
+};
+
+/** For a page that is made anew with its answer, which has the headers of its route alone. */
+export const headersOfAnswer: HeadersFunction = ({ actionHeaders }) => {
+  const retryAfter = actionHeaders.get("retry-after");
+  return new Headers(retryAfter === null ? {} : { "retry-after": retryAfter });
 };
 
 /** The status, and when to try again, of what a form is answered with. */

@@ -6,7 +6,7 @@ import type { BodyBudget } from "./body-budget.ts";
 
 /** Of every form, every procedure and every log-in; the largest form that there is has 55 KiB. */
 export const maxBodyBytes = 64 * 1024;
-export const maxFormFields = 1_000;
+const maxFormFields = 1_000;
 const maxUrlLength = 8 * 1024;
 const maxQueryFields = 100;
 /** For the whole body. */

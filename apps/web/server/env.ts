@@ -58,13 +58,13 @@ export const envSchema = z.object({
   METRICS_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
   /** Addresses or networks (CIDR) that may read /metrics without a token. */
   METRICS_ADDRESSES: list,
-  /** Where traces are sent, e.g. http://localhost:4318; unset: nowhere. */
   /** Set by whoever starts the gateway again after it has died: the signal that ended it, or its exit code. */
   GATEWAY_PREVIOUS_EXIT: z
     .string()
     .regex(/^(SIG[A-Z0-9]{1,10}|\d{1,3})$/)
     .optional()
     .catch(undefined),
+  /** Where traces are sent, e.g. http://localhost:4318; unset: nowhere. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url("must be a URL such as http://localhost:4318").optional(),
 });
 

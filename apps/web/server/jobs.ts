@@ -16,12 +16,14 @@ import {
 } from "@codex-gateway/domain";
 import type { Log } from "@codex-gateway/gateway";
 import { createDeathWatch } from "./death-watch.ts";
+import { createDiskWatch } from "./disk-watch.ts";
 
 const refreshMs = 30_000;
 const reapMs = 2_000;
 const replayMs = 1_000;
 const forgetMs = 60_000;
 const overdueMs = 60_000;
+const diskMs = 60_000;
 const lostMs = 10 * 60_000;
 /** No call is under way for longer than its instance can have been lost for. */
 const lostAgeMs = 2 * 60 * 60_000;
@@ -64,11 +66,13 @@ export function startJobs(db: Database, parts: JobParts): { stop(): void } {
   const lookForDeaths = repeat(reapMs, () => watchDeaths().catch(logError("death_watch_failed")));
   // Whoever was here before is settled for at once.
   lookForDeaths.now();
+  const lookAtDisk = createDiskWatch(db, parts);
   const jobs = [
     repeat(heartbeatMs, createBeat(parts, guard)),
     repeat(heartbeatMs, () => keys.flushLastUsed().catch(logError("last_used_failed"))),
     lookForDeaths,
     repeat(reapMs, createReaper(db, parts, guard)),
+    repeat(diskMs, () => lookAtDisk().catch(logError("disk_watch_failed"))),
     repeat(overdueMs, createOverdueWatch(db, parts)),
     repeat(replayMs, () => spool.replay().then(() => undefined, logError("spool_failed"))),
     repeat(refreshMs, () => refresh(null).catch(logError("refresh_failed"))),

@@ -7,7 +7,7 @@ import { createLogDestination } from "./log-destination.ts";
 /** A second wall: no field of these names is ever written. */
 const secretFields = ["authorization", "cookie", "apiKey", "password", "secret", "token", "body", "prompt"];
 
-export type Logger = { log: Log; flush(): void };
+export type Logger = { log: Log; flush: () => void };
 
 /** `fd` is standard output, except in tests. */
 export function createLogger({ LOG_LEVEL }: Pick<Env, "LOG_LEVEL">, fd = 1): Logger {

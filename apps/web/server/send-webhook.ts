@@ -75,12 +75,12 @@ async function open(url: URL, isPrivateAllowed: boolean, signal: AbortSignal): P
   return new Promise((resolve, reject) => {
     // The name that the certificate must be for. Its own socket ends with it.
     const secure = connectTls({ socket: plain, host, servername: /^[\d.]+$|:/.test(host) ? "" : host });
-    const fail = (error: unknown) => {
+    const fail = (error: Error) => {
       plain.destroy();
-      reject(error as Error);
+      reject(error);
     };
-    signal.addEventListener("abort", () => fail(signal.reason), { once: true });
-    secure.once("error", fail);
+    signal.addEventListener("abort", () => fail(signal.reason as Error), { once: true });
+    secure.on("error", fail);
     secure.once("secureConnect", () => resolve(secure));
   });
 }

@@ -64,7 +64,7 @@ export type Wired = {
   /** Counts an error that nobody has caught, and tells of it. */
   noteFault(fault: CaughtFault): void;
   /** No call lasts longer. */
-  maxCallMs(): number;
+  maxCallMs: () => number;
   /** On the way that calls take. @throws Error where the database does not answer */
   reachesDatabase(): Promise<boolean>;
   /** Null where nobody may read them. */
@@ -373,8 +373,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
 }
 
 function exitOf(text: string | undefined): { exitCode: number | null; signal: string | null } {
-  const isSignal = text?.startsWith("SIG") === true;
-  return { exitCode: text === undefined || isSignal ? null : Number(text), signal: isSignal ? (text ?? null) : null };
+  if (text === undefined) return { exitCode: null, signal: null };
+  return text.startsWith("SIG") ? { exitCode: null, signal: text } : { exitCode: Number(text), signal: null };
 }
 
 /** The price's name, not what the client wrote: names of models are then as few as prices. */

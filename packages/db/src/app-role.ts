@@ -9,7 +9,7 @@ import { openDatabase } from "./database.ts";
 
 export type AppRole = {
   /** The address of a database for this role, from one for the owner. */
-  urlFor(ownerUrl: string): string;
+  urlFor: (ownerUrl: string) => string;
 };
 
 /** One process at a time: PostgreSQL refuses two that change the same role. */

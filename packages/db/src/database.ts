@@ -50,6 +50,7 @@ const ledgerAnswerMs = budgets.ledger.statement + 1_000;
 export function openLedgerPool(url: string): pg.Pool {
   const pool = new pg.Pool({ ...poolOptions(url, "ledger"), query_timeout: ledgerAnswerMs, pipeline: true });
   pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 

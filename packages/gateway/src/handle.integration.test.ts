@@ -59,7 +59,7 @@ test("a client that leaves before its search has said anything does not pay for 
   const controller = new AbortController();
   await post(up, '{"model":"m","stream":true,"messages":[],"web_search_options":{}}', { signal: controller.signal });
   controller.abort();
-  await expect.poll(() => up.settlements.length).toBe(1);
+  await expect.poll(() => up.settlements.length, { timeout: 10_000 }).toBe(1);
   expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "observed" }]);
   expect(up.settlements[0]).not.toHaveProperty("usage.web_search_call");
 });
@@ -154,7 +154,7 @@ test("in a stream they are counted once, and where it breaks off as far as it ca
   })
     .then((response) => response.text())
     .catch(() => "");
-  await expect.poll(() => up.settlements.length).toBe(2);
+  await expect.poll(() => up.settlements.length, { timeout: 10_000 }).toBe(2);
   expect(up.settlements).toMatchObject([
     { basis: "exact", usage: usageOfSearched },
     { basis: "observed", usage: { web_search_call: 2 } },
@@ -189,7 +189,7 @@ async function leaveAStream(up: Scripted): Promise<number> {
   await response.body!.getReader().read();
   const leftAtMs = Date.now();
   leave.abort();
-  await expect.poll(() => up.settlements.length).toBe(1);
+  await expect.poll(() => up.settlements.length, { timeout: 10_000 }).toBe(1);
   return leftAtMs;
 }
 
@@ -238,14 +238,14 @@ test("a client that leaves before the first byte of a stream pays for the prompt
   const up = await start(() => undefined);
   const body = JSON.stringify({ model: "m", stream: true, messages: hello });
   await expect(post(up, body, { signal: AbortSignal.timeout(100) })).rejects.toThrow();
-  await expect.poll(() => up.settlements.length).toBe(1);
+  await expect.poll(() => up.settlements.length, { timeout: 10_000 }).toBe(1);
   expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "observed", usage: { input: 5, output: 0 } }]);
 });
 
 test("a whole answer whose client has left is fetched to its end and charged exactly", async () => {
   const up = await start((res) => void setTimeout(() => sendJson(res, answer), 200));
   await expect(post(up, '{"model":"m"}', { signal: AbortSignal.timeout(50) })).rejects.toThrow();
-  await expect.poll(() => up.settlements.length).toBe(1);
+  await expect.poll(() => up.settlements.length, { timeout: 10_000 }).toBe(1);
   expect(up.settlements).toMatchObject([{ outcome: "captured", basis: "exact" }]);
 });
 
@@ -340,7 +340,7 @@ test("a client that never reads costs no more than 16 MiB", async () => {
   await sleep(500);
   expect(sentBytes).toBeLessThan(16 * 1024 * 1024);
   leave.abort();
-  await expect.poll(() => up.settlements.length).toBe(1);
+  await expect.poll(() => up.settlements.length, { timeout: 10_000 }).toBe(1);
 });
 
 test("a wrong key, an unknown path and a foreign method get an error in OpenAI's shape", async () => {

@@ -53,4 +53,4 @@ BEGIN
   END LOOP;
   RETURN corrected;
 END $$;
--- version 2, checksum 8c7ae87ff814c804
+-- version 3, checksum 8c7ae87ff814c804

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createSessions } from "@codex-gateway/domain";
-import { findDatabaseOf } from "@codex-gateway/web/server/database-of.ts";
+import { openDatabaseOf } from "@codex-gateway/web/server/database-of.ts";
 import { readEnv, type Env } from "@codex-gateway/web/server/env.ts";
 import { createLogger } from "@codex-gateway/web/server/log.ts";
 import type { startGateway, Running } from "@codex-gateway/web/server/start.ts";
@@ -17,7 +17,7 @@ import { createPageSource } from "./page-source.ts";
 import { keepRestarting } from "./restarts.ts";
 
 export type DevParts = { vite: ViteDevServer; rootFolder: string; changesPort: number };
-type Database = Awaited<ReturnType<typeof findDatabaseOf>>["database"];
+type Database = Awaited<ReturnType<typeof openDatabaseOf>>["database"];
 type Undo = (() => Promise<unknown>)[];
 
 /** Runs until a signal; a start that fails is told in one sentence. */
@@ -34,6 +34,9 @@ export async function runDev({ vite, rootFolder, changesPort }: DevParts): Promi
     isEnding = true;
     end(exitCode).catch((error: unknown) => console.error(error));
   };
+  // Remix's plugin runs a second Vite, which exits at once on these and would leave the database behind.
+  process.removeAllListeners("SIGTERM");
+  process.stdin.removeAllListeners("end");
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => endOnce(0));
   try {
     await start({ vite, rootFolder, changesPort }, undo);
@@ -45,13 +48,16 @@ export async function runDev({ vite, rootFolder, changesPort }: DevParts): Promi
 
 async function start({ vite, rootFolder, changesPort }: DevParts, undo: Undo): Promise<void> {
   const { UPSTREAM_PORT = "4110" } = process.env;
-  const fake = await startFakeOpenAi({ port: Number(UPSTREAM_PORT), keeps: 0 });
+  const fake = await startFakeOpenAi({ port: Number(UPSTREAM_PORT), keeps: 0 }).catch((error: unknown) => {
+    const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+    throw isTaken ? new Error(`Port ${UPSTREAM_PORT} is taken; set UPSTREAM_PORT to a free one.`) : error;
+  });
   undo.push(() => fake.stop());
   const env = devEnv(process.env, rootFolder);
-  const { database, databaseUrl } = await findDatabaseOf(env, undo, { mayCreate: true });
+  const { log } = createLogger(env);
+  const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo, log);
   const links = createLoginLinks(createSessions(database, false));
   const pages = createPageSource(vite, links, changesPort);
-  const { log } = createLogger(env);
   const restarts = keepRestarting({
     vite,
     rootFolder,

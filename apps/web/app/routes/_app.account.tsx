@@ -4,11 +4,12 @@ import { MonitorSmartphone } from "lucide-react";
 import { Button, Submit } from "../components/ui/button";
 import { Field, FormFault, Note, Select } from "../components/ui/field";
 import { Badge, PageHead, Section } from "../components/ui/page";
-import { attempt, byIntent, initOf, requireUser, textOf } from "../guards";
+import { attempt, byIntent, headersOfAnswer, initOf, requireUser, textOf } from "../guards";
 import { useFormat } from "../i18n/format";
 import { titled, usePreferences, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.account.title);
+export const headers = headersOfAnswer;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, user, headers } = await requireUser(request, context);

@@ -4,10 +4,11 @@ import { CredentialFields } from "../components/credential-fields";
 import { Card } from "../components/shell";
 import { Submit } from "../components/ui/button";
 import { FormFault, Note } from "../components/ui/field";
-import { attempt, initOf, requireStranger, textOf } from "../guards";
+import { attempt, headersOfAnswer, initOf, requireStranger, textOf } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.register.title);
+export const headers = headersOfAnswer;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireStranger(request, context);

@@ -7,11 +7,12 @@ import { ErrorPage } from "../components/error-page";
 import { Card } from "../components/shell";
 import { Button, Submit } from "../components/ui/button";
 import { Check, Field, FormFault, TextField } from "../components/ui/field";
-import { attempt, byIntent, initOf, textOf, type Fault } from "../guards";
+import { attempt, byIntent, headersOfAnswer, initOf, textOf, type Fault } from "../guards";
 import { textsOf, titled, useTexts } from "../i18n/use-texts";
 import { readPreferences } from "../preferences";
 
 export const meta = titled((t) => t.setup.title);
+export const headers = headersOfAnswer;
 
 const defaultBaseUrl = "https://api.openai.com/v1";
 

@@ -11,7 +11,7 @@ const password = "password-of-somebody";
 /** What is to stop waits for no socket that nobody reads. */
 const stopWithinMs = 20_000;
 
-export type Honest = { apiKey: string; userId: string; email: string; password: string; cookie: string };
+type Honest = { apiKey: string; userId: string; email: string; password: string; cookie: string };
 
 export type AttackedGateway = {
   installation: Installation;

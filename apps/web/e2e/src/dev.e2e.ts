@@ -1,9 +1,11 @@
 /** npm run dev on a clone of its own: the printed links, a changed page, a changed rule, a broken file, one Ctrl-C. */
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { execFile, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { launchBrowser } from "./browser.ts";
@@ -23,20 +25,37 @@ const startMs = 300_000;
 /** Well above what was measured (docs/development.md): the machine has other work. */
 const shown = { timeout: 20_000, interval: 50 };
 
+let env: NodeJS.ProcessEnv;
+
 beforeAll(async () => {
   ({ folder, clone } = cloneForDeployment());
   const [port, apiPort, upstreamPort] = [await freePort(), await freePort(), await freePort()].map(String);
   web = `http://127.0.0.1:${port}`;
-  const env = { ...process.env, PORT: port, API_PORT: apiPort, UPSTREAM_PORT: upstreamPort };
-  // As in a terminal: Ctrl-C reaches the whole group.
-  dev = spawn("npm", ["run", "dev"], { cwd: clone, detached: true, env: { ...env, NODE_ENV: "", VITEST: "" } });
+  const ports = { PORT: port, API_PORT: apiPort, UPSTREAM_PORT: upstreamPort };
+  env = { ...process.env, ...ports, NODE_ENV: "", VITEST: "" };
+  await startDev();
+  browser = await launchBrowser();
+}, startMs);
+
+/** As in a terminal: in a process group of its own, which Ctrl-C reaches as a whole. */
+async function startDev(): Promise<void> {
+  said = "";
+  dev = spawn("npm", ["run", "dev"], { cwd: clone, detached: true, env });
   for (const stream of [dev.stdout, dev.stderr]) stream?.on("data", (text: Buffer) => (said += text.toString()));
   await Promise.race([
     once(dev, "exit").then(() => Promise.reject(new Error(said))),
     vi.waitFor(() => expect(said).toContain("Each link logs in once"), { timeout: startMs, interval: 100 }),
   ]);
-  browser = await launchBrowser();
-}, startMs);
+}
+
+/** Ends it by a signal to the whole group; nothing may be left of it. */
+async function endDev(signal: NodeJS.Signals): Promise<void> {
+  const exited = once(dev, "exit");
+  if (dev.pid) process.kill(-dev.pid, signal);
+  await exited;
+  await expect.poll(() => existsSync(path.join(clone, "data/dev/postgres/postmaster.pid")), shown).toBe(false);
+  expect(await refusalOfLogIn()).toBe("no answer");
+}
 
 afterAll(async () => {
   if (dev.exitCode === null && dev.signalCode === null && dev.pid) process.kill(-dev.pid, "SIGINT");
@@ -79,8 +98,8 @@ test("nothing of it is in what is built", () => {
 });
 
 test("it does not run in production", () => {
-  const env = { ...process.env, NODE_ENV: "production" };
-  const { status, stderr } = spawnSync(process.execPath, ["apps/demo/src/dev/main.mjs"], { cwd: clone, env });
+  const production = { cwd: clone, env: { ...env, NODE_ENV: "production" } };
+  const { status, stderr } = spawnSync(process.execPath, ["apps/demo/src/dev/main.mjs"], production);
   expect([status, stderr.toString()]).toEqual([1, expect.stringContaining("NODE_ENV=production")]);
 });
 
@@ -134,10 +153,25 @@ test("a server that cannot be read leaves the one that runs, and says where it i
   await expect.poll(() => said, shown).toMatch(/Restarted in \d+ ms \(apps\/web\/server\/token-answer\.ts/);
 });
 
-test("one Ctrl-C ends all of it", async () => {
-  const exited = once(dev, "exit");
-  if (dev.pid) process.kill(-dev.pid, "SIGINT");
-  await exited;
-  await expect.poll(() => existsSync(path.join(clone, "data/dev/postgres/postmaster.pid")), shown).toBe(false);
-  expect(await refusalOfLogIn()).toBe("no answer");
+test("one Ctrl-C ends all of it", () => endDev("SIGINT"));
+
+test(
+  "the next start has the same people and the same key, and SIGTERM ends all of it too",
+  { timeout: startMs },
+  async () => {
+    const key = /API key +(\S+)/;
+    const [, before] = key.exec(said) ?? [];
+    await startDev();
+    expect(key.exec(said)?.[1]).toBe(before);
+    expect(new URL((await openAs("Owner")).url()).pathname).toBe("/admin");
+    await endDev("SIGTERM");
+  },
+);
+
+test("a taken port is one sentence", async () => {
+  const taken = createServer().listen(Number(env.UPSTREAM_PORT), "127.0.0.1");
+  await once(taken, "listening");
+  const run = promisify(execFile)(process.execPath, ["apps/demo/src/dev/main.mjs"], { cwd: clone, env });
+  await expect(run).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining("set UPSTREAM_PORT to a free") });
+  taken.close();
 });

@@ -10,7 +10,7 @@ const probeEveryMs = 50;
 const directEveryMs = 100;
 const patienceMs = 30_000;
 
-export type Timing = { count: number; p50Ms: number; p99Ms: number; maxMs: number };
+type Timing = { count: number; p50Ms: number; p99Ms: number; maxMs: number };
 export type HonestFigures = {
   whole: Timing;
   streamed: Timing;

@@ -24,6 +24,8 @@ const rounds = process.env.ISOLATION_EACH
 const limits = isLong
   ? { p50Factor: 2, p50SlackMs: 5, p99AddedMs: 150, logInMs: 2_000 }
   : { p50Factor: 4, p50SlackMs: 20, p99AddedMs: 500, logInMs: 4_000 };
+/** Where other processes leave the gateway less than half of what it wants, its times say nothing of it. */
+const maxStarvedShare = 0.5;
 const maxGrowthBytes = 256 * 1024 * 1024;
 const maxAttackerCores = 0.35;
 const settledWithinMs = 60_000;
@@ -53,6 +55,7 @@ function openUnreadSocket({ api }: AttackedGateway): void {
   unread.push(socket);
 }
 
+const percent = (share: number) => `${Math.round(share * 100)} %`;
 const mib = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
 
 function printTable(quiet: Phase, attacked: Phase, { reports, coreShare }: AttackReport): void {
@@ -65,11 +68,11 @@ function printTable(quiet: Phase, attacked: Phase, { reports, coreShare }: Attac
       const { count, p50Ms, p99Ms, maxMs } = figures[kind];
       return `${kind} ${p50Ms}/${p99Ms}/${maxMs} (${count})`;
     });
-    return `  ${name.padEnd(9)}${times.join("  ")}  ${mib(watched.maxResidentBytes)}, ${watched.maxSockets} sockets`;
+    return `  ${name.padEnd(9)}${times.join("  ")}  ${mib(watched.maxResidentBytes)}, ${watched.maxSockets} sockets, ${percent(watched.coreShare)} of a core, starved ${percent(watched.starvedShare)}`;
   };
   console.log(
     [
-      `Attacker: ${Math.round(coreShare * 100)} % of a core`,
+      `Attacker: ${percent(coreShare)} of a core`,
       ...lines,
       "Honest, p50/p99/max ms (count):",
       row("quiet", quiet),
@@ -81,20 +84,26 @@ function printTable(quiet: Phase, attacked: Phase, { reports, coreShare }: Attac
 
 function expectUnharmed(quiet: Phase, attacked: Phase): void {
   expect.soft(attacked.figures.failures, "what failed of the honest").toEqual({});
-  // Other work of the machine slows the upstream's own answers down as well: that much is not the gateway's.
+  // Other work of the machine slows the upstream's own answers down as well, and keeps cores from the gateway: that much
+  // is not the gateway's doing.
+  const stretch = 1 / (1 - attacked.watched.starvedShare);
   const slower = (share: "p50Ms" | "p99Ms" | "maxMs") =>
     Math.max(0, attacked.figures.direct[share] - quiet.figures.direct[share]);
-  for (const kind of ["whole", "streamed"] as const) {
-    const [before, during] = [quiet.figures[kind], attacked.figures[kind]];
-    const mostP50Ms = before.p50Ms * limits.p50Factor + slower("p50Ms") + limits.p50SlackMs;
-    expect.soft(during.p50Ms, `p50 of ${kind} calls`).toBeLessThan(mostP50Ms);
-    const mostP99Ms = before.p99Ms + slower("p99Ms") + limits.p99AddedMs;
-    expect.soft(during.p99Ms, `p99 of ${kind} calls`).toBeLessThan(mostP99Ms);
-  }
-  const longestLogInMs = quiet.figures.logIns.maxMs + slower("maxMs") + limits.logInMs;
-  expect.soft(attacked.figures.logIns.maxMs, "the longest log-in").toBeLessThan(longestLogInMs);
   const grown = attacked.watched.maxResidentBytes - quiet.watched.maxResidentBytes;
   expect.soft(grown, "bytes of memory more than before").toBeLessThan(maxGrowthBytes);
+  if (quiet.watched.starvedShare > maxStarvedShare) {
+    console.warn("The gateway had no core most of the time, also before the attack: its times are not judged.");
+    return;
+  }
+  for (const kind of ["whole", "streamed"] as const) {
+    const [before, during] = [quiet.figures[kind], attacked.figures[kind]];
+    const mostP50Ms = (before.p50Ms * limits.p50Factor + limits.p50SlackMs) * stretch + slower("p50Ms");
+    expect.soft(during.p50Ms, `p50 of ${kind} calls`).toBeLessThan(mostP50Ms);
+    const mostP99Ms = (before.p99Ms + limits.p99AddedMs) * stretch + slower("p99Ms");
+    expect.soft(during.p99Ms, `p99 of ${kind} calls`).toBeLessThan(mostP99Ms);
+  }
+  const longestLogInMs = (quiet.figures.logIns.maxMs + limits.logInMs) * stretch + slower("maxMs");
+  expect.soft(attacked.figures.logIns.maxMs, "the longest log-in").toBeLessThan(longestLogInMs);
 }
 
 /** Everything that was held is given back, every honest call was charged once and exactly, and the books are sound. */
@@ -146,9 +155,10 @@ test.skipIf(process.platform !== "linux").each(rounds)(
       honestCalls.reduce((sum, count) => sum + count, 0),
     );
 
+    const { gateway: stopping } = gateway.installation;
     const code = await gateway.stop();
     gateway = null;
-    expect(code, "exit code; null where it did not stop by itself").toBe(0);
+    expect(code, `exit code; null where it did not stop by itself: ${stopping.output().slice(-1_000)}`).toBe(0);
   },
   (seconds + 150) * 1_000,
 );

@@ -59,7 +59,7 @@ async function startStream(key: string): Promise<void> {
 test("a killed gateway is started again, settles what was under way, and says so", async () => {
   const setupToken = /setup\?token=(\S+)/.exec(output)?.[1] ?? null;
   const web = `http://127.0.0.1:${ports.web}`;
-  const key = await aFundedKey({ web, setupToken } as never, upstream.url);
+  const key = await aFundedKey({ web, setupToken }, upstream.url);
   const figures = [];
   for (let turn = 1; turn <= 2; turn++) {
     await startStream(key);

@@ -4,11 +4,11 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 const sampleEveryMs = 250;
 
 /** In bytes. */
-export const residentBytesOf = (pid: number): number =>
+const residentBytesOf = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1_024;
 
 /** Connections, open or half closed, and listeners. */
-export function openSocketsOf(pid: number): number {
+function openSocketsOf(pid: number): number {
   const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
     try {
       return readlinkSync(`/proc/${pid}/fd/${fd}`);
@@ -19,15 +19,32 @@ export function openSocketsOf(pid: number): number {
   return links.filter((link) => link.startsWith("socket:")).length;
 }
 
-export type Watched = { maxResidentBytes: number; maxSockets: number };
+/** Of the main thread, in nanoseconds: on a core, and waiting for one that other processes have. */
+function schedulingOf(pid: number): { ranNs: number; waitedNs: number } {
+  const [ranNs = 0, waitedNs = 0] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8").split(" ").map(Number);
+  return { ranNs, waitedNs };
+}
+
+export type Watched = {
+  maxResidentBytes: number;
+  maxSockets: number;
+  /** What its main thread took of a core. */
+  coreShare: number;
+  /** Of the time in which it had something to do, how much it waited for a core: the machine's doing. */
+  starvedShare: number;
+};
 
 /** Looks four times a second; `stop` says the most that was seen, and fails nobody where the process has ended. */
 export function watchProcess(pid: number): { stop(): Watched } {
-  const most: Watched = { maxResidentBytes: 0, maxSockets: 0 };
+  const most = { maxResidentBytes: 0, maxSockets: 0 };
+  const startedAtMs = performance.now();
+  const before = schedulingOf(pid);
+  let now = before;
   const look = () => {
     try {
       most.maxResidentBytes = Math.max(most.maxResidentBytes, residentBytesOf(pid));
       most.maxSockets = Math.max(most.maxSockets, openSocketsOf(pid));
+      now = schedulingOf(pid);
     } catch {
       // It has ended: whoever watches it asks for that elsewhere.
     }
@@ -38,7 +55,9 @@ export function watchProcess(pid: number): { stop(): Watched } {
     stop: () => {
       clearInterval(timer);
       look();
-      return most;
+      const [ranNs, waitedNs] = [now.ranNs - before.ranNs, now.waitedNs - before.waitedNs];
+      const tookNs = (performance.now() - startedAtMs) * 1_000_000;
+      return { ...most, coreShare: ranNs / tookNs, starvedShare: waitedNs / Math.max(ranNs + waitedNs, 1) };
     },
   };
 }

@@ -18,6 +18,8 @@ export type ContendedAccounts<Order, Result> = {
 
 export type ContendedOptions<Order, Result> = Pick<GroupCommitOptions<Order>, "refuse" | "patienceMs" | "maxQueue"> & {
   isImpatient: (order: Order) => boolean;
+  /** Whoever wanted it has been told that it failed. */
+  isAbandoned: (order: Order) => boolean;
   /** Which of these accounts have a row that is locked at the moment. */
   findLocked: (accountIds: string[]) => Promise<Set<string>>;
   flush: (orders: Order[]) => Promise<Flushed<Result>[]>;
@@ -43,6 +45,7 @@ export function createContendedAccounts<Order, Result>({
   flush,
   rest,
   isImpatient,
+  isAbandoned,
   refuse,
   patienceMs = 1_000,
   maxQueue = 2_000,
@@ -65,7 +68,8 @@ export function createContendedAccounts<Order, Result>({
     const lateMs = performance.now() - patienceMs;
     for (const [accountId, queue] of queues) {
       for (const waiting of queue) {
-        if (waiting.isRefused || waiting.sinceMs > lateMs || !isImpatient(waiting.order)) continue;
+        if (waiting.isRefused || !isImpatient(waiting.order)) continue;
+        if (waiting.sinceMs > lateMs && !isAbandoned(waiting.order)) continue;
         waiting.isRefused = true;
         waiting.reject(refuse(waiting.order, { reason: "late", wasSent: waiting.wasSent }));
       }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { again, createGroupCommit, type GroupCommitOptions } from "./group-commit.ts";
+import { again, createGroupCommit, Failed, type GroupCommitOptions } from "./group-commit.ts";
 
 function aSlowFlush() {
   const batches: number[][] = [];
@@ -212,4 +212,23 @@ test("what was left alone may stand all the same, and counts as sent where it is
   for (const gate of gates.slice(3)) gate(30);
   const outcomes = await Promise.all(waiting);
   expect(outcomes).toEqual(["Error: 1 late sent", 20, "Error: 3 late sent"]);
+});
+
+test("an item may fail alone, and go elsewhere, where it is refused in its own time", async () => {
+  let answerElsewhere: (result: number) => void = () => undefined;
+  const elsewhere = new Promise<number>((resolve) => (answerElsewhere = resolve));
+  const never = new Promise<number>(() => undefined);
+  const flush = (items: number[]) =>
+    Promise.resolve(
+      items.map((item) =>
+        item === 1 ? new Failed(new Error("bad")) : item === 2 ? elsewhere : item === 3 ? never : item,
+      ),
+    );
+  const group = createGroupCommit<number, number>(flush, { isImpatient: () => true, patienceMs: 50, refuse });
+  const waiting = Promise.allSettled([1, 2, 3, 4].map((item) => group.add(item)));
+  await turn();
+  answerElsewhere(20);
+  const outcomes = (await waiting).map((each) => (each.status === "rejected" ? String(each.reason) : each.value));
+  expect(outcomes).toEqual(["Error: bad", 20, "Error: 3 late sent", 4]);
+  await group.idle();
 });

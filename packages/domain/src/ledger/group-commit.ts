@@ -196,8 +196,22 @@ export function createGroupCommit<Item, Result>(
       const result = results[at];
       if (fault !== null) batch[at]?.reject(fault);
       else if (result instanceof Failed) batch[at]?.reject(result.error);
-      else if (result !== again) batch[at]?.resolve(result as Result | Promise<Result>);
+      else if (result instanceof Promise) handOver(batch[at], result);
+      else if (result !== again) batch[at]?.resolve(result as Result);
     }
+  }
+
+  /** To whoever answers the item elsewhere; it is refused in its own time there, too. */
+  function handOver(waiting: Waiting<Item, Result> | undefined, result: Promise<Result>): void {
+    if (!waiting) return;
+    const { item, sinceMs, resolve, reject } = waiting;
+    if (!isImpatient(item)) {
+      resolve(result);
+      return;
+    }
+    const refuseLate = () => reject(refuse(item, { reason: "late", wasSent: true }));
+    const timer = setTimeout(refuseLate, Math.max(1, sinceMs + patienceMs - performance.now()));
+    result.finally(() => clearTimeout(timer)).then(resolve, reject);
   }
 
   return {

@@ -87,9 +87,9 @@ test("what no ledger can write down is refused before it is asked", async () => 
 });
 
 test("what no wallet holds is refused before the ledger is asked: many of it in one batch would not add up", async () => {
-  const dear = (inputTokens: number) => call({ inputTokens, outputTokens: 1 });
-  expect((await held(10n ** 18n, dear(Number(2n ** 59n / 1_000n) - 10))).order).toBeDefined();
-  expect(await held(10n ** 18n, dear(Number(2n ** 59n / 1_000n) + 10))).toEqual({
+  const dear = (outputTokens: number) => call({ outputTokens });
+  expect((await held(10n ** 18n, dear(Number(2n ** 59n / 2_000n) - 100))).order).toBeDefined();
+  expect(await held(10n ** 18n, dear(Number(2n ** 59n / 2_000n) + 100))).toEqual({
     outcome: { refused: "credit_balance_exhausted" },
     order: undefined,
   });

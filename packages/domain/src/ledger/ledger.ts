@@ -171,6 +171,7 @@ export function createLedger(
   };
   // Whoever waits for a hold is told that the database does not answer; a settlement waits for as long as it takes.
   const isImpatient = ({ kind }: Order) => kind === "hold";
+  const isAbandoned = (order: Order) => abandoned.has(order);
   const findLocked = (accountIds: string[]) => findLockedAccounts(pool, accountIds);
 
   function createBisectedFlush(batchQueries: typeof queries): Flush {
@@ -221,13 +222,14 @@ export function createLedger(
     flush: createBisectedFlush(slowQueries),
     rest: () => slowQueries.rest(),
     isImpatient,
+    isAbandoned,
     refuse,
   });
   const flushFree = skipLocked(createBisectedFlush(queries), {
     accountOf: (order) => accountOf(order, state),
     findLocked,
     park: (accountId, order) => contended.add(accountId, order, { wasSent: true }),
-    isAbandoned: (order) => abandoned.has(order),
+    isAbandoned,
   });
   const flushBatch = async (batch: Order[]) => {
     const startedAtMs = performance.now();

@@ -55,6 +55,7 @@ export function skipLocked<Order, Result>(
   async function takeApart(orders: Order[], error: unknown, into: Map<Order, Flushed<Result>>): Promise<void> {
     const groups = new Map<string | Order, Order[]>();
     for (const order of orders) {
+      if (isAbandoned(order)) continue;
       const key = accountOf(order) ?? order;
       groups.set(key, [...(groups.get(key) ?? []), order]);
     }
@@ -67,8 +68,8 @@ export function skipLocked<Order, Result>(
     }
     const rest = [...groups.values()];
     if (locked.size > 0) return flushPart(rest.flat(), into);
-    if (rest.length === 1) {
-      for (const order of orders) into.set(order, new Failed(error));
+    if (rest.length <= 1) {
+      for (const order of rest.flat()) into.set(order, new Failed(error));
       return;
     }
     const middle = Math.ceil(rest.length / 2);

@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aCapture, aHold, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
 import { openInstance } from "./instance.ts";
-import { createLedger, LedgerSlowError, QueueFullError, type Ledger } from "./ledger.ts";
+import { createLedger, LedgerSlowError, QueueFullError, type HoldOrder, type Ledger } from "./ledger.ts";
 
 let db: TestDatabase;
 let ledger: Ledger;
@@ -47,14 +47,15 @@ async function refusalOf(hold: Promise<unknown>) {
 
 test("while the wallet is locked by somebody else, each hold is refused after a short while, and nothing of it stands", async () => {
   const unlock = await lockWallet();
-  const [first, second] = [aHold(payer), aHold(payer)];
+  const holds = Array.from({ length: 4 }, () => aHold(payer));
+  const [first, second, third, last] = holds as [HoldOrder, HoldOrder, HoldOrder, HoldOrder];
   const refusals = [refusalOf(ledger.hold(first))];
-  for (const hold of [second, aHold(payer)]) {
+  for (const hold of [second, third]) {
     await sleep(150);
     refusals.push(refusalOf(ledger.hold(hold)));
   }
   await expect.poll(() => ledger.load().contended).toBeGreaterThan(0);
-  refusals.push(refusalOf(ledger.hold(aHold(payer))));
+  refusals.push(refusalOf(ledger.hold(last)));
   const refused = await Promise.all(refusals);
   for (const { afterMs } of refused) {
     expect(afterMs).toBeGreaterThan(900);
@@ -63,10 +64,10 @@ test("while the wallet is locked by somebody else, each hold is refused after a 
   // Of the first one nobody knows; the last one never left the queue of the locked account.
   expect(refused[0]?.error).toBeInstanceOf(LedgerSlowError);
   expect(refused.at(-1)?.error).toBeInstanceOf(QueueFullError);
-  expect(ledger.load()).toMatchObject({ queued: 0, contended: 0 });
+  await expect.poll(() => ledger.load()).toMatchObject({ queued: 0, contended: 0 });
   await ledger.idle();
   await unlock();
-  await Promise.all([first, second].map(({ id }) => ledger.release(id)));
+  await Promise.all(holds.map(({ id }) => ledger.release(id)));
   expect(ledger.load().holdsOpen).toBe(0);
   expect(await db.prisma.hold.count()).toBe(0);
   expect(await ledger.hold(aHold(payer, { amountNanoUsd: dollar }))).toMatchObject({ outcome: "held" });

@@ -28,7 +28,7 @@ export function networkOf(address: string): ClientNetwork {
 /** The eight groups, without leading zeros and in lower case, as a URL's host is written. */
 function groupsOf(address: string): string[] {
   const written = new URL(`http://[${address}]/`).hostname.slice(1, -1);
-  const [head = "", tail] = written.split("::").map((part) => (part === "" ? [] : part.split(":")));
-  if (tail === undefined) return [...head];
+  const [head = [], tail] = written.split("::").map((part) => (part === "" ? [] : part.split(":")));
+  if (tail === undefined) return head;
   return [...head, ...Array<string>(8 - head.length - tail.length).fill("0"), ...tail];
 }

@@ -114,7 +114,7 @@ export async function changePrice(db: Database, change: PriceChange & { actor: A
 }
 
 /** Takes back the changes that the provider has announced: what an admin sets stays until an admin changes it. */
-export async function retireAnnounced(client: Client, model: string): Promise<void> {
+async function retireAnnounced(client: Client, model: string): Promise<void> {
   await client.query(
     `UPDATE price_version SET retired_at = clock_timestamp()
      WHERE model = $1 AND source = 'published' AND valid_from > clock_timestamp() AND retired_at IS NULL`,

@@ -16,7 +16,7 @@ export const aVisitor = (visitor: Partial<Visitor> = {}): Visitor => ({
 });
 
 /** IPv4, for benchmarks and so nobody's (RFC 2544). */
-export const anAddress = (): string => `198.${18 + randomInt(2)}.${randomInt(256)}.${randomInt(256)}`;
+const anAddress = (): string => `198.${18 + randomInt(2)}.${randomInt(256)}.${randomInt(256)}`;
 
 export type Somebody = {
   email: string;

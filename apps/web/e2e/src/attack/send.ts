@@ -2,7 +2,7 @@
 import { Agent, request } from "node:http";
 
 /** So many addresses in all: 127.0.1.1 to 127.0.1.12. */
-export const attackerAddresses = 12;
+const attackerAddresses = 12;
 export const addressOf = (n: number): string => `127.0.1.${(n % attackerAddresses) + 1}`;
 
 const patienceMs = 20_000;

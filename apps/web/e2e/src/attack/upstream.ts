@@ -48,7 +48,13 @@ async function speak(res: ServerResponse, word: string): Promise<void> {
 async function pour(res: ServerResponse, bytes: number, piece: Buffer): Promise<void> {
   for (let sent = 0; sent < bytes && !res.destroyed; sent += piece.length) {
     if (res.write(piece)) continue;
-    await new Promise<void>((resolve) => res.once("drain", resolve).once("close", resolve));
+    await new Promise<void>((resolve) => {
+      const resume = () => {
+        res.off("drain", resume).off("close", resume);
+        resolve();
+      };
+      res.on("drain", resume).on("close", resume);
+    });
   }
 }
 

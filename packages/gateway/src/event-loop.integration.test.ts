@@ -20,9 +20,8 @@ const budgets = {
 const allowedBlockMs = 100;
 
 async function start(contentType: string, parts: Written["parts"]): Promise<Scripted> {
-  const { baseUrl, stop } = await startUpstreamThread({ contentType, parts });
-  thread = { baseUrl, stop };
-  const upstream = { id: "u", baseUrl, apiKey: "sk-x", organization: null, project: null, weight: 1 };
+  thread = await startUpstreamThread({ contentType, parts });
+  const upstream = { id: "u", baseUrl: thread.baseUrl, apiKey: "sk-x", organization: null, project: null, weight: 1 };
   running = await startScripted(
     () => undefined,
     { listUpstreams: () => [upstream] },

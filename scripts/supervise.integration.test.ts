@@ -3,7 +3,10 @@ import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync, statSync,
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { keepLogWithin } from "./deploy/rotate-log.mjs";
+
+type RotateLog = { keepLogWithin: (file: string, limits?: { maxFileBytes: number; kept: number }) => void };
+const rotateLog = new URL("./deploy/rotate-log.mjs", import.meta.url).href;
+const { keepLogWithin } = (await import(rotateLog)) as RotateLog;
 
 let folder: string;
 const children: ChildProcess[] = [];

@@ -1,1 +1,0 @@
-export function keepLogWithin(file: string, limits?: { maxFileBytes?: number; kept?: number }): void;
