@@ -117,7 +117,7 @@ test.each([
   ["that names no table", "account%ROWTYPE", "acount%ROWTYPE"],
 ])("a function %s leaves the database as it was and is named by its file", async (_, good, bad) => {
   const before = await definitions(db.pool);
-  await edit("add_debt", (sql) => raiseVersion(sql).replace("RETURNS void\n", "RETURNS void STRICT\n"));
+  await edit("add_debt_entry", (sql) => raiseVersion(sql).replace("RETURNS void\n", "RETURNS void STRICT\n"));
   await edit("credit", (sql) => raiseVersion(sql).replace(good, bad));
   await expect(migrate(db.pool, next)).rejects.toThrow(/^The SQL object credit of \S+\/credit\.sql failed: [^\n]+\.$/);
   expect(await definitions(db.pool)).toEqual(before);
@@ -153,8 +153,8 @@ test("what is retired is dropped once, and nothing that is still used", async ()
     await appendFile(path.join(next.sqlObjects[0]!, "retired.txt"), `${line}\n`);
   };
   await retire("may_draw", "function may_draw");
-  await retire("add_debt", "function add_debt");
-  expect(await migrate(db.pool, next)).toEqual(["may_draw", "add_debt"]);
+  await retire("add_debt_entry", "function add_debt_entry");
+  expect(await migrate(db.pool, next)).toEqual(["may_draw", "add_debt_entry"]);
   expect(Object.keys(await definitions(db.pool))).not.toContain("function may_draw");
   expect(await migrate(db.pool, next)).toEqual([]);
   await retire("settlement", "type settlement");

@@ -1,5 +1,5 @@
--- Records the progress of streams. It is not worth a wait for the disk: what is lost with it is an estimate.
--- A hold that is being settled is passed over: waiting for it, and for another one, two batches could wait for each other.
+-- Records the progress of streams. It is not worth a wait for the disk: what is lost with it is an estimate. A hold
+-- that is being settled is passed over: waiting for it, and for another one, two batches could wait for each other.
 CREATE OR REPLACE FUNCTION checkpoint_holds(items jsonb)
 RETURNS void
 LANGUAGE sql SET synchronous_commit = off AS $$
@@ -16,4 +16,4 @@ LANGUAGE sql SET synchronous_commit = off AS $$
     FROM i JOIN free USING (id)
     WHERE hold.id = i.id;
 $$;
--- version 2, checksum 5d5d6142bbb76d39
+-- version 3, checksum 6f4850cc675d182d

@@ -13,26 +13,8 @@ BEGIN
   IF NOT FOUND OR row.balance_nano_usd + amount < row.held_nano_usd THEN RETURN false; END IF;
   SELECT * INTO debt FROM account WHERE user_id = row.user_id AND kind = 'receivable' FOR NO KEY UPDATE;
   repaid := CASE WHEN amount > 0 THEN least(amount, coalesce(debt.balance_nano_usd, 0)) ELSE 0 END;
-  IF repaid > 0 THEN
-    UPDATE account
-      SET balance_nano_usd = debt.balance_nano_usd - repaid, seq = debt.seq + 1,
-        head_hash = entry_hash(
-          debt.head_hash, entry, ref, -repaid, debt.balance_nano_usd - repaid, debt.seq + 1)
-      WHERE id = debt.id;
-    INSERT INTO ledger_entry (account_id, account_seq, kind, ref, amount_nano_usd, balance_after_nano_usd, hash)
-      SELECT id, seq, entry, credit.ref, -repaid, balance_nano_usd, head_hash
-      FROM account WHERE id = debt.id;
-  END IF;
-  IF amount - repaid <> 0 THEN
-    UPDATE account
-      SET balance_nano_usd = row.balance_nano_usd + amount - repaid, seq = row.seq + 1,
-        head_hash = entry_hash(
-          row.head_hash, entry, ref, amount - repaid, row.balance_nano_usd + amount - repaid, row.seq + 1)
-      WHERE id = wallet;
-    INSERT INTO ledger_entry (account_id, account_seq, kind, ref, amount_nano_usd, balance_after_nano_usd, hash)
-      SELECT id, seq, entry, credit.ref, amount - repaid, balance_nano_usd, head_hash
-      FROM account WHERE id = wallet;
-  END IF;
+  IF repaid > 0 THEN PERFORM append_entry(debt.id, entry, ref, -repaid); END IF;
+  IF amount <> repaid THEN PERFORM append_entry(wallet, entry, ref, amount - repaid); END IF;
   RETURN true;
 END $$;
--- version 2, checksum d745d9e467009ad0
+-- version 3, checksum ce98ad3d17453123

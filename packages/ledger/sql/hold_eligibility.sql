@@ -1,6 +1,7 @@
--- Returns in one row whether a key may hold on the wallet of its user, apart from what is in the wallet: `refusal` says
--- why not (null: it may). `needs_slow_path`: it may not, or limits of the user or the key have to be looked at each time.
--- Whoever asks has the wallet locked, which guards the debt. PostgreSQL puts the query in the place of its call.
+-- Returns in one row whether a key may hold on the wallet of its user, apart from what is in the wallet: `refusal`
+-- says why not (null: it may). `needs_slow_path`: it may not, or limits of the user or the key have to be looked at
+-- each time. Whoever asks has the wallet locked, which guards the debt. PostgreSQL puts the query in the place of its
+-- call.
 CREATE OR REPLACE FUNCTION hold_eligibility(owner_id uuid, key_id uuid)
 RETURNS TABLE (refusal text, needs_slow_path boolean)
 LANGUAGE sql STABLE AS $$
@@ -18,4 +19,4 @@ LANGUAGE sql STABLE AS $$
     LEFT JOIN account debt ON debt.user_id = owner.id AND debt.kind = 'receivable'
   ) e
 $$;
--- version 2, checksum 8cc85a4c0071d398
+-- version 3, checksum a301bbdd8bf3a3fb

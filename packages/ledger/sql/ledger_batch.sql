@@ -137,7 +137,7 @@ BEGIN
         entry_balances[nth] := balances[at];
         entry_hashes[nth] := heads[at];
       END IF;
-      IF missing > 0 THEN PERFORM add_debt(done_accounts[nth], done_ids[nth], missing); END IF;
+      IF missing > 0 THEN PERFORM add_debt_entry(done_accounts[nth], 'debt', done_ids[nth], missing); END IF;
       others := coalesce(others, '[]') || jsonb_build_object(
         'id', done_ids[nth], 'outcome', 'settled_now', 'amount', done_costs[nth]::text);
     END LOOP;
@@ -225,4 +225,4 @@ BEGIN
   END IF;
   RETURN others;
 END $$;
--- version 5, checksum cfa857d989aae44f
+-- version 6, checksum 35c56a4034dfa2a0

@@ -1,7 +1,7 @@
--- Corrects charges that were estimated for a process that was taken for dead, by what it knows: once each, by one true-up.
--- Gives back what was too much, a debt first; takes what was too little of what is free, and the rest becomes a debt. A
--- charge that an admin has refunded stays as it is. The roll-up of this hour follows, and with it the key's budgets. Returns
--- the holds whose charges it corrected. Called by ledger_batch, which has locked the wallets.
+-- Corrects charges that were estimated for a process that was taken for dead, by what it knows: once each, by one
+-- true-up. Gives back what was too much, a debt first; takes what was too little of what is free, and the rest becomes
+-- a debt. A charge that an admin has refunded stays as it is. The roll-up of this hour follows, and with it the key's
+-- budgets. Returns the holds whose charges it corrected. Called by ledger_batch, which has locked the wallets.
 CREATE OR REPLACE FUNCTION true_up_orphans(items settlement[])
 RETURNS uuid[]
 LANGUAGE plpgsql AS $$
@@ -13,14 +13,11 @@ DECLARE
   corrected uuid[] := '{}';
 BEGIN
   FOR item IN
-    SELECT s.*, c.account_id, c.api_key_id, c.model, c.cost_nano_usd AS charged, h.input_tokens AS charged_input,
-        coalesce((c.usage->>'output')::bigint, 0) AS charged_output
+    SELECT s.*, c.account_id, c.api_key_id, c.model, c.cost_nano_usd AS charged, t.input_tokens AS charged_input,
+        t.output_tokens AS charged_output
       FROM unnest(items) AS s
       JOIN charge c ON c.hold_id = s.id AND c.basis = 'orphan' AND 'process_died' = ANY (c.flags)
-      CROSS JOIN LATERAL (
-        SELECT coalesce(sum(u.value::bigint), 0)::bigint AS input_tokens
-        FROM jsonb_each_text(c.usage) u WHERE u.key IN ('input', 'cached_input', 'cache_write', 'cache_write_30m',
-          'cache_write_12h', 'audio_input', 'cached_audio_input', 'image_input', 'cached_image_input')) h
+      CROSS JOIN LATERAL token_sums(c.usage) t
       WHERE (NOT s.is_captured OR s.basis <> 'orphan')
         AND NOT EXISTS (SELECT 1 FROM adjustment r WHERE r.source = 'refund' AND r.source_id = s.id::text)
   LOOP
@@ -39,14 +36,16 @@ BEGIN
     IF missing < 0 THEN
       PERFORM credit(item.account_id, 'true_up', item.id, -missing);
     ELSIF missing > 0 THEN
-      SELECT least(missing, a.balance_nano_usd - a.held_nano_usd) INTO taken FROM account a WHERE a.id = item.account_id;
+      SELECT least(missing, a.balance_nano_usd - a.held_nano_usd) INTO taken
+        FROM account a WHERE a.id = item.account_id;
       IF taken > 0 THEN PERFORM credit(item.account_id, 'true_up', item.id, -taken); END IF;
       IF missing > taken THEN PERFORM add_debt_entry(item.account_id, 'true_up', item.id, missing - taken); END IF;
     END IF;
     INSERT INTO usage_rollup AS roll (
         account_id, api_key_id, model, hour, requests, input_tokens, output_tokens, cost_nano_usd)
       VALUES (item.account_id, item.api_key_id, item.model, date_trunc('hour', now()), 0,
-        coalesce(item.input_tokens, 0) - item.charged_input, coalesce(item.output_tokens, 0) - item.charged_output, missing)
+        coalesce(item.input_tokens, 0) - item.charged_input, coalesce(item.output_tokens, 0) - item.charged_output,
+        missing)
       ON CONFLICT (account_id, hour, api_key_id, model) DO UPDATE SET
         input_tokens = roll.input_tokens + excluded.input_tokens,
         output_tokens = roll.output_tokens + excluded.output_tokens,
@@ -54,4 +53,4 @@ BEGIN
   END LOOP;
   RETURN corrected;
 END $$;
--- version 2, checksum 41dae62781dc3e60
+-- version 3, checksum 8c7ae87ff814c804

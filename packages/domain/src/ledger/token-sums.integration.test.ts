@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { costNanoUsd } from "../prices/cost.ts";
+import { costNanoUsd, inputTokensOf, outputTokensOf } from "../prices/cost.ts";
 import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
 import type { Ledger } from "./ledger.ts";
 import { listUsage, readUsageTotals } from "./usage-report.ts";
@@ -70,4 +70,10 @@ test("a limit of tokens per minute counts them, too", async () => {
   await capture(payer, 50n * dollar);
   const { milliTokens } = await db.prisma.allowance.findUniqueOrThrow({ where: { subjectId: payer.apiKeyId } });
   expect(1_000_000_000n - milliTokens).toBe(1_000n * BigInt(sums.inputTokens + sums.outputTokens));
+});
+
+test.each(Object.entries(everyClass))("SQL counts %s where the price book does", async (unitClass, units) => {
+  const usage = { [unitClass]: units };
+  const { rows } = await db.pool.query("SELECT * FROM token_sums($1)", [JSON.stringify(usage)]);
+  expect(rows).toEqual([{ input_tokens: BigInt(inputTokensOf(usage)), output_tokens: BigInt(outputTokensOf(usage)) }]);
 });
