@@ -13,6 +13,8 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/consistent-type-imports": "error",
+      // A promise that nobody awaits ends in a handler of its own: one rejection that floats would end the process.
+      "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: false }],
     },
   },
   {
@@ -22,8 +24,10 @@ export default tseslint.config(
   },
   {
     // In tests the assertion is the check; a missing element should simply throw.
-    files: ["**/*.test.ts", "**/*.e2e.ts", "**/testing/**"],
+    files: ["**/*.test.ts", "apps/web/e2e/**/*.ts", "**/testing/**"],
     rules: {
+      // Its process ends with the test.
+      "@typescript-eslint/no-floating-promises": ["error", { ignoreVoid: true }],
       "@typescript-eslint/no-non-null-assertion": "off",
       "@typescript-eslint/no-unsafe-assignment": "off",
       "@typescript-eslint/no-unsafe-member-access": "off",
@@ -41,6 +45,8 @@ export default tseslint.config(
         URL: "readonly",
         setTimeout: "readonly",
         setInterval: "readonly",
+        clearTimeout: "readonly",
+        clearInterval: "readonly",
       },
     },
   },

@@ -3,7 +3,10 @@ import { defineConfig } from "vitest/config";
 // Workspace packages are tested from their sources, without a build.
 const sourceConditions = ["source", "node"];
 
-/** Two projects: pure tests in seconds; tests against one real PostgreSQL, a cloned database per file. */
+/**
+ * By what a test may use: unit is memory alone (a set-up file sees to it), integration has sockets, files and one real
+ * PostgreSQL with a cloned database per file, e2e the built gateway and a browser.
+ */
 export default defineConfig({
   ssr: { resolve: { conditions: sourceConditions, externalConditions: sourceConditions } },
   test: {
@@ -12,8 +15,16 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "apps/web/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: [
+            "packages/*/src/**/*.test.ts",
+            "apps/web/**/*.test.ts",
+            "bench/src/**/*.test.ts",
+            "scripts/**/*.test.ts",
+          ],
           exclude: ["**/*.integration.test.ts", "**/node_modules/**", "**/dist/**"],
+          setupFiles: ["scripts/testing/pure.ts"],
+          // They wait for nothing; on a busy machine a hundred thousand drawn cases take their time all the same.
+          testTimeout: 30_000,
         },
       },
       {
@@ -24,6 +35,7 @@ export default defineConfig({
             "packages/*/src/**/*.integration.test.ts",
             "apps/web/**/*.integration.test.ts",
             "bench/src/**/*.integration.test.ts",
+            "scripts/**/*.integration.test.ts",
           ],
           exclude: ["**/node_modules/**", "**/dist/**"],
           globalSetup: ["packages/db/src/testing/global-setup.ts"],

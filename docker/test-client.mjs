@@ -13,6 +13,7 @@ console.log(await commands[name](...args));
 async function setup(link, upstreamUrl) {
   const { origin, searchParams } = new URL(link);
   const form = new URLSearchParams({
+    intent: "complete",
     token: searchParams.get("token"),
     email: "owner@example.com",
     password: "password-of-owner",

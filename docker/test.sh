@@ -130,6 +130,40 @@ client call "$api" "$key"
 client call "$web" "$key"
 [ "$(sql "SELECT count(*) FROM charge WHERE basis = 'exact'")" = 4 ] || broken "4 calls are not 4 exact charges"
 
+say "The gateways work as a role that can do less than the owner of the database"
+role=codex_gateway_app
+[ "$(sql "SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = '$role'")" = f ] || broken "$role can do too much"
+[ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE datname = 'codex_gateway' AND usename = '$role'")" -ge 4 ] ||
+  broken "the gateways are not connected as $role"
+[ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE datname = 'codex_gateway' AND usename = 'codex' AND pid <> pg_backend_pid()")" = 0 ] ||
+  broken "a gateway is connected as the owner"
+for table in charge ledger_entry audit_log; do
+  [ "$(sql "SELECT has_table_privilege('$role', '$table', 'UPDATE, DELETE, TRUNCATE')")" = f ] || broken "$role can change $table"
+done
+
+say "Each container has its limits of memory and processes"
+for id in $(docker ps -q --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do
+  limits=$(docker inspect "$id" --format '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}')
+  echo "$(docker inspect "$id" --format '{{.Name}}'): $limits"
+  case "$limits" in 0\ * | *' 0' | *' -1' | *'<nil>'*) broken "a container has no limit" ;; esac
+done
+docker exec codex-backend node -e '
+  const limit = require("v8").getHeapStatistics().heap_size_limit / 2 ** 20;
+  console.log(`heap: ${Math.round(limit)} MB of 2048`);
+  process.exit(limit < 1600 ? 0 : 1);' || broken "Node's heap may take more than its container has"
+
+say "A gateway that is killed is started again by the engine, and what it had under way is settled"
+killed_pid=$(docker inspect codex-backend --format '{{.State.Pid}}')
+started=$(date +%s%3N)
+kill -9 "$killed_pid"
+until pid=$(docker inspect codex-backend --format '{{.State.Pid}}') && [ "$pid" != 0 ] && [ "$pid" != "$killed_pid" ]; do sleep 0.05; done
+figures+=("killed gateway: started again after $(($(date +%s%3N) - started)) ms")
+until curl -sfo /dev/null "http://localhost:$api_port/readyz"; do sleep 0.1; done
+figures+=("killed gateway: ready again after $(($(date +%s%3N) - started)) ms")
+is_told() { [ "$(sql "SELECT count(*) FROM alert WHERE kind = 'process_restarted'")" = 1 ]; }
+until_true is_told
+until_true is_healthy codex-backend
+
 say "The second run is an update: same data, same secrets"
 before=$(client credits "$api" "$key")
 secrets=$(sha256sum .env)
@@ -146,6 +180,20 @@ mapfile -t gateways < <(docker ps -q --filter label=com.docker.compose.service=c
 [ "${#gateways[@]}" = 2 ] || broken "there are ${#gateways[@]} gateways"
 client call "$api" "$key"
 ./deploy-auto.sh --status
+
+say "Behind the balancer a call comes from its client, whatever it says of itself"
+outside_address() { hostname -I | awk '{ print $1 }'; }
+curl -so /dev/null -H 'x-forwarded-for: 192.0.2.7' -H "authorization: Bearer $key" "http://$(outside_address):$api_port/v1/credits"
+for id in "${gateways[@]}"; do
+  [ "$(docker inspect "$id" --format '{{range .Config.Env}}{{println .}}{{end}}' | grep -c '^TRUSTED_PROXIES=.*10\.231\.77\.0/27')" = 1 ] ||
+    broken "a gateway does not know its balancer"
+done
+docker exec "${gateways[0]}" node -e '
+  const dns = require("dns").promises;
+  dns.lookup("codex-balancer", { all: true }).then((all) => {
+    console.log(all.map(({ address }) => address).join(" "));
+    process.exit(all.some(({ address }) => address.startsWith("10.231.77.")) ? 0 : 1);
+  });' || broken "the balancer is not in the network of its own"
 
 say "No container runs as root, or can write its root file system"
 for id in $(docker ps -q --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do

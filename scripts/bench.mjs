@@ -1,4 +1,5 @@
-// npm run bench [-- --json]: this gateway, a bare pass-through and Portkey's gateway, in one run.
+// npm run bench [-- --json]: this gateway, a bare pass-through and Portkey's gateway, in one run; with --against REVISION
+// this build and that of another revision, in turn. Also --rounds N, --seconds N, --at-least RATIO or --at-least CASE=RATIO.
 import { requireNode, runForeground, runSteps } from "./pnpm.mjs";
 
 requireNode();

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { supervise } from "./supervise.mjs";
 
 export const rootFolder = fileURLToPath(new URL("..", import.meta.url));
 const { packageManager } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
@@ -24,9 +25,13 @@ export function runForeground(command, args, env = process.env) {
   const child = spawn(command, args, { cwd: rootFolder, stdio: "inherit", env });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
-  // npm ends on a signal without handing it on to what its shell has started: nobody is left who could stop us.
+  whenParentEnds(() => child.kill("SIGTERM"));
+}
+
+/** npm ends on a signal without handing it on to what its shell has started: nobody is left who could stop us. */
+function whenParentEnds(end) {
   const parent = process.ppid;
-  setInterval(() => process.ppid === parent || child.kill("SIGTERM"), 500).unref();
+  setInterval(() => process.ppid === parent || end(), 500).unref();
 }
 
 /** One sentence and a non-zero exit where Node is too old to run the rest. */
@@ -38,15 +43,23 @@ export function requireNode() {
 }
 
 /** Room for what the calls under way need: with Node's 16 MB a busy gateway copies it over and over. In MB. */
-const nodeFlags = ["--enable-source-maps", "--max-semi-space-size=32"];
+export const nodeFlags = ["--enable-source-maps", "--max-semi-space-size=32"];
 
-/**
- * Installs what the gateway needs, builds what changed, and runs one of its programs with our arguments. A program beside
- * the gateway is run as it was built: the gateway that runs is of the same build.
- */
-export function runBuilt(program, { isBeside = false } = {}) {
+export const gatewayProgram = "apps/web/dist/main.js";
+
+/** Installs what the gateway needs, builds what changed, and runs it in the foreground; where it dies, starts it again. */
+export async function runGateway() {
   requireNode();
-  if (!isBeside || !existsSync(path.join(rootFolder, program))) buildGateway();
+  buildGateway();
+  whenParentEnds(() => process.kill(process.pid, "SIGTERM"));
+  const args = [...nodeFlags, gatewayProgram, ...process.argv.slice(2)];
+  process.exit(await supervise(process.execPath, args, { cwd: rootFolder }));
+}
+
+/** Runs a program beside the gateway with our arguments, as it was built: the gateway that runs is of the same build. */
+export function runBeside(program) {
+  requireNode();
+  if (!existsSync(path.join(rootFolder, program))) buildGateway();
   runForeground(process.execPath, [...nodeFlags, program, ...process.argv.slice(2)]);
 }
 

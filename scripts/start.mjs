@@ -1,4 +1,4 @@
-// npm start: installs what is missing, builds what changed, and runs the gateway in the foreground. Node and npm suffice.
-import { runBuilt } from "./pnpm.mjs";
+// npm start: installs what is missing, builds what changed, and runs the gateway in the foreground, again where it dies. Node and npm suffice.
+import { runGateway } from "./pnpm.mjs";
 
-runBuilt("apps/web/dist/main.js");
+await runGateway();

@@ -15,7 +15,7 @@ export const wantedHouseSize = (): HouseSize => ({
 });
 
 const days = 90;
-const models = ["gpt-4o-mini", "gpt-5-mini", "gpt-5", "gpt-4.1", "o4-mini"];
+const models = ["gpt-4o-mini", "gpt-5-mini", "gpt-5", "gpt-4.1", "gpt-6-sol"];
 
 const people = `
 CREATE TEMP TABLE house_user AS
@@ -76,6 +76,14 @@ INSERT INTO charge (hold_id, account_id, api_key_id, created_at, endpoint, model
     jsonb_build_object('input', input, 'cached_input', cached, 'output', output), price_version_id, cost, 'exact', 200,
     c % 2 = 0, latency_ms / 4, latency_ms FROM house_call ORDER BY id;`;
 
+/** Over a window, every row gets its own link of its account's chain; it begins behind the link `head`. */
+const chain = `
+CREATE OR REPLACE FUNCTION pg_temp.link(link bytea, head bytea, ref uuid, amount bigint, balance_after bigint, seq bigint)
+  RETURNS bytea LANGUAGE plpgsql STABLE AS
+  'BEGIN RETURN entry_hash(coalesce(link, head), ''capture'', ref, amount, balance_after, seq); END';
+CREATE OR REPLACE AGGREGATE pg_temp.capture_chain(head bytea, ref uuid, amount bigint, balance_after bigint, seq bigint) (
+  SFUNC = pg_temp.link, STYPE = bytea);`;
+
 /** A paid top-up first, then every capture: each entry is a link of its account's chain. */
 const books = `
 CREATE TEMP TABLE house_top_up AS
@@ -88,7 +96,7 @@ INSERT INTO ledger_entry (account_id, account_seq, kind, ref, amount_nano_usd, b
     entry_hash(decode(repeat('00', 32), 'hex'), 'adjustment', id, amount, amount, 1), created_at FROM house_top_up;
 INSERT INTO ledger_entry (account_id, account_seq, kind, ref, amount_nano_usd, balance_after_nano_usd, hash, created_at)
   SELECT e.account_id, e.seq, 'capture', e.id, -e.cost, e.balance_after,
-    capture_chain(e.head, e.id, -e.cost, e.balance_after, e.seq) OVER (PARTITION BY e.account_id ORDER BY e.seq), e.at
+    pg_temp.capture_chain(e.head, e.id, -e.cost, e.balance_after, e.seq) OVER (PARTITION BY e.account_id ORDER BY e.seq), e.at
   FROM (SELECT h.account_id, h.id, h.cost, h.at + h.latency_ms * interval '1 millisecond' AS at, first.hash AS head,
           1 + row_number() OVER w AS seq, t.amount - (sum(h.cost) OVER w)::bigint AS balance_after
         FROM house_call h JOIN house_top_up t USING (account_id)
@@ -118,7 +126,7 @@ export async function fillBigHouse({ pool }: Pick<Database, "pool">, size: House
     await client.query("BEGIN");
     await client.query("SET LOCAL work_mem = '256MB'");
     await client.query("SELECT setseed(0.42)");
-    for (const sql of [people, prices, calls, books]) await client.query(filled(sql));
+    for (const sql of [people, prices, calls, chain, books]) await client.query(filled(sql));
     const { rows } = await client.query<{ user_id: string }>("SELECT user_id FROM house_user WHERE n = 0");
     await client.query(leave);
     await client.query("COMMIT");

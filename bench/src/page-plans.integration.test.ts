@@ -35,6 +35,8 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => db.drop());
 
+const bigTableRows = 500;
+
 type Plan = { "Node Type": string; "Relation Name"?: string; Plans?: Plan[] };
 
 /** The tables that the plan reads from end to end. */
@@ -53,7 +55,12 @@ async function scansOfReads(read: (db: Pick<Database, "pool">) => Promise<unknow
     return db.pool.query(text, values);
   };
   await read({ pool: { query } as unknown as Database["pool"] });
-  return scans;
+  // A table of a page or two is read from end to end faster than by any index.
+  const { rows } = await db.pool.query<{ name: string }>(
+    "SELECT relname AS name FROM pg_class WHERE relname = ANY ($1) AND reltuples > $2",
+    [scans, bigTableRows],
+  );
+  return rows.map(({ name }) => name);
 }
 
 const today = new Date().toISOString().slice(0, 10);

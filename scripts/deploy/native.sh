@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# For deploy-auto.sh: the gateway as one background process on this machine's Node. Its data, its log (gateway.log) and
-# its process id (background.pid) lie in the data folder; its database is the embedded one unless DATABASE_URL says another.
+# For deploy-auto.sh: the gateway in the background on this machine's Node, and a process that watches over it. Data, log
+# (gateway.log) and process ids (background.pid, background.watcher.pid) lie in the data folder, which nobody else may read;
+# the database is the embedded one unless DATABASE_URL says another.
 
 native_data_folder() {
   local folder
@@ -11,15 +12,21 @@ native_data_folder() {
   esac
 }
 
-native_has_data() { [ -d "$(native_data_folder)/postgres" ] || [ -f "$(native_data_folder)/background.pid" ]; }
+native_has_data() { [ -d "$(native_data_folder)/postgres" ] || [ -f "$(native_data_folder)/background.watcher.pid" ]; }
 
 native_log() { echo "$(native_data_folder)/gateway.log"; }
 
-# The process id of the background gateway; nothing where none runs. A process id is given out again, so its name counts too.
-native_pid() {
+# The process id of the background gateway; nothing where none runs.
+native_pid() { native_process background.pid 'apps/web/dist/main\.js'; }
+
+# Of whoever starts it again when it dies.
+native_watcher_pid() { native_process background.watcher.pid 'scripts/deploy/watch\.mjs'; }
+
+# native_process FILE PROGRAM: a process id is given out again, so its program counts too.
+native_process() {
   local pid
-  pid=$(cat "$(native_data_folder)/background.pid" 2>/dev/null || true)
-  [ -n "$pid" ] && ps -p "$pid" -o args= 2>/dev/null | grep -q 'apps/web/dist/main\.js' && echo "$pid"
+  pid=$(cat "$(native_data_folder)/$1" 2>/dev/null || true)
+  [ -n "$pid" ] && ps -p "$pid" -o args= 2>/dev/null | grep -q "$2" && echo "$pid"
   return 0
 }
 
@@ -40,13 +47,24 @@ native_check() {
   native_node_is_new || fail "Node版本过旧（$(node --version)），需要20.19以上版本；请升级Node后重试。" \
     "Node is too old ($(node --version)); 20.19 or newer is needed."
   say "✓ Node $(node --version) 已安装" "✓ Node $(node --version)"
-  mkdir -p "$folder" 2>/dev/null || fail "数据目录 $folder 无法创建：没有权限。" "The data folder $folder cannot be made: no permission."
+  (umask 077 && mkdir -p "$folder") 2>/dev/null || fail "数据目录 $folder 无法创建：没有权限。" "The data folder $folder cannot be made: no permission."
   require_writable_folder "$folder"
+  native_close_folder "$folder"
   require_space "$PWD" 1000
   require_space "$folder" 300
   require_two_ports
   for name in PORT API_PORT; do
     if port_is_taken "$(port_of $name)" && ! native_holds_port "$(port_of $name)"; then refuse_port $name "$(port_of $name)"; fi
+  done
+}
+
+# What others could read in it by an earlier version. Root's PostgreSQL runs as nobody, who has to pass through the folder.
+native_close_folder() {
+  local mode=700 file
+  [ "$(id -u)" != 0 ] || mode=711
+  chmod "$mode" "$1" 2>/dev/null || true
+  for file in "$1"/gateway.log* "$1"/background.* "$1"/gateway.pid; do
+    [ ! -f "$file" ] || chmod 600 "$file" 2>/dev/null || true
   done
 }
 
@@ -61,18 +79,20 @@ native_stop_for_update() {
   native_stop
 }
 
-native_is_gone() { [ -z "$(native_pid)" ]; }
+native_is_gone() { [ -z "$(native_pid)$(native_watcher_pid)" ]; }
 
 # Lets the calls under way end: the gateway itself keeps to DRAIN_SECONDS.
 native_stop() {
   local pid drain_seconds
-  pid=$(native_pid)
+  # The watcher hands the signal on; where it is gone, the gateway gets it itself.
+  pid=$(native_watcher_pid)
+  [ -n "$pid" ] || pid=$(native_pid)
   [ -n "$pid" ] || return 0
   drain_seconds=$(env_value DRAIN_SECONDS)
   kill -TERM "$pid"
   wait_for $((${drain_seconds:-120} + 30)) native_is_gone || fail \
     "正在运行的网关（进程 $pid）没有停止；请结束该进程后重试。" "The gateway that runs (process $pid) does not stop; end it and try again."
-  rm -f "$(native_data_folder)/background.pid" "$(native_data_folder)/background.ports"
+  rm -f "$(native_data_folder)"/background.{pid,watcher.pid,ports}
   say "✓ 已停止（进程 $pid）" "✓ Stopped (process $pid)"
 }
 
@@ -83,9 +103,9 @@ native_build() { node scripts/build.mjs; }
 native_start() {
   local log
   log=$(native_log)
-  # The log of a gateway that runs for years: the one before this is kept, no more.
-  if [ -f "$log" ] && [ "$(wc -c <"$log")" -gt 20000000 ]; then mv "$log" "$log.1"; fi
+  umask 077
   touch "$log"
+  chmod 600 "$log"
   log_start=$(($(wc -c <"$log") + 1))
   printf '%s\n%s\n' "$(port_of PORT)" "$(port_of API_PORT)" >"$(native_data_folder)/background.ports"
   # In a session of its own it outlives this shell and its terminal.
@@ -106,7 +126,7 @@ native_wait() {
 }
 
 native_is_ready() {
-  [ -n "$(native_pid)" ] || return 2
+  [ -n "$(native_pid)$(native_watcher_pid)" ] || return 2
   answers_ready "$(port_of PORT)" && answers_ready "$(port_of API_PORT)"
 }
 

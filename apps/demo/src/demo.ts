@@ -1,10 +1,10 @@
 /** A whole installation to try out: a fake OpenAI, a gateway on its own data folder, an owner, and a user with $5 and a key. */
-import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import path from "node:path";
 import { startFakeOpenAi, type FakeOpenAi } from "./fake-openai.ts";
+import { furnish, owner, user } from "./furnish.ts";
 import { startGatewayProcess, type GatewayProcess } from "./gateway-process.ts";
-import { createPerson, type Person } from "./person.ts";
+import type { Person } from "./person.ts";
 
 type Demo = {
   web: string;
@@ -26,9 +26,6 @@ export type RunningDemo = Demo & {
 };
 
 export type DemoOptions = { port: string; apiPort: string; folder: string; balanceUsd?: string; upstreamUrl?: string };
-
-const owner = { email: "owner@example.com", password: "demo-owner-password" };
-const user = { email: "user@example.com", password: "demo-user-password" };
 
 export async function startDemo(options: DemoOptions): Promise<RunningDemo> {
   mkdirSync(options.folder, { recursive: true });
@@ -53,30 +50,14 @@ export async function startDemo(options: DemoOptions): Promise<RunningDemo> {
     rmSync(dataFolder, { recursive: true, force: true });
   };
   try {
-    const ownerSession = createPerson(gateway.web);
-    await ownerSession.api.setup.complete.mutate({
-      token: gateway.setupToken ?? "",
-      owner,
-      upstream: { baseUrl: options.upstreamUrl ?? fake.url, apiKey: "sk-fake-upstream-key", isPrivateAllowed: true },
-      announcement: "",
-      defaultBalanceUsd: "0",
-      isRegistrationOpen: true,
+    const furnished = await furnish(gateway, {
+      upstreamUrl: options.upstreamUrl ?? fake.url,
+      balanceUsd: options.balanceUsd,
     });
-    const userSession = createPerson(gateway.web);
-    await userSession.api.auth.register.mutate(user);
-    const me = await userSession.api.auth.me.query();
-    const userId = me?.id ?? "";
-    await ownerSession.api.admin.users.adjustBalance.mutate({
-      userId,
-      amountUsd: options.balanceUsd ?? "5",
-      isPaid: true,
-      note: "demo",
-      formId: randomUUID(),
-    });
-    const { secret } = await userSession.api.keys.create.mutate({ name: "demo" });
+    const { apiKey, ...sessions } = furnished;
     const { web, api } = gateway;
-    const demo = { web, api, apiKey: secret, owner, user, upstream: fake.url };
-    return { ...demo, gateway, fake, ownerSession, userSession, userId, dataFolder, stop };
+    const demo = { web, api, apiKey, owner, user, upstream: fake.url };
+    return { ...demo, gateway, fake, ...sessions, dataFolder, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -49,7 +49,12 @@ export async function startFakeOpenAi(options: FakeOpenAiOptions = {}): Promise<
     if (fake.delayMs > 0) setTimeout(handle, fake.delayMs);
     else handle();
   });
-  await new Promise<void>((resolve) => relay.listen(port, host, resolve));
+  await new Promise<void>((resolve, reject) => {
+    relay.once("error", (error) => {
+      mock.stop().then(() => reject(error), reject);
+    });
+    relay.listen(port, host, resolve);
+  });
   const fake: FakeOpenAi = {
     url: `http://${host}:${(relay.address() as AddressInfo).port}/v1`,
     mock,

@@ -39,6 +39,6 @@ export function startGatewayProcess(env: Readonly<Record<string, string>>): Prom
     };
     child.stdout.on("data", take);
     child.stderr.on("data", take);
-    void ended.then(() => reject(new Error(output.trim())));
+    ended.then(() => reject(new Error(output.trim())), reject);
   });
 }

@@ -1,6 +1,6 @@
 /** What the server hands to every loader and action; the pages know the domain only through it. */
 import "@remix-run/node";
-import type { PageApi } from "@codex-gateway/api";
+import type { Fault, PageApi } from "@codex-gateway/api";
 
 declare module "@remix-run/node" {
   interface AppLoadContext {
@@ -11,7 +11,9 @@ declare module "@remix-run/node" {
     api: (request: Request) => Promise<PageApi>;
     /** Where OpenAI clients are pointed; ends in /v1. */
     apiUrl: (request: Request) => string;
+    /** Of a request that was refused before any route was asked; null where it was not. */
+    refusedStatus: number | null;
     /** What a person can mend, or null for a bug. */
-    faultOf: (error: unknown) => { message: string; fields: Record<string, string> } | null;
+    faultOf: (error: unknown) => Fault | null;
   }
 }

@@ -1,6 +1,7 @@
 /** Guards return the proof that they ask for, or throw a redirect: what follows may rely on it. */
 import type { PageApi, SessionUser } from "@codex-gateway/api";
-import { redirect, type AppLoadContext } from "@remix-run/node";
+import { pathWithinSite } from "@codex-gateway/domain/checks";
+import { redirect, type AppLoadContext, type HeadersFunction } from "@remix-run/node";
 
 export type UserApi = PageApi & { user: SessionUser };
 
@@ -30,12 +31,29 @@ export async function requireStranger(request: Request, context: AppLoadContext)
 }
 
 /** Where to go after the log-in: a path of this site, never another one's address. */
-export function nextOf(request: Request): string | null {
-  const next = new URL(request.url).searchParams.get("next") ?? "";
-  return /^\/(?![/\\])/.test(next) ? next : null;
-}
+export const nextOf = (request: Request): string | null =>
+  pathWithinSite(new URL(request.url).searchParams.get("next") ?? "");
 
-export type Fault = { message: string; fields: Record<string, string> };
+export type Fault = {
+  message: string;
+  fields: Record<string, string>;
+  /** How long to wait where it is not the input that is at fault. */
+  wait?: { status: 429 | 503; seconds: number } | null;
+};
+
+/** For a page that is made anew with its answer, which has the headers of its route alone. */
+export const headersOfAnswer: HeadersFunction = ({ actionHeaders }) => {
+  const retryAfter = actionHeaders.get("retry-after");
+  return new Headers(retryAfter === null ? {} : { "retry-after": retryAfter });
+};
+
+/** The status, and when to try again, of what a form is answered with. */
+export function initOf(fault: Fault | null): { status: number; headers?: Record<string, string> } {
+  if (!fault) return { status: 200 };
+  return fault.wait
+    ? { status: fault.wait.status, headers: { "retry-after": String(fault.wait.seconds) } }
+    : { status: 400 };
+}
 
 /** Runs what a form asked for; a fault that its user can mend comes back, a bug goes on. */
 export async function attempt<Result>(
@@ -49,6 +67,20 @@ export async function attempt<Result>(
     if (!fault) throw error;
     return { result: null, fault };
   }
+}
+
+/**
+ * Does what the form's one intent asks for. An intent that is missing, unknown or there twice is no wish of anybody's:
+ * there is no default.
+ */
+export function byIntent<Name extends string, Result>(
+  form: FormData,
+  handlers: Readonly<Record<Name, () => Promise<Result>>>,
+): { intent: Name; run: () => Promise<Result> } {
+  const [intent, ...more] = form.getAll("intent");
+  const isKnown = (name: unknown): name is Name => typeof name === "string" && Object.hasOwn(handlers, name);
+  if (!isKnown(intent) || more.length > 0) throw new Response("Bad request", { status: 400 });
+  return { intent, run: () => handlers[intent]() };
 }
 
 /** A field of a form as text; a missing one is empty. */
@@ -65,7 +97,7 @@ export async function orNotFound<Result>(context: AppLoadContext, work: Promise<
   try {
     return await work;
   } catch (error) {
-    if (context.faultOf(error)) throw new Response("Not found", { status: 404 });
-    throw error;
+    const isHere = !context.faultOf(error) && !(error instanceof Response && error.status < 500);
+    throw isHere ? error : new Response("Not found", { status: 404 });
   }
 }

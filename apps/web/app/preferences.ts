@@ -1,4 +1,6 @@
 /** Language, theme and time zone of a viewer: kept in cookies, so that the server renders the right page at once. */
+import { timeZoneOf } from "@codex-gateway/domain/checks";
+
 type Language = "zh-CN" | "en";
 type Theme = "system" | "light" | "dark";
 export type Preferences = { language: Language; theme: Theme; timeZone: string };
@@ -24,15 +26,6 @@ function wishedLanguage(request: Request): Language {
   return "zh-CN";
 }
 
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 export function readPreferences(request: Request): Preferences {
   const language = cookieOf(request, "language");
   const theme = cookieOf(request, "theme");
@@ -40,7 +33,7 @@ export function readPreferences(request: Request): Preferences {
   return {
     language: language === "en" || language === "zh-CN" ? language : wishedLanguage(request),
     theme: theme === "light" || theme === "dark" ? theme : "system",
-    timeZone: timeZone !== null && timeZone !== "" && isTimeZone(timeZone) ? timeZone : "UTC",
+    timeZone: timeZoneOf(timeZone ?? "") ?? "UTC",
   };
 }
 
@@ -49,8 +42,8 @@ export const preferenceCookie = (name: "language" | "theme", value: string): str
 
 /** Run in the browser: tells the server when the viewer's day begins. True where it did not know yet. */
 export function rememberTimeZone(known: string): boolean {
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-  if (!timeZone || timeZone === known) return false;
+  const timeZone = timeZoneOf(Intl.DateTimeFormat().resolvedOptions().timeZone);
+  if (timeZone === null || timeZone === known) return false;
   document.cookie = `time-zone=${encodeURIComponent(timeZone)}; Path=/; Max-Age=${yearSeconds}; SameSite=Lax`;
   return true;
 }

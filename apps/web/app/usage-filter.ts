@@ -1,4 +1,5 @@
 /** The filter of the usage page, as its address says it; the last 30 days where it says none. */
+import { isDay, isPlainLine, isUuid } from "@codex-gateway/domain/checks";
 import { readPreferences } from "./preferences";
 
 export type UsageFilter = {
@@ -9,10 +10,7 @@ export type UsageFilter = {
   apiKeyId: string | null;
 };
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-const isDay = (text: string | null): text is string =>
-  text !== null && /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(text));
+const maxModelLength = 256;
 
 function dayIn(timeZone: string, daysAgo: number): string {
   const format = new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" });
@@ -22,13 +20,17 @@ function dayIn(timeZone: string, daysAgo: number): string {
 export function usageFilterOf(request: Request): UsageFilter {
   const { timeZone } = readPreferences(request);
   const { searchParams } = new URL(request.url);
-  const [from, to] = [searchParams.get("from"), searchParams.get("to")];
-  const key = searchParams.get("key");
+  /** Null where the address does not say it. What it says and nobody can read is no reason to show something else. */
+  const read = (name: string, isReadable: (text: string) => boolean) => {
+    const text = searchParams.get(name) || null;
+    if (text !== null && !isReadable(text)) throw new Response("Bad request", { status: 400 });
+    return text;
+  };
   return {
-    fromDay: isDay(from) ? from : dayIn(timeZone, 29),
-    toDay: isDay(to) ? to : dayIn(timeZone, 0),
+    fromDay: read("from", isDay) ?? dayIn(timeZone, 29),
+    toDay: read("to", isDay) ?? dayIn(timeZone, 0),
     timeZone,
-    model: searchParams.get("model") || null,
-    apiKeyId: key !== null && uuid.test(key) ? key : null,
+    model: read("model", (text) => text.length <= maxModelLength && isPlainLine(text)),
+    apiKeyId: read("key", isUuid),
   };
 }

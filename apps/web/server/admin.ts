@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { migrate, requireNobodyRuns, type Database } from "@codex-gateway/db";
+import { findSchemaFolders, migrate, requireNobodyRuns, type Database } from "@codex-gateway/db";
 import {
   AppError,
   countOnPreviousSecret,
@@ -15,7 +15,7 @@ import {
   writeSecretKeyId,
 } from "@codex-gateway/domain";
 import { runCommand, type CommandParts } from "./command.ts";
-import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
+import { findDatabaseOf } from "./database-of.ts";
 import { existingSecrets, forgetPreviousSecretKeyFile, replaceSecretKeyFile, secretsOf } from "./secret-key.ts";
 import { issuedSetupLink, issueSetupLink } from "./setup-link.ts";
 
@@ -114,7 +114,7 @@ await runCommand(async (parts) => {
   if (!command) throw new Error(`Unknown command ${name}; there are ${Object.keys(commands).join(", ")}.`);
   if (command.takes !== null && argument === "") throw new Error(`${name} needs ${command.takes}.`);
   const { database } = await findDatabaseOf(parts.env, parts.undo, { mayCreate: true });
-  await migrate(database.pool, migrationsFolderOf(parts.rootFolder));
+  await migrate(database.pool, findSchemaFolders(parts.rootFolder));
   const options = { stdin: values.stdin ?? false, isPrivateAllowed: values["allow-private"] ?? false };
   console.log(await command.run({ ...parts, database, argument, options }));
   return 0;

@@ -1,9 +1,16 @@
 /** Alerts on their way out: a webhook's receiver that checks the signature, and a real mail server. */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
-import { deriveSecrets, noteLedgerVerdict, openAlertTargets, saveAlertSettings } from "@codex-gateway/domain";
+import {
+  deriveSecrets,
+  noteLedgerVerdict,
+  notePasswordGuesses,
+  openAlertTargets,
+  saveAdminSettings,
+  settingsSchema,
+} from "@codex-gateway/domain";
 import { SMTPServer } from "smtp-server";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { deliver } from "./alert-jobs.ts";
@@ -88,9 +95,18 @@ const smtpUrl = ({ username, password } = credentials) => {
   const { port } = mailServer.server.address() as AddressInfo;
   return `smtp://${username}:${encodeURIComponent(password)}@127.0.0.1:${port}`;
 };
+const {
+  lowBalanceNanoUsd: _low,
+  alertWebhookUrl: _url,
+  alertEmailFrom: _from,
+  alertEmailTo: _to,
+  ...settings
+} = settingsSchema.parse({ allowsPrivateUpstreams: true });
 const save = (change = {}) =>
-  saveAlertSettings(db, secrets, {
-    input: {
+  saveAdminSettings(db, secrets, {
+    settings,
+    upstream: { baseUrl: "https://api.example.com/v1", apiKey: "sk-not-a-real-key" },
+    alerts: {
       lowBalanceNanoUsd: 0n,
       webhookUrl: webhookUrl(),
       webhookSecret,
@@ -177,7 +193,7 @@ const faults: [why: string, change: () => object, status: number, sentence: RegE
     "an unknown mailbox",
     () => ({ webhookUrl: "", emailTo: "nobody@example.com" }),
     0,
-    /^The mail server refuses the message: 550 No such mailbox$/,
+    /^The mail server refuses the message with code 550\.$/,
   ],
   [
     "no mail server",
@@ -208,4 +224,35 @@ test("a webhook that does not answer is given up in time, before another process
   const fault = await send(await openAlertTargets(db, secrets), aTestAlert());
   expect(fault).toBe("The webhook did not answer in time.");
   expect(Date.now() - startedAtMs).toBeLessThan(15_000);
+});
+
+test("who is guessed at is told by mail once a day, and whoever runs the gateway is not", async () => {
+  await save();
+  for (const [email, status] of [
+    ["guessed@example.com", "active"],
+    ["suspended@example.com", "suspended"],
+    ["quiet@example.com", "active"],
+  ] as const) {
+    await db.prisma.user.create({ data: { id: randomUUID(), email, passwordHash: "-", status } });
+  }
+  const counter = (email: string, points: number) => ({
+    key: `login-account:${email}`,
+    points,
+    expire: BigInt(Date.now() + 60_000),
+  });
+  await db.prisma.throttle.createMany({
+    data: [
+      counter("guessed@example.com", 11),
+      counter("suspended@example.com", 11),
+      counter("quiet@example.com", 10),
+      counter("unknown@example.com", 500),
+    ],
+  });
+  for (let n = 0; n < 3; n++) {
+    await Promise.all([notePasswordGuesses(db), notePasswordGuesses(db)]);
+    await deliver(db, parts);
+  }
+  expect(mails.map(({ to }) => to)).toEqual([["guessed@example.com"]]);
+  expect(mails[0]?.text).toContain("guessed@example.com  11");
+  expect(posts).toEqual([]);
 });

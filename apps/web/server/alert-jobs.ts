@@ -1,13 +1,19 @@
 /** Looks for what whoever runs the gateway should know, and sends it. Every process does; the database lets one tell it. */
 import type { Database } from "@codex-gateway/db";
 import {
+  forgetExpiredAttempts,
   forgetOldAlerts,
+  noteDeadLetters,
   noteDelivery,
+  noteLog,
   noteLowBalances,
+  notePasswordGuesses,
   noteUpstreams,
   openAlertTargets,
   takeDeliveries,
+  type LogSighting,
   type Secrets,
+  type UnpricedModels,
   type UpstreamSighting,
 } from "@codex-gateway/domain";
 import type { Log, Upstream, UpstreamVitals } from "@codex-gateway/gateway";
@@ -17,19 +23,32 @@ export type AlertJobParts = {
   secrets: Secrets;
   send: SendAlert;
   sightings: () => UpstreamSighting[];
+  unpricedModels: UnpricedModels;
+  logSighting: () => LogSighting;
+  /** Writes what is to be told of processes. */
+  tellOfProcesses: () => Promise<void>;
   log: Log;
 };
 
 const upstreamsMs = 5_000;
+const ledgerMs = 5_000;
 const balancesMs = 15_000;
+const unpricedModelsMs = 5_000;
 const deliveriesMs = 2_000;
 const forgetMs = 3_600_000;
+const forgetAttemptsMs = 60_000;
 
 /** `stop` resolves when what is being sent has been sent. */
 export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Promise<void> } {
   const jobs = [
     repeat("alert_upstreams_failed", upstreamsMs, parts.log, () => noteUpstreams(db, parts.sightings())),
+    repeat("alert_log_failed", ledgerMs, parts.log, createLogNotes(db, parts.logSighting)),
+    repeat("alert_dead_letters_failed", ledgerMs, parts.log, () => noteDeadLetters(db)),
     repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
+    repeat("unpriced_models_failed", unpricedModelsMs, parts.log, () => parts.unpricedModels.flush()),
+    repeat("alert_processes_failed", deliveriesMs, parts.log, parts.tellOfProcesses),
+    repeat("alert_guesses_failed", balancesMs, parts.log, () => notePasswordGuesses(db)),
+    repeat("forget_attempts_failed", forgetAttemptsMs, parts.log, () => forgetExpiredAttempts(db)),
     repeat("alert_deliveries_failed", deliveriesMs, parts.log, () => deliver(db, parts)),
     repeat("alert_forget_failed", forgetMs, parts.log, () => forgetOldAlerts(db)),
   ];
@@ -37,6 +56,17 @@ export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Pr
     stop: async () => {
       await Promise.all(jobs.map((job) => job.stop()));
     },
+  };
+}
+
+/** The database is asked only while there is something to tell. */
+function createLogNotes(db: Database, logSighting: () => LogSighting): () => Promise<void> {
+  let isTold = false;
+  return async () => {
+    const sighting = logSighting();
+    if (sighting.fault === null && !isTold) return;
+    await noteLog(db, sighting);
+    isTold = sighting.fault !== null;
   };
 }
 
@@ -69,8 +99,9 @@ export async function deliver(
   const targets = await openAlertTargets(db, secrets);
   await Promise.all(
     deliveries.map(async (delivery) => {
-      const { channel, alert, attempts } = delivery;
-      const target = { webhook: null, email: null, [channel]: targets[channel] };
+      const { channel, recipient, alert, attempts } = delivery;
+      const email = targets.email && (recipient === null ? targets.email : { ...targets.email, to: recipient });
+      const target = { webhook: null, email: null, [channel]: channel === "email" ? email : targets.webhook };
       const fault = await send(target, alert);
       const isGivenUp = await noteDelivery(db, delivery, fault);
       const fields = { alertId: alert.id, kind: alert.kind, channel, attempts };

@@ -46,9 +46,86 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
       };
     case "ledger_sound":
       return { title: { zh: "账目校验恢复正常", en: "The books add up again" }, lines: [] };
+    case "unpriced_models": {
+      const { models } = alert.facts;
+      const which = models.length === 1 ? (models[0]?.model ?? "") : null;
+      return {
+        title: {
+          zh: `新模型尚未定价：${which ?? `${models.length} 个`}`,
+          en: `New model without a price: ${which ?? `${models.length} models`}`,
+        },
+        lines: models.map(({ model, requests }) => `${model}  ${requests}`),
+      };
+    }
+    case "settlements_set_aside": {
+      const { count, open, requestIds } = alert.facts;
+      return {
+        title: {
+          zh: `${count} 笔结算无法按原样入账，已另存${open > 0 ? `，其中 ${open} 笔冻结仍待处理` : ""}`,
+          en: `${count} settlements could not be entered as they were, and were set aside${open > 0 ? `; ${open} holds still stand` : ""}`,
+        },
+        lines: requestIds,
+      };
+    }
+    case "log_unwritable": {
+      const { instanceId, reason } = alert.facts;
+      return {
+        title: { zh: "结算日志无法写入磁盘", en: "The log of settlements cannot be written" },
+        lines: [`${instanceId}  ${reason}`],
+      };
+    }
+    case "log_writable":
+      return {
+        title: { zh: "结算日志恢复写入", en: "The log of settlements can be written again" },
+        lines: [alert.facts.instanceId],
+      };
+    case "process_fault": {
+      const { name, code, place, faults } = alert.facts;
+      return {
+        title: {
+          zh: `网关内部错误：${faults} 次，服务继续运行`,
+          en: `Internal errors: ${faults}; the gateway goes on`,
+        },
+        lines: [[name, code, place].filter((part) => part !== null).join("  ")],
+      };
+    }
+    case "process_restarted": {
+      const { isRestarted } = alert.facts;
+      const title = isRestarted
+        ? { zh: "网关异常退出，已重新启动", en: "The gateway died and was started again" }
+        : { zh: "一个网关进程异常退出", en: "A process of the gateway died" };
+      return { title, lines: [deathText(alert.facts)].filter((line) => line !== "") };
+    }
+    case "disk_low": {
+      const { folder, freeMegabytes, usedMegabytes } = alert.facts;
+      return {
+        title: {
+          zh: `磁盘空间不足：只剩 ${freeMegabytes} MB`,
+          en: `The disk is nearly full: ${freeMegabytes} MB left`,
+        },
+        lines: [folder, ...Object.entries(usedMegabytes).map(([name, megabytes]) => `${name}  ${megabytes} MB`)],
+      };
+    }
+    case "password_guesses":
+      return {
+        title: { zh: "有人在尝试您的密码", en: "Somebody is trying passwords at your account" },
+        lines: [
+          `${alert.facts.email}  ${alert.facts.failures}`,
+          "",
+          "来自您未曾登录过的网络的登录已被放慢，即使密码正确也可能需要等待并重试；您用过的浏览器和网络不受影响。如果密码不是独有且足够长，请修改密码。",
+          "Logins from networks that you have not used before are slowed down: even with the right password it may take a " +
+            "while and several tries. Browsers and networks that you have used before are not affected. If your password " +
+            "is short, or used elsewhere too, change it.",
+        ],
+      };
     case "test":
       return { title: { zh: "测试告警", en: "Test alert" }, lines: [] };
   }
+}
+
+function deathText({ exitCode, signal }: { exitCode: number | null; signal: string | null }): string {
+  if (signal !== null) return signal;
+  return exitCode === null ? "" : `exit code ${exitCode}`;
 }
 
 export function textOf(alert: Alert): { title: string; text: string } {

@@ -1,7 +1,8 @@
 /** One gateway per data folder: a second one would stop the first one's database. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { StartError } from "@codex-gateway/db";
+import { makeDataFolder } from "./data-folder.ts";
 
 /**
  * Takes the folder for this process; a lock whose process is gone is taken over.
@@ -9,7 +10,7 @@ import { StartError } from "@codex-gateway/db";
  * @throws StartError where another process has it
  */
 export function lockDataFolder(folder: string): () => void {
-  mkdirSync(folder, { recursive: true });
+  makeDataFolder(folder);
   const file = path.join(folder, "gateway.pid");
   if (existsSync(file)) {
     const holder = Number(readFileSync(file, "utf8"));
@@ -17,19 +18,22 @@ export function lockDataFolder(folder: string): () => void {
     rmSync(file);
   }
   try {
-    writeFileSync(file, String(process.pid), { flag: "wx" });
+    writeFileSync(file, String(process.pid), { flag: "wx", mode: 0o600 });
   } catch {
     throw new StartError(`Another gateway is just starting on ${folder}.`);
   }
   return () => rmSync(file, { force: true });
 }
 
+/** The gateway, a command beside it, and the development server. */
+const ownPrograms = /dist\/|demo\/src\/dev\//;
+
 /** A process id is given out again: on Linux the command line tells whether it still is the gateway, or a command beside it. */
 function isGateway(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
   try {
     process.kill(pid, 0);
-    return process.platform !== "linux" || readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("dist/");
+    return process.platform !== "linux" || ownPrograms.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
   } catch {
     return false;
   }

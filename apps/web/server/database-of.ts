@@ -2,12 +2,15 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
+  createAppRole,
+  findSchemaFolders,
   keepEmbeddedPostgres,
   migrate,
   openDatabase,
   StartError,
   startEmbeddedPostgres,
   type Database,
+  type DatabaseUse,
 } from "@codex-gateway/db";
 import type { Log } from "@codex-gateway/gateway";
 import { lockDataFolder } from "./data-folder-lock.ts";
@@ -27,10 +30,27 @@ export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo, l
   const keep = (folder: string) =>
     keepEmbeddedPostgres(folder, ({ event, ...fields }) => log("error", `database_${event}`, fields));
   const given = env.DATABASE_URL && { url: env.DATABASE_URL, ledgerUrl: env.DATABASE_URL };
-  const { url, ledgerUrl } = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
-  const database = await connect(url, undo);
-  await migrate(database.pool, migrationsFolderOf(rootFolder));
-  return { database, databaseUrl: url, ledgerUrl };
+  const owner = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
+  await requireDatabase(owner.url);
+  await updateSchema(owner.url, rootFolder);
+  const { url, ledgerUrl } = env.DATABASE_APP_ROLE === "on" ? await asAppRole(owner, env, log) : owner;
+  return { database: await connect(url, "app", undo), databaseUrl: url, ledgerUrl };
+}
+
+/** As the role that can do no more than a running gateway has to; as the owner where there can be none. */
+async function asAppRole(owner: Urls, env: Env, log: Log): Promise<Urls> {
+  const password = decodeURIComponent(new URL(owner.url).password) || env.PGPASSWORD;
+  if (!password) {
+    log("warn", "database_role_unavailable", { reason: "no_password" });
+    return owner;
+  }
+  try {
+    const { urlFor } = await createAppRole(owner.url, password);
+    return { url: urlFor(owner.url), ledgerUrl: urlFor(owner.ledgerUrl) };
+  } catch (error) {
+    log("warn", "database_role_unavailable", { reason: (error as { code?: string }).code ?? "unknown" });
+    return owner;
+  }
 }
 
 /**
@@ -46,7 +66,7 @@ export async function findDatabaseOf(env: Env, undo: Undo, { mayCreate = false }
     }
     ({ url } = await startEmbedded(env.DATA_FOLDER, undo, startEmbeddedPostgres));
   }
-  return { database: await connect(url, undo), databaseUrl: url };
+  return { database: await connect(url, "commands", undo), databaseUrl: url };
 }
 
 /** Null where none runs; the file of a gateway that was killed may name one that is gone. */
@@ -63,8 +83,6 @@ async function runningEmbedded(dataFolder: string): Promise<string | null> {
   return isRunning ? url : null;
 }
 
-export const migrationsFolderOf = (rootFolder: string): string => path.join(rootFolder, "prisma/migrations");
-
 type Start = (folder: string) => Promise<Urls & { stop(): Promise<void> }>;
 
 async function startEmbedded(dataFolder: string, undo: Undo, start: Start): Promise<Urls> {
@@ -78,8 +96,28 @@ async function startEmbedded(dataFolder: string, undo: Undo, start: Start): Prom
   return server;
 }
 
-async function connect(url: string, undo: Undo): Promise<Database> {
-  const database = openDatabase(url);
+/** A migration takes as long as it takes: it has other limits than what clients wait for. */
+async function updateSchema(url: string, rootFolder: string): Promise<void> {
+  const database = openDatabase(url, { use: "commands", maxConnections: 1 });
+  try {
+    await migrate(database.pool, findSchemaFolders(rootFolder));
+  } finally {
+    await database.close();
+  }
+}
+
+/** @throws StartError in one sentence where it cannot be used */
+async function requireDatabase(url: string): Promise<void> {
+  const undo: Undo = [];
+  try {
+    await connect(url, "commands", undo);
+  } finally {
+    for (const close of undo) await close();
+  }
+}
+
+async function connect(url: string, use: DatabaseUse, undo: Undo): Promise<Database> {
+  const database = openDatabase(url, { use });
   undo.push(() => database.close());
   await database.pool.query("SELECT 1").catch((error: unknown) => {
     const { hostname, port } = new URL(url);

@@ -4,12 +4,11 @@
  * PORT:      built files · /healthz · /readyz · all else → Remix, its /v1 resource route included
  * API_PORT:  /v1/* → gateway · /healthz · /readyz · /metrics
  */
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import { plainAddress } from "@codex-gateway/domain";
-import { errorAnswer, createRequestId, refuseBadHead } from "@codex-gateway/gateway";
-import sirv from "sirv";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import { refuseBadHead } from "@codex-gateway/gateway";
 import type { ClientAddress } from "./client-address.ts";
+import type { PageSource } from "./page-source.ts";
 import { answerWithWebHandler, type WebHandler } from "./web-bridge.ts";
 
 type Answer = (req: IncomingMessage, res: ServerResponse) => Promise<void>;
@@ -19,7 +18,12 @@ export type Probes = {
   isReady: () => Promise<boolean>;
 };
 
-export type PagesDoor = { pages: WebHandler; clients: ClientAddress; publicUrl: () => string; assetsFolder: string };
+export type PagesDoor = {
+  pages: WebHandler;
+  clients: ClientAddress;
+  publicUrl: () => string;
+  serveFile: PageSource["serveFile"];
+};
 export type ApiDoor = {
   gateway: Answer;
   /** Null where nobody may read them. */
@@ -28,14 +32,6 @@ export type ApiDoor = {
 
 /** The listener of the pages' port. */
 export function createPagesListener(door: PagesDoor, probes: Probes): RequestListener {
-  // The names of built files carry a hash, so browsers may keep those under /assets for ever.
-  const serveBuiltFile = sirv(door.assetsFolder, {
-    setHeaders: (res, name) =>
-      res.setHeader(
-        "cache-control",
-        name.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "public, max-age=3600",
-      ),
-  });
   return (req, res) => {
     if (refuseBadHead(req, res)) return;
     if (req.method === "TRACE") {
@@ -43,7 +39,8 @@ export function createPagesListener(door: PagesDoor, probes: Probes): RequestLis
       return;
     }
     if (answerProbe(req, res, probes)) return;
-    serveBuiltFile(req, res, () => {
+    endFileWithAnswer(res);
+    door.serveFile(req, res, () => {
       const client = { address: door.clients.of(req), host: door.clients.hostOf(req) };
       answerWithWebHandler(req, res, { ...client, origin: new URL(door.publicUrl()).origin }, door.pages).catch(() => {
         if (res.headersSent) res.destroy();
@@ -51,6 +48,14 @@ export function createPagesListener(door: PagesDoor, probes: Probes): RequestLis
       });
     });
   };
+}
+
+/** A file that cannot be read ends its answer, and an answer that is given up closes its file. */
+function endFileWithAnswer(res: ServerResponse): void {
+  res.once("pipe", (file: Readable) => {
+    file.once("error", () => res.destroy());
+    res.once("close", () => file.destroy());
+  });
 }
 
 /** The listener of the API's port. */
@@ -76,85 +81,6 @@ function answerProbe(req: IncomingMessage, res: ServerResponse, { isReady }: Pro
   return true;
 }
 
-export type ListenOptions = {
-  port: number;
-  host: string;
-  /** Of the variable that says the port. */
-  name: string;
-  clients: Pick<ClientAddress, "isProxy">;
-  maxConnections?: number;
-  /** From one address; proxies, behind which there are many clients, may have more. */
-  maxPerAddress?: number;
-};
-
-/**
- * Listens with the limits of design: 10 s for the headers, 5 min for the whole request, 65 s of keep-alive, and no more
- * connections than it can serve. @throws Error with one sentence where the port is taken or not allowed.
- */
-export async function listen(listener: RequestListener, options: ListenOptions): Promise<Server> {
-  const { port, host, name, clients, maxConnections = 10_000, maxPerAddress = 1_000 } = options;
-  const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 300_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 2_000 },
-    listener,
-  );
-  server.maxConnections = maxConnections;
-  capPerAddress(server, clients, maxPerAddress);
-  // The gateway answers `Expect: 100-continue` itself, after it has seen the key and the size.
-  server.on("checkContinue", listener);
-  server.on("clientError", answerClientError);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(new Error(listenFault(error, port, name))));
-    server.listen(port, host, resolve);
-  });
-  return server;
-}
-
-function capPerAddress(server: Server, { isProxy }: ListenOptions["clients"], maxPerAddress: number): void {
-  const open = new Map<string, number>();
-  server.on("connection", (socket: Socket) => {
-    const address = plainAddress(socket.remoteAddress ?? "");
-    if (isProxy(address)) return;
-    const count = (open.get(address) ?? 0) + 1;
-    if (count > maxPerAddress) {
-      socket.destroy();
-      return;
-    }
-    open.set(address, count);
-    socket.once("close", () => {
-      const left = (open.get(address) ?? 1) - 1;
-      if (left > 0) open.set(address, left);
-      else open.delete(address);
-    });
-  });
-}
-
-/** What cannot be read as a request is told so in OpenAI's shape, unless an answer may be on its way already. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || socket.bytesWritten > 0 || error.code === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  const [status, message] = clientErrors[error.code ?? ""] ?? ["400 Bad Request", "The request cannot be read."];
-  const { headers, body } = errorAnswer("invalid_body", createRequestId(), { message });
-  const lines = Object.entries({ ...headers, "content-length": String(body.length), connection: "close" });
-  socket.end(
-    `HTTP/1.1 ${status}\r\n${lines.map(([key, value]) => `${key}: ${value}\r\n`).join("")}\r\n${Buffer.from(body).toString()}`,
-  );
-}
-
-const clientErrors: Readonly<Record<string, [status: string, message: string] | undefined>> = {
-  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "The request's headers are too large."],
-  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The request took too long to arrive."],
-};
-
-export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
-
-function listenFault(error: NodeJS.ErrnoException, port: number, name: string): string {
-  if (error.code === "EADDRINUSE") return `Port ${port} is taken by another program; set ${name} to a free one.`;
-  if (error.code === "EACCES") return `Port ${port} may not be opened by this user; set ${name} to one above 1023.`;
-  return `Port ${port} (${name}) could not be opened: ${error.message}.`;
-}
-
 function sendText(res: ServerResponse, status: number, text: string): void {
-  res.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(text);
+  res.writeHead(status, { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" }).end(text);
 }

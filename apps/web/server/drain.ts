@@ -1,17 +1,18 @@
 /**
  * Ends servers so that no client loses a call. First nobody new is let in; whoever is connected is still answered, and
- * told with `Connection: close` to come no more; then idle connections are closed; calls that outlast the deadline, or
- * whoever hurries it, are cut.
+ * told with `Connection: close` to come no more; then connections without a request are closed; calls that outlast the
+ * deadline, or whoever hurries it, are cut.
  */
 import type { RequestListener, Server } from "node:http";
 import { Server as NetServer } from "node:net";
+import type { Listening } from "./listen.ts";
 
 export type Drain = {
   /** Wraps a server's listener: while it drains, each answer closes its connection. */
   watch(listener: RequestListener): RequestListener;
   isDraining(): boolean;
   /** Resolves when every connection is closed. `cutOff` is called at the deadline, to end what still runs in an orderly way. */
-  end(servers: readonly Server[], options: { deadlineMs: number; cutOff: () => Promise<void> }): Promise<void>;
+  end(listening: readonly Listening[], options: { deadlineMs: number; cutOff: () => Promise<void> }): Promise<void>;
   /** The deadline is now. */
   hurry(): void;
 };
@@ -32,14 +33,15 @@ export function createDrain(): Drain {
     },
     isDraining: () => isDraining,
     hurry: () => void (isHurried = true),
-    end: async (servers, { deadlineMs, cutOff }) => {
+    end: async (listening, { deadlineMs, cutOff }) => {
       isDraining = true;
       const startedAtMs = Date.now();
-      const open = new Set(servers);
-      const closed = Promise.all(servers.map((server) => stopAccepting(server).then(() => open.delete(server))));
+      const open = new Set(listening);
+      const closed = Promise.all(listening.map((each) => stopAccepting(each.server).then(() => open.delete(each))));
       const waitWhile = async (mayWait: () => boolean) => {
         while (open.size > 0 && mayWait()) {
-          if (Date.now() - startedAtMs >= idleGraceMs) for (const server of servers) server.closeIdleConnections();
+          if (Date.now() - startedAtMs >= Math.min(idleGraceMs, deadlineMs))
+            for (const each of open) each.connections.closeIdle();
           await new Promise((resolve) => setTimeout(resolve, pollMs));
         }
       };
@@ -48,7 +50,7 @@ export function createDrain(): Drain {
       await cutOff();
       const farewellAtMs = Date.now();
       await waitWhile(() => Date.now() < farewellAtMs + farewellMs);
-      for (const server of servers) server.closeAllConnections();
+      for (const each of open) each.connections.closeAll();
       await closed;
     },
   };

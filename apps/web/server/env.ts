@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { ConfigurationError } from "./configuration-error.ts";
 
 const port = z.coerce.number("must be a number").int().min(0).max(65_535);
 /** What docker compose hands on of a variable that nobody set is the empty word. */
@@ -16,6 +17,13 @@ export const envSchema = z.object({
     .string()
     .regex(/^postgres(ql)?:\/\//, "must start with postgres:// or postgresql://")
     .optional(),
+  /** As libpq reads it: the password of a DATABASE_URL that has none. */
+  PGPASSWORD: z.string().optional(),
+  /**
+   * on: the gateway itself works as a role that can change neither the schema nor what is only added to; the user of
+   * DATABASE_URL makes it. off: as that user. Unset: on with the embedded PostgreSQL, off with any other.
+   */
+  DATABASE_APP_ROLE: z.enum(["on", "off"], "must be on or off").optional(),
   /** At least 32 characters; unset: generated once into a 0600 file under DATA_FOLDER. */
   SECRET_KEY: z.string().min(32, "must have at least 32 characters").optional(),
   /** The secret key before this one, while it is being replaced. */
@@ -50,11 +58,18 @@ export const envSchema = z.object({
   METRICS_TOKEN: z.string().min(16, "must have at least 16 characters").optional(),
   /** Addresses or networks (CIDR) that may read /metrics without a token. */
   METRICS_ADDRESSES: list,
+  /** Set by whoever starts the gateway again after it has died: the signal that ended it, or its exit code. */
+  GATEWAY_PREVIOUS_EXIT: z
+    .string()
+    .regex(/^(SIG[A-Z0-9]{1,10}|\d{1,3})$/)
+    .optional()
+    .catch(undefined),
   /** Where traces are sent, e.g. http://localhost:4318; unset: nowhere. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url("must be a URL such as http://localhost:4318").optional(),
 });
 
-export type Env = z.infer<typeof envSchema> & { LEDGER_JOURNAL: "on" | "off" };
+type OnOff = "on" | "off";
+export type Env = z.infer<typeof envSchema> & { LEDGER_JOURNAL: OnOff; DATABASE_APP_ROLE: OnOff };
 
 /** Whoever shares the folder settles what dead processes have left in it. */
 export const spoolFolderOf = (env: Pick<Env, "DATA_FOLDER">): string => path.join(env.DATA_FOLDER, "spool");
@@ -74,15 +89,16 @@ export function readEnv(source: Readonly<Record<string, string | undefined>>, ba
   const parsed = envSchema.safeParse(given);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
-    throw new Error(`The environment is not usable: ${faults.join("; ")}.`);
+    throw new ConfigurationError(`The environment is not usable: ${faults.join("; ")}.`);
   }
   const { ROLE, PORT, API_PORT } = parsed.data;
   if (ROLE === "all" && PORT === API_PORT && PORT !== 0) {
-    throw new Error(`PORT and API_PORT are both ${PORT}; the pages and the API need a port each.`);
+    throw new ConfigurationError(`PORT and API_PORT are both ${PORT}; the pages and the API need a port each.`);
   }
   return {
     ...parsed.data,
     DATA_FOLDER: path.resolve(baseFolder, parsed.data.DATA_FOLDER),
+    DATABASE_APP_ROLE: parsed.data.DATABASE_APP_ROLE ?? (parsed.data.DATABASE_URL ? "off" : "on"),
     LEDGER_JOURNAL: parsed.data.LEDGER_JOURNAL ?? (parsed.data.DATABASE_URL ? "off" : "on"),
   };
 }

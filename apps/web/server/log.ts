@@ -2,14 +2,16 @@
 import type { Log } from "@codex-gateway/gateway";
 import { pino } from "pino";
 import type { Env } from "./env.ts";
+import { createLogDestination } from "./log-destination.ts";
 
 /** A second wall: no field of these names is ever written. */
 const secretFields = ["authorization", "cookie", "apiKey", "password", "secret", "token", "body", "prompt"];
 
-export type Logger = { log: Log; flush(): void };
+export type Logger = { log: Log; flush: () => void };
 
-export function createLogger({ LOG_LEVEL }: Pick<Env, "LOG_LEVEL">): Logger {
-  const destination = pino.destination({ dest: 1, sync: true });
+/** `fd` is standard output, except in tests. */
+export function createLogger({ LOG_LEVEL }: Pick<Env, "LOG_LEVEL">, fd = 1): Logger {
+  const destination = createLogDestination(fd, { onRecovered: (lines) => logger.warn({ lines }, "log_lines_lost") });
   const logger = pino(
     {
       level: LOG_LEVEL,
@@ -23,6 +25,6 @@ export function createLogger({ LOG_LEVEL }: Pick<Env, "LOG_LEVEL">): Logger {
   );
   return {
     log: (level, event, fields) => logger[level](fields, event),
-    flush: () => destination.flushSync(),
+    flush: () => destination.flush(),
   };
 }

@@ -12,7 +12,9 @@ export type Gauges = {
   callsInFlight: number;
   holdsOpen: number;
   ledgerQueued: number;
+  ledgerContended: number;
   spooled: number;
+  isLogWritable: boolean;
   /** Null: not checked yet. */
   areBooksSound: boolean | null;
   upstreams: { id: string; host: string; health: "healthy" | "failing" | "unused" }[];
@@ -25,6 +27,9 @@ export type Metrics = {
   observe(record: CallRecord, priceName: string | null): void;
   captured(capture: { priceName: string; basis: string; usage: Units; costNanoUsd: bigint }): void;
   ledgerBatch(orders: number, tookMs: number): void;
+  uncaught(origin: string): void;
+  /** Settlements, or lines of logs, that could not be entered as they were. */
+  setAside(outcome: string, count?: number): void;
   answer(req: IncomingMessage, res: ServerResponse): Promise<void>;
 };
 
@@ -113,6 +118,18 @@ export function createMetrics(
     buckets: latencySeconds.slice(0, 11),
     registers,
   });
+  const deadLetters = new Counter({
+    name: `${prefix}dead_letters_total`,
+    help: "Settlements that could not be entered as they were, by what became of their holds.",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const uncaught = new Counter({
+    name: `${prefix}uncaught_errors_total`,
+    help: "Errors that nothing but the last guard has caught: each is a fault of the gateway's own.",
+    labelNames: ["origin"],
+    registers,
+  });
   registerGauges(registers, readGauges);
 
   return {
@@ -140,6 +157,8 @@ export function createMetrics(
       batchSize.observe(orders);
       batchTime.observe(tookMs / msPerSecond);
     },
+    setAside: (outcome, count = 1) => deadLetters.inc({ outcome }, count),
+    uncaught: (origin) => uncaught.inc({ origin }),
     answer: async (req, res) => {
       if (!mayRead(req)) {
         res.writeHead(403, { "content-type": "text/plain; charset=utf-8" }).end("The metrics are not for you.\n");
@@ -156,6 +175,16 @@ function registerGauges(registers: Registry[], read: () => Gauges): void {
     ["requests_in_flight", "Calls that are not settled yet.", ({ callsInFlight }) => callsInFlight],
     ["holds_open", "Holds and reserves of this process that are not settled yet.", ({ holdsOpen }) => holdsOpen],
     ["ledger_queue", "Holds and settlements that wait for the next commit.", ({ ledgerQueued }) => ledgerQueued],
+    [
+      "ledger_contended",
+      "Of the ledger's queue: what waits for wallets that somebody else has locked.",
+      ({ ledgerContended }) => ledgerContended,
+    ],
+    [
+      "log_writable",
+      "0 where the log of settlements cannot be written, 1 otherwise.",
+      ({ isLogWritable }) => (isLogWritable ? 1 : 0),
+    ],
     ["spooled_settlements", "Settlements on disk that the database could not take.", ({ spooled }) => spooled],
   ];
   for (const [name, help, pick] of numbers) {

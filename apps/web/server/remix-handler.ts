@@ -3,8 +3,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { faultOf, type Services } from "@codex-gateway/api";
 import { isDatabaseDown } from "@codex-gateway/domain";
 import type { Log, WebDoor } from "@codex-gateway/gateway";
-import { createRequestHandler, data, type ServerBuild } from "@remix-run/node";
-import { accessTokenOf, answerTrpc, openPageApi } from "./page-api.ts";
+import { createRequestHandler, data, type AppLoadContext } from "@remix-run/node";
+import { admitRequest, isRefusal, type Refusal } from "./admit-request.ts";
+import { createBodyBudget } from "./body-budget.ts";
+import { accessTokenOf, answerTrpc, openPageApi, refuseTrpc } from "./page-api.ts";
+import type { PageSource } from "./page-source.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import { answerToken, refuseToken, tokenPath } from "./token-answer.ts";
 import type { WebHandler } from "./web-bridge.ts";
@@ -18,10 +21,11 @@ export type PageServices = {
   apiUrl: () => string;
 };
 
-/** Page answers get the security headers, /v1 answers their own. */
-export function createPageHandler(build: ServerBuild, services: PageServices): WebHandler {
+/** The answers of pages get the security headers and are kept nowhere; those of /v1 have their own. */
+export function createPageHandler(source: PageSource, services: PageServices): WebHandler {
   const { api, log, publicUrl } = services;
-  const handle = createRequestHandler(build, "production");
+  const handle = createRequestHandler(source.build, source.mode);
+  const budget = createBodyBudget();
 
   /** Answers say only that they failed, and by which id the log tells more. */
   function logFailure(what: "page" | "procedure" | "token", error: Error, where: { requestId: string }): number {
@@ -44,41 +48,99 @@ export function createPageHandler(build: ServerBuild, services: PageServices): W
     });
   }
 
-  async function answer(request: Request, remoteAddress: string, closeSignal: AbortSignal, nonce: string) {
-    const { pathname } = new URL(request.url);
-    if (pathname.startsWith("/api/trpc/")) {
+  const contextOf = (remoteAddress: string, closeSignal: AbortSignal, nonce: string): AppLoadContext => ({
+    nonce,
+    proxy: (proxied: Request) => services.proxy(proxied, { remoteAddress, closeSignal }),
+    api: (asking: Request) => openPageApi(api, asking, remoteAddress, fail),
+    apiUrl: services.apiUrl,
+    faultOf,
+    refusedStatus: null,
+  });
+
+  /** Once it is known to be bounded, whole and ours. */
+  function answer(kind: Kind, request: Request, context: AppLoadContext, remoteAddress: string): Promise<Response> {
+    if (kind === "trpc") {
       return answerTrpc(api, request, remoteAddress, (error, where) => logFailure("procedure", error, where));
     }
-    if (pathname === tokenPath) return answerToken(api, request, remoteAddress).catch(failToken);
-    return handle(request, {
-      nonce,
-      proxy: (proxied: Request) => services.proxy(proxied, { remoteAddress, closeSignal }),
-      api: (asking: Request) => openPageApi(api, asking, remoteAddress, fail),
-      apiUrl: services.apiUrl,
-      faultOf,
-    });
+    if (kind === "token") return answerToken(api, request, remoteAddress).catch(failToken);
+    return handle(request, context);
+  }
+
+  /** In the shape that whoever asked can read. */
+  async function refuse(kind: Kind, refusal: Refusal, request: Request, context: AppLoadContext): Promise<Response> {
+    const response =
+      kind === "trpc"
+        ? refuseTrpc(refusal)
+        : kind === "token"
+          ? refuseToken(refusal.status, refusal.message)
+          : await handle(refusedPage(request), { ...context, refusedStatus: refusal.status });
+    if (refusal.status === 405) response.headers.set("allow", "GET, HEAD, POST");
+    if (refusal.status === 429) response.headers.set("retry-after", "1");
+    return whole(response);
   }
 
   return async ({ request, client, closeSignal }) => {
-    const { pathname } = new URL(request.url);
+    const kind = kindOf(request);
+    const { address } = client;
     const nonce = randomBytes(16).toString("base64");
-    const isProxied = pathname === "/v1" || pathname.startsWith("/v1/");
-    if (!isProxied && !isScript(pathname, request) && !isSameOrigin(request, client)) {
-      return new Response("This request comes from another site.", { status: 403 });
-    }
-    const response = await answer(request, client.address, closeSignal, nonce);
-    if (isProxied) return response;
+    const context = contextOf(address, closeSignal, nonce);
+    if (kind === "proxied") return handle(request, context);
+    const response = await (async () => {
+      if (!isScript(kind, request) && !isSameOrigin(request, client)) {
+        return new Response("This request comes from another site.", { status: 403 });
+      }
+      const admitted = await admitRequest(request, { budget, address, body: bodyKinds[kind] });
+      if (isRefusal(admitted)) return refuse(kind, admitted, request, context);
+      return answer(kind, admitted.request, context, address).finally(admitted.release);
+    })();
     const isHttps = publicUrl().startsWith("https:");
-    for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps))) response.headers.set(name, value);
+    for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps, source)))
+      response.headers.set(name, value);
+    if (new URL(request.url).pathname !== manifestPath) response.headers.set("cache-control", "private, no-store");
     return response;
   };
 }
 
-/** No browser sends another site's request with a Bearer token, and with one its cookie does not count. */
-const isScript = (pathname: string, request: Request): boolean =>
-  pathname === tokenPath || (pathname.startsWith("/api/trpc/") && accessTokenOf(request) !== null);
+/** What of ours an address leads to. */
+type Kind = "page" | "trpc" | "token";
+const bodyKinds = { page: "form", trpc: "json", token: "any" } as const;
+/** Which route leads where, the same for everybody: the only answer of the pages that may be kept, as Remix says. */
+const manifestPath = "/__manifest";
 
-function securityHeaders(nonce: string, isHttps: boolean): Record<string, string> {
+function kindOf(request: Request): Kind | "proxied" {
+  const { pathname } = new URL(request.url);
+  if (pathname === "/v1" || pathname.startsWith("/v1/")) return "proxied";
+  if (pathname.startsWith("/api/trpc/")) return "trpc";
+  return pathname === tokenPath ? "token" : "page";
+}
+
+/** No browser sends another site's request with a Bearer token, and with one its cookie does not count. */
+const isScript = (kind: Kind, request: Request): boolean =>
+  kind === "token" || (kind === "trpc" && accessTokenOf(request) !== null);
+
+/** A request in the place of a refused one, for the route that says why: as a page, or as data for one. */
+function refusedPage({ url, method, headers, signal }: Request): Request {
+  const { origin, pathname } = new URL(url);
+  const isPost = method === "POST";
+  const own = new Headers(headers);
+  for (const name of ["content-length", "content-encoding", "transfer-encoding", "content-type"]) own.delete(name);
+  return new Request(`${origin}/refused${pathname.endsWith(".data") ? ".data" : ""}`, {
+    method: isPost ? "POST" : "GET",
+    headers: own,
+    signal,
+    ...(isPost ? { body: new URLSearchParams() } : {}),
+  });
+}
+
+/** With its length, so that a client knows that it has all of it before its connection ends. */
+async function whole(response: Response): Promise<Response> {
+  const body = await response.arrayBuffer();
+  const headers = new Headers(response.headers);
+  headers.set("content-length", String(body.byteLength));
+  return new Response(body, { status: response.status, headers });
+}
+
+function securityHeaders(nonce: string, isHttps: boolean, source: PageSource): Record<string, string> {
   const policy = [
     "default-src 'self'",
     `script-src 'self' 'nonce-${nonce}'`,
@@ -88,6 +150,7 @@ function securityHeaders(nonce: string, isHttps: boolean): Record<string, string
     "base-uri 'none'",
     "form-action 'self'",
     "frame-ancestors 'none'",
+    ...source.policy,
   ];
   return {
     "content-security-policy": policy.join("; "),

@@ -1,6 +1,6 @@
 /** npm run restore -- FILE: reads a backup into an empty database, settles what was under way, and proves the books. */
 import { createReadStream, existsSync } from "node:fs";
-import { readBackup, type BackupHead } from "@codex-gateway/db";
+import { findSchemaFolders, readBackup, type BackupHead } from "@codex-gateway/db";
 import {
   adoptSpools,
   closeInstance,
@@ -8,11 +8,12 @@ import {
   endAllLeases,
   openInstance,
   reapOrphans,
+  restoreInstances,
   verifyLedger,
 } from "@codex-gateway/domain";
 import { fileArgument, runCommand } from "./command.ts";
 import { spoolFolderOf } from "./env.ts";
-import { findDatabaseOf, migrationsFolderOf } from "./database-of.ts";
+import { findDatabaseOf } from "./database-of.ts";
 import { existingSecrets } from "./secret-key.ts";
 
 await runCommand(async ({ env, rootFolder, undo }) => {
@@ -31,7 +32,7 @@ await runCommand(async ({ env, rootFolder, undo }) => {
   const { database } = await findDatabaseOf(env, undo, { mayCreate: true });
   const source = file === "-" ? process.stdin : createReadStream(file);
   const { head, counts } = await readBackup(database, source, {
-    migrationsFolder: migrationsFolderOf(rootFolder),
+    folders: findSchemaFolders(rootFolder),
     check,
   });
   const loadedAtMs = Date.now();
@@ -41,13 +42,20 @@ await runCommand(async ({ env, rootFolder, undo }) => {
   );
 
   // The calls that were under way are over; their processes are not here to say how.
+  await restoreInstances(database, Infinity);
   await endAllLeases(database);
   const instance = await openInstance(database);
   const ledger = createLedger(database.pool, instance);
   // Here may lie what they had written down; whoever still runs on another database goes on with its file.
-  let settled = await adoptSpools(database, spoolFolderOf(env), ledger, { keepsFiles: true });
-  for (let found = await reapOrphans(database, ledger); found > 0; found = await reapOrphans(database, ledger))
-    settled += found;
+  const adopted = await adoptSpools(database, spoolFolderOf(env), ledger, { keepsFiles: true });
+  for (const { error } of adopted.failed) console.error(`A log could not be read: ${(error as Error).message}`);
+  let { settled } = adopted;
+  for (;;) {
+    const reaped = await reapOrphans(database, ledger);
+    settled += reaped.settled;
+    for (const error of reaped.errors) console.error(`A call could not be settled: ${(error as Error).message}`);
+    if (reaped.settled === 0) break;
+  }
   await ledger.idle();
   await closeInstance(database, instance);
   if (settled > 0) console.log(`${settled} calls that were under way are settled by what was known of them.`);

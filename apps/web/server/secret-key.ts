@@ -1,9 +1,11 @@
 /** The one secret of an installation: given by SECRET_KEY, or made once and kept where only its owner can read it. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Database } from "@codex-gateway/db";
 import { deriveSecrets, readSecretKeyId, type Secrets } from "@codex-gateway/domain";
+import { ConfigurationError } from "./configuration-error.ts";
+import { makeDataFolder } from "./data-folder.ts";
 import type { Env } from "./env.ts";
 
 type From = Pick<Env, "SECRET_KEY" | "SECRET_KEY_PREVIOUS" | "JWT_SECRET" | "DATA_FOLDER">;
@@ -18,7 +20,7 @@ const newSecretKey = () => randomBytes(32).toString("base64url");
 function secretsFrom(env: From): Secrets {
   const { DATA_FOLDER: folder } = env;
   if (!env.SECRET_KEY && !existsSync(fileOf(folder))) {
-    mkdirSync(folder, { recursive: true });
+    makeDataFolder(folder);
     writeFileSync(fileOf(folder), newSecretKey(), { mode: 0o600, flag: "wx" });
   }
   return existingSecrets(env) as Secrets;
@@ -40,7 +42,7 @@ export async function secretsOf(database: Pick<Database, "pool">, env: From): Pr
   // A key that is made now could open nothing of what is there.
   const secrets = needed === null ? secretsFrom(env) : existingSecrets(env);
   if (secrets && (needed === null || [secrets.id, secrets.previous?.id].includes(needed))) return secrets;
-  throw new Error(
+  throw new ConfigurationError(
     `The database needs the secret key ${needed}, and ${secrets ? `here is ${secrets.id}` : "here is none"}: ` +
       "set SECRET_KEY, or data/secret-key, to the one it was made under.",
   );

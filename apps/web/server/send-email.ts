@@ -1,7 +1,8 @@
 /** Mails an alert. A public mail server is spoken to over TLS alone. */
-import type { Alert, EmailTarget } from "@codex-gateway/domain";
+import { isPublicAddress, type Alert, type EmailTarget } from "@codex-gateway/domain";
 import { createTransport } from "nodemailer";
 import { textOf } from "./alert-text.ts";
+import { connectTo } from "./outbound-socket.ts";
 
 const stepMs = 8_000;
 /** Of all steps together. */
@@ -35,13 +36,27 @@ export async function sendEmail(target: EmailTarget, alert: Alert, gatewayUrl: s
   }
 }
 
-function optionsOf({ smtpUrl, isTlsRequired }: EmailTarget) {
+function optionsOf({ smtpUrl, isTlsRequired, isPrivateAllowed }: EmailTarget) {
   const url = new URL(smtpUrl);
   const isTlsFromStart = url.protocol === "smtps:";
   const [user, pass] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const port = Number(url.port) || (isTlsFromStart ? 465 : 587);
   return {
-    host: url.hostname.replace(/^\[|\]$/g, ""),
-    port: Number(url.port) || (isTlsFromStart ? 465 : 587),
+    host,
+    port,
+    /** In the place of the client's own connecting. */
+    getSocket: (_options: unknown, done: (error: Error | null, socket?: object) => void) => {
+      connectTo({ host, port, isPrivateAllowed }, AbortSignal.timeout(stepMs)).then(
+        (connection) => {
+          // A name that looks private may lead to a public address: no password goes there in clear.
+          const isPublic = isPublicAddress(connection.remoteAddress ?? "");
+          const requireTLS = isTlsRequired || isPublic;
+          done(null, { connection, requireTLS, tls: { rejectUnauthorized: requireTLS } });
+        },
+        (error: unknown) => done(error as Error),
+      );
+    },
     secure: isTlsFromStart,
     requireTLS: isTlsRequired,
     tls: { rejectUnauthorized: isTlsRequired },
@@ -58,17 +73,22 @@ function optionsOf({ smtpUrl, isTlsRequired }: EmailTarget) {
 const sentences: Readonly<Record<string, string>> = {
   EAUTH: "The mail server refuses the user name or the password.",
   ENOAUTH: "The mail server asks for a user name and a password.",
+  PRIVATE_ADDRESS: "The mail server must be public; a setting allows private ones.",
+  ENOTFOUND: "The mail server's host was not found.",
+  EAI_AGAIN: "The mail server's host was not found.",
   EDNS: "The mail server's host was not found.",
   ETIMEDOUT: "The mail server did not answer in time.",
   ETLS: "The mail server offers no valid encryption.",
   ECONNECTION: "The mail server cannot be reached.",
 };
 
-/** What the server itself says of a message is shown: only it knows. It never repeats the password. */
+/** What the other end says is not shown: whatever listens there would be read through it. Its code is enough. */
 function faultOf(error: unknown): string {
-  const { code = "", response, message } = error as Error & { code?: string; response?: string };
+  const { name, code = "", responseCode, message } = error as Error & { code?: string; responseCode?: number };
   if (code === "ESOCKET" && /certificate|self[- ]signed|TLS|SSL/i.test(message)) return sentences.ETLS ?? "";
-  const known = sentences[code];
+  const known = sentences[name === "TimeoutError" || name === "AbortError" ? "ETIMEDOUT" : code];
   if (known) return known;
-  return response ? `The mail server refuses the message: ${response.slice(0, 200)}` : (sentences.ECONNECTION ?? "");
+  return responseCode
+    ? `The mail server refuses the message with code ${responseCode}.`
+    : (sentences.ECONNECTION ?? "");
 }

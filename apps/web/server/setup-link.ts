@@ -1,8 +1,9 @@
 /** The one-time link to the wizard; its token also lies in a file that only the operator can read. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Database } from "@codex-gateway/db";
 import { issueSetupToken } from "@codex-gateway/domain";
+import { makeDataFolder } from "./data-folder.ts";
 
 const fileOf = (dataFolder: string) => path.join(dataFolder, "setup-token");
 
@@ -18,7 +19,7 @@ export async function issueSetupLink(
     rmSync(file, { force: true });
     return null;
   }
-  mkdirSync(dataFolder, { recursive: true });
+  makeDataFolder(dataFolder);
   const link = `${publicUrl}/setup?token=${token}`;
   writeFileSync(file, `${token}\n${link}\n`, { mode: 0o600 });
   return link;

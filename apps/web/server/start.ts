@@ -1,16 +1,24 @@
 /** Brings everything up in order, and down in the opposite one. */
-import type { Server } from "node:http";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
 import type { Database } from "@codex-gateway/db";
-import { createSessions, createThrottles, hasOwner, reencrypt, writeSecretKeyId } from "@codex-gateway/domain";
+import {
+  createBrowserCookie,
+  createSessions,
+  createThrottles,
+  hasOwner,
+  reencrypt,
+  writeSecretKeyId,
+} from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
-import type { ServerBuild } from "@remix-run/node";
+import { asConfiguration } from "./configuration-error.ts";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
-import { createApiListener, createPagesListener, listen, portOf, type Probes } from "./doors.ts";
+import { createApiListener, createPagesListener, type Probes } from "./doors.ts";
 import { createDrain, type Drain } from "./drain.ts";
 import type { Env } from "./env.ts";
+import type { CaughtFault } from "./last-guard.ts";
+import { listen, portOf, type Listening } from "./listen.ts";
+import { connectionLimitsOf, warnOfOpenFiles } from "./open-files.ts";
+import { builtPages, type PageSource } from "./page-source.ts";
 import { createPageHandler } from "./remix-handler.ts";
 import { secretsOf } from "./secret-key.ts";
 import { aTestAlert } from "./send-alert.ts";
@@ -28,12 +36,19 @@ export type Running = {
   callsUnderWay(): number;
   /** Lets a stop wait for no call any more: they are cut off in order, and settled. */
   hurry(): void;
+  /** Counts an error that nobody has caught, and tells of it. */
+  noteFault(fault: CaughtFault): void;
   /** Ends everything that was started; resolves with the number of requests that could not be settled. */
   stop(): Promise<number>;
 };
 
 /** @throws Error with one sentence where something is in the way; nothing is left running then */
-export async function startGateway(env: Env, rootFolder: string, log: Log): Promise<Running> {
+export async function startGateway(
+  env: Env,
+  rootFolder: string,
+  log: Log,
+  readPages: (rootFolder: string) => Promise<PageSource> = builtPages,
+): Promise<Running> {
   const undo: (() => Promise<unknown>)[] = [];
   let unsettled = 0;
   const stop = async () => {
@@ -42,7 +57,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
   };
   const drain = createDrain();
   try {
-    const clients = createClientAddress(env.TRUSTED_PROXIES);
+    const clients = asConfiguration(() => createClientAddress(env.TRUSTED_PROXIES));
     const { database, databaseUrl, ledgerUrl } = await openDatabaseOf(env, rootFolder, undo, log);
     const secrets = await secretsOf(database, env);
     const renewed = await reencrypt(database, secrets);
@@ -59,7 +74,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
     undo.push(async () => {
       unsettled = await wired.stop();
     });
-    const { web, api } = await openDoors({ env, rootFolder, log, database, wired, clients, drain }, undo);
+    const { web, api } = await openDoors({ env, rootFolder, readPages, log, database, wired, clients, drain }, undo);
     const setupLink = web && (await issueSetupLink(database, env.DATA_FOLDER, env.PUBLIC_URL ?? web));
     return {
       webUrl: web && (env.PUBLIC_URL ?? web),
@@ -68,6 +83,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
       isOwned: await hasOwner(database),
       callsUnderWay: () => wired.gateway.inFlight(),
       hurry: () => drain.hurry(),
+      noteFault: (fault) => wired.noteFault(fault),
       stop,
     };
   } catch (error) {
@@ -79,6 +95,7 @@ export async function startGateway(env: Env, rootFolder: string, log: Log): Prom
 type Parts = {
   env: Env;
   rootFolder: string;
+  readPages: (rootFolder: string) => Promise<PageSource>;
   log: Log;
   database: Database;
   wired: Wired;
@@ -88,29 +105,37 @@ type Parts = {
 
 /** Listens on the ports of the role; answers with their addresses on this machine. */
 async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
-  const { env, wired, clients, drain } = parts;
+  const { env, log, wired, clients, drain } = parts;
   const nodeDoor = createNodeDoor(wired.gateway, { addressOf: (req) => clients.of(req) });
   const probes: Probes = {
     isReady: async () => !drain.isDraining() && (await wired.reachesDatabase()),
   };
-  const servers: Server[] = [];
+  const listening: Listening[] = [];
   const ports = { web: env.PORT, api: env.API_PORT };
+  const common = {
+    host: env.HOST,
+    clients,
+    log,
+    ...connectionLimitsOf(env.ROLE),
+    times: { maxExchangeMs: wired.maxCallMs },
+  };
   undo.push(async () => {
-    await drain.end(servers, { deadlineMs: env.DRAIN_SECONDS * 1_000, cutOff: () => wired.cutOff() });
+    await drain.end(listening, { deadlineMs: env.DRAIN_SECONDS * 1_000, cutOff: () => wired.cutOff() });
     nodeDoor.close();
   });
   if (env.ROLE !== "api") {
     const pages = createPagesListener(await pagesOf(parts, ports), probes);
-    const server = await listen(drain.watch(pages), { port: env.PORT, host: env.HOST, name: "PORT", clients });
-    servers.push(server);
-    ports.web = portOf(server);
+    const opened = await listen(drain.watch(pages), { ...common, port: env.PORT, name: "PORT" });
+    listening.push(opened);
+    ports.web = portOf(opened);
   }
   if (env.ROLE !== "web") {
     const api = apiOf(nodeDoor, wired, probes);
-    const server = await listen(drain.watch(api), { port: env.API_PORT, host: env.HOST, name: "API_PORT", clients });
-    servers.push(server);
-    ports.api = portOf(server);
+    const opened = await listen(drain.watch(api), { ...common, port: env.API_PORT, name: "API_PORT" });
+    listening.push(opened);
+    ports.api = portOf(opened);
   }
+  warnOfOpenFiles(env.ROLE, log);
   return {
     web: env.ROLE === "api" ? null : `http://localhost:${ports.web}`,
     api: env.ROLE === "web" ? null : `http://localhost:${ports.api}`,
@@ -126,16 +151,18 @@ const apiOf = (nodeDoor: NodeDoor, { metrics }: Wired, probes: Probes) =>
     probes,
   );
 
-async function pagesOf({ env, rootFolder, log, database, wired, clients }: Parts, ports: { web: number; api: number }) {
-  const webFolder = path.join(rootFolder, "apps/web/build");
-  const build = (await import(pathToFileURL(path.join(webFolder, "server/index.js")).href)) as ServerBuild;
+async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
+  const { env, log, database, wired, clients } = parts;
+  const source = await parts.readPages(parts.rootFolder);
   const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${ports.web}`;
-  const pages = createPageHandler(build, {
+  const isHttps = publicUrl().startsWith("https:");
+  const pages = createPageHandler(source, {
     proxy: createWebDoor(wired.gateway),
     api: {
       db: database,
       secrets: wired.secrets,
-      sessions: createSessions(database, publicUrl().startsWith("https:")),
+      sessions: createSessions(database, isHttps),
+      browserCookie: createBrowserCookie(isHttps),
       throttles: createThrottles(database),
       testUpstream: (upstream) => testUpstream(wired.gateway, upstream),
       healthOfUpstream: wired.healthOfUpstream,
@@ -145,7 +172,7 @@ async function pagesOf({ env, rootFolder, log, database, wired, clients }: Parts
     publicUrl,
     apiUrl: () => apiUrlOf(publicUrl(), ports.api, env.API_URL),
   });
-  return { pages, clients, publicUrl, assetsFolder: path.join(webFolder, "client") };
+  return { pages, clients, publicUrl, serveFile: source.serveFile };
 }
 
 /** What is shown to users: what the operator says, else the API's own port on the host of the pages. */

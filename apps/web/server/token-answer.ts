@@ -24,16 +24,14 @@ export async function answerToken(services: Services, request: Request, address:
         ? await auth.token((await request.json().catch(() => null)) as Parameters<typeof auth.token>[0])
         : await auth.renewToken();
     const expiresIn = Math.round((issued.expiresAt.getTime() - Date.now()) / 1_000);
-    return Response.json(
-      { access_token: issued.token, token_type: "Bearer", expires_in: expiresIn },
-      { headers: { "cache-control": "no-store" } },
-    );
+    return Response.json({ access_token: issued.token, token_type: "Bearer", expires_in: expiresIn });
   } catch (error) {
     const fault = faultOf(error);
     if (!fault || !(error instanceof TRPCError)) throw error;
-    return refuseToken(getHTTPStatusCodeFromError(error), fault.message);
+    const headers = fault.wait && { "retry-after": String(fault.wait.seconds) };
+    return refuseToken(getHTTPStatusCodeFromError(error), fault.message, headers ?? {});
   }
 }
 
 export const refuseToken = (status: number, message: string, headers: Record<string, string> = {}): Response =>
-  Response.json({ error: { message } }, { status, headers: { ...headers, "cache-control": "no-store" } });
+  Response.json({ error: { message } }, { status, headers });

@@ -13,6 +13,8 @@ export type WebClient = { address: string; host: string; origin: string };
 export type WebHandler = (exchange: WebExchange) => Promise<Response>;
 
 const defaultStallMs = 60_000;
+const lingerMs = 2_000;
+const lingerBytes = 32 * 1024 * 1024;
 
 /** Answers `req` with what `handler` returns; rejects only where the handler does. */
 export async function answerWithWebHandler(
@@ -49,24 +51,68 @@ function toRequest(req: IncomingMessage, res: ServerResponse, origin: string, si
   });
 }
 
+/** A client that waits for leave to send its body sends nothing without it. */
+async function lingerWhereDue(res: ServerResponse, closed: AbortSignal): Promise<void> {
+  const { req } = res;
+  if (!req.complete && req.headers.expect === undefined && !closed.aborted) await linger(req, closed);
+}
+
 /** Nothing is read before it is asked for, and only then is a client that waits for leave told to send its body. */
 function bodyOf(req: IncomingMessage, res: ServerResponse): ReadableStream<Uint8Array> {
-  let chunks: AsyncIterator<Buffer, void> | null = null;
-  const begin = () => {
-    if (req.headers.expect !== undefined) res.writeContinue();
-    return req[Symbol.asyncIterator]() as AsyncIterator<Buffer, void>;
-  };
+  /** Ends the wait of a `pull`. */
+  let arrived: () => void = () => undefined;
+  let isBegun = false;
   return new ReadableStream(
     {
-      async pull(controller) {
-        chunks ??= begin();
-        const next = await chunks.next();
-        if (next.done === true) controller.close();
-        else controller.enqueue(next.value);
+      start(controller) {
+        const finish = (act: () => void) => () => {
+          req.off("data", take).off("end", end).off("close", cut).off("error", cut);
+          act();
+          arrived();
+        };
+        const take = (chunk: Buffer) => {
+          req.pause();
+          controller.enqueue(chunk);
+          arrived();
+        };
+        const end = finish(() => controller.close());
+        const cut = finish(() => controller.error(new Error("The request broke off.")));
+        req.on("end", end).on("close", cut).on("error", cut).on("data", take).pause();
+      },
+      pull() {
+        if (!isBegun && req.headers.expect !== undefined) res.writeContinue();
+        isBegun = true;
+        return new Promise((resolve) => {
+          arrived = resolve;
+          req.resume();
+        });
       },
     },
     { highWaterMark: 0 },
   );
+}
+
+/**
+ * Takes what a client still sends after its answer, for a while, and drops it: closed at once, the connection would be
+ * reset, and the client might lose the answer that tells it why.
+ */
+function linger(req: IncomingMessage, closed: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    let leftBytes = lingerBytes;
+    const finish = () => {
+      clearTimeout(timer);
+      req.off("data", drop).off("end", finish).off("close", finish);
+      closed.removeEventListener("abort", finish);
+      resolve();
+    };
+    const drop = (chunk: Buffer) => {
+      leftBytes -= chunk.length;
+      if (leftBytes < 0) finish();
+    };
+    const timer = setTimeout(finish, lingerMs);
+    closed.addEventListener("abort", finish, { once: true });
+    req.removeAllListeners("data").on("data", drop).on("end", finish).on("close", finish).resume();
+  });
 }
 
 async function sendResponse(
@@ -81,6 +127,8 @@ async function sendResponse(
   if (cookies.length > 0) res.setHeader("set-cookie", cookies);
   if (!response.body || res.req.method === "HEAD") {
     await response.body?.cancel();
+    res.flushHeaders();
+    await lingerWhereDue(res, closed);
     res.end();
     return;
   }
@@ -94,6 +142,7 @@ async function sendResponse(
   res.flushHeaders();
   try {
     await pump(reader, res, closed, stallMs);
+    await lingerWhereDue(res, closed);
     res.end();
   } catch {
     // The handler's stream broke: the client must see a broken connection, not a clean end.

@@ -8,6 +8,7 @@ import {
   createCheckpoints,
   createKeyRing,
   createLedger,
+  createUnpricedModels,
   giveUpIdempotency,
   holdCall,
   keepAnswer,
@@ -46,7 +47,11 @@ import { sightingOf, startAlertJobs } from "./alert-jobs.ts";
 import { answerRead } from "./answer-read.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
 import { startJobs } from "./jobs.ts";
+import type { CaughtFault } from "./last-guard.ts";
+import { asConfiguration } from "./configuration-error.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { createProcessAlerts } from "./process-alerts.ts";
+import { markProcess } from "./process-marks.ts";
 import { createAlertSender, type SendAlert } from "./send-alert.ts";
 import { createTraces } from "./traces.ts";
 import { startVerifyJob } from "./verify-job.ts";
@@ -56,6 +61,10 @@ export type Wired = {
   secrets: Secrets;
   healthOfUpstream: (id: string) => ReturnType<Gateway["health"]>;
   sendAlert: SendAlert;
+  /** Counts an error that nobody has caught, and tells of it. */
+  noteFault(fault: CaughtFault): void;
+  /** No call lasts longer. */
+  maxCallMs: () => number;
   /** On the way that calls take. @throws Error where the database does not answer */
   reachesDatabase(): Promise<boolean>;
   /** Null where nobody may read them. */
@@ -79,6 +88,7 @@ export type WireOptions = {
     | "METRICS_TOKEN"
     | "METRICS_ADDRESSES"
     | "OTEL_EXPORTER_OTLP_ENDPOINT"
+    | "GATEWAY_PREVIOUS_EXIT"
   >;
   log: Log;
   clients: ClientAddress;
@@ -93,11 +103,15 @@ type Known = {
   upstreams: OpenUpstream[];
 };
 
+/** A process that is found dead so soon after the start was this one's predecessor. */
+const predecessorMs = 5_000;
+
 /** For the settlements of calls that were cut off, or whose clients had left. */
 const settleMs = 10_000;
 
 export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const { env, log, secrets } = options;
+  const startedAtMs = Date.now();
   await seedPrices(db);
   const known: Known = {
     ...knownBy(await readSettings(db)),
@@ -106,11 +120,22 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   };
   const instance = await openInstance(db);
   const spoolFolder = spoolFolderOf(env);
+  const unmark = markProcess(env.DATA_FOLDER, instance.id);
+  const processAlerts = createProcessAlerts(db);
+  let isFirstDeath = true;
+  const noteDeath = () => {
+    // Later ones are of processes beside this one.
+    const isRestarted = isFirstDeath && Date.now() - startedAtMs < predecessorMs;
+    isFirstDeath = false;
+    processAlerts.death({ ...exitOf(isRestarted ? env.GATEWAY_PREVIOUS_EXIT : undefined), isRestarted });
+  };
   const readGauges = () => ({
     callsInFlight: gateway.inFlight(),
     holdsOpen: ledger.load().holdsOpen,
     ledgerQueued: ledger.load().queued,
+    ledgerContended: ledger.load().contended,
     spooled: spool.size(),
+    isLogWritable: spool.fault() === null,
     areBooksSound: verifyJob.areBooksSound(),
     upstreams: known.upstreams.map((upstream) => ({
       id: upstream.id,
@@ -118,16 +143,27 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       health: gateway.health(upstream),
     })),
   });
-  const metrics = createMetrics(env, readGauges, (req) => options.clients.of(req));
+  const metrics = asConfiguration(() => createMetrics(env, readGauges, (req) => options.clients.of(req)));
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const ledgerPool = openLedgerPool(options.ledgerUrl);
   const ledger = createLedger(ledgerPool, instance, {
     defaultLimits: () => known.defaultLimits,
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
+    onDeadLetter: ({ requestId, outcome, code }) => {
+      metrics?.setAside(outcome);
+      log("error", "settlement_set_aside", { requestId, outcome, code });
+    },
   });
-  const spool = openSpool(spoolFolder, instance.id, ledger, { writesAhead: env.LEDGER_JOURNAL === "on" });
+  const spool = openSpool(spoolFolder, instance.id, ledger, {
+    writesAhead: env.LEDGER_JOURNAL === "on",
+    onFault: (fault) => {
+      if (fault) log("error", "log_unwritable", { error: fault.message });
+      else log("info", "log_writable", {});
+    },
+  });
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
+  const unpricedModels = createUnpricedModels(db);
   const keys = createKeyRing({ pool: ledgerPool }, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
@@ -138,7 +174,9 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const changes = await listenToChanges(options.databaseUrl, (topic) => {
     if (topic === null || topic === "keys") {
       keys.forget();
-      void ledger.endReserves();
+      ledger.endReserves().catch((error: unknown) => {
+        log("error", "end_reserves_failed", { error: (error as Error).message });
+      });
     }
     refresh(topic).catch((error: unknown) => log("error", "refresh_failed", { error: (error as Error).message }));
   });
@@ -175,6 +213,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       }
       const { settings, prices } = known;
       const { defaultMaxOutputTokens } = settings;
+      // Its charge would stand nowhere.
+      if (spool.isStuck()) return { refused: "service_unavailable" };
       let held: Awaited<ReturnType<typeof holdCall>>;
       try {
         held = await holdCall(
@@ -193,7 +233,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         giveBack(request.id, error as Error);
         return { refused: "service_unavailable" };
       }
-      if ("refused" in held) return held;
+      if ("refused" in held) {
+        if (held.refused === "model_not_priced") unpricedModels.note(request.model);
+        return held;
+      }
       const { outputCapTokens, inputTokens, outputTokens, allowance } = held;
       return {
         held: true,
@@ -207,9 +250,16 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       };
     },
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) => {
-      void ledger.untilPlaced(hold.id).then(() => {
-        checkpoints.note({ id: hold.id, upstreamResponseId, observedOutputTokens, estimatedInputTokens: inputTokens });
-      });
+      ledger.untilPlaced(hold.id).then(
+        () =>
+          checkpoints.note({
+            id: hold.id,
+            upstreamResponseId,
+            observedOutputTokens,
+            estimatedInputTokens: inputTokens,
+          }),
+        (error: unknown) => log("warn", "checkpoint_failed", { requestId: hold.id, error: (error as Error).message }),
+      );
     },
     settle: (settlement) => {
       const order = orderOf(settlement);
@@ -245,14 +295,45 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy });
   const verifyJob = startVerifyJob(db, log);
   const recall: RecallResponse = (id) => gateway.recallResponse(id);
-  const jobs = startJobs(db, { instance, ledger, spool, spoolFolder, keys, refresh, recall, log });
+  const maxCallMs = () => {
+    const { totalMs, wholeAnswerMs } = known.upstreamPolicy.timeouts;
+    return totalMs + wholeAnswerMs + settleMs;
+  };
+  const jobs = startJobs(db, {
+    instance,
+    leasePool: ledgerPool,
+    ledger,
+    spool,
+    spoolFolder,
+    keys,
+    refresh,
+    recall,
+    dataFolder: env.DATA_FOLDER,
+    onDeath: noteDeath,
+    maxCallMs,
+    onUnread: (lines) => metrics?.setAside("unread", lines),
+    log,
+  });
   const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
   const sightings = () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now()));
-  const alertJobs = startAlertJobs(db, { secrets, send: sendAlert, sightings, log });
+  const alertJobs = startAlertJobs(db, {
+    secrets,
+    send: sendAlert,
+    sightings,
+    unpricedModels,
+    tellOfProcesses: () => processAlerts.tell(),
+    logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
+    log,
+  });
 
   return {
     gateway,
     secrets,
+    noteFault: (fault) => {
+      metrics?.uncaught(fault.origin);
+      processAlerts.fault(fault);
+    },
+    maxCallMs,
     sendAlert,
     reachesDatabase: async () => (await ledgerPool.query("SELECT 1")).rowCount === 1,
     metrics,
@@ -283,11 +364,17 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await changes.stop();
       await keys.flushLastUsed().catch(() => undefined);
       await closeInstance(db, instance).catch(() => undefined);
+      unmark();
       await ledgerPool.end().catch(() => undefined);
       await traces?.stop();
       return unsettled + gateway.inFlight();
     },
   };
+}
+
+function exitOf(text: string | undefined): { exitCode: number | null; signal: string | null } {
+  if (text === undefined) return { exitCode: null, signal: null };
+  return text.startsWith("SIG") ? { exitCode: null, signal: text } : { exitCode: Number(text), signal: null };
 }
 
 /** The price's name, not what the client wrote: names of models are then as few as prices. */

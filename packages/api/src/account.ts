@@ -5,12 +5,14 @@ import {
   listSessions,
   passwordSchema,
   revokeSession,
+  secretText,
+  type SessionUser,
 } from "@codex-gateway/domain";
 import { z } from "zod";
-import { actorOf } from "./context.ts";
+import { actorOf, handOver, visitorOf, type Context } from "./context.ts";
 import { done, isDone, router, userProcedure } from "./trpc.ts";
 
-const currentPassword = z.string().min(1, "Enter your current password.").max(128);
+const currentPassword = secretText({ max: 128, required: "Enter your current password." });
 
 export const account = router({
   sessions: userProcedure
@@ -28,27 +30,36 @@ export const account = router({
     .query(({ ctx }) => listSessions(ctx.db, { userId: ctx.user.id, sessionId: ctx.sessionId })),
 
   revokeSession: userProcedure
-    .input(z.strictObject({ sessionId: z.string().length(64) }))
+    .input(z.strictObject({ sessionId: z.string().regex(/^[0-9a-f]{64}$/) }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
       await revokeSession(ctx.db, { ...input, actor: { ...actorOf(ctx), userId: ctx.user.id } });
       return isDone;
     }),
 
+  /** Ends every session; a browser gets a new one, and a script logs in anew. */
   changeEmail: userProcedure
     .input(z.strictObject({ email: emailSchema, currentPassword }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await changeEmail(ctx.db, { ...input, actor: { ...actorOf(ctx), userId: ctx.user.id } });
+      const session = await changeEmail(ctx.db, ctx.throttles, { ...input, ...ofAccount(ctx) });
+      if (session) handOver(ctx, session);
       return isDone;
     }),
 
+  /** Ends every session; a browser gets a new one, and a script logs in anew. */
   changePassword: userProcedure
     .input(z.strictObject({ password: passwordSchema, currentPassword }))
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      const actor = { ...actorOf(ctx), userId: ctx.user.id };
-      await changePassword(ctx.db, { ...input, sessionId: ctx.sessionId, actor });
+      const session = await changePassword(ctx.db, ctx.throttles, { ...input, ...ofAccount(ctx) });
+      if (session) handOver(ctx, session);
       return isDone;
     }),
+});
+
+const ofAccount = (ctx: Context & { user: SessionUser }) => ({
+  actor: { ...actorOf(ctx), userId: ctx.user.id },
+  sessionId: ctx.sessionId,
+  visitor: ctx.isScript ? null : visitorOf(ctx),
 });

@@ -1,15 +1,6 @@
-import {
-  appendAudit,
-  credentialsSchema,
-  endSession,
-  idOfSession,
-  issueAccessToken,
-  logIn,
-  readSettings,
-  register,
-} from "@codex-gateway/domain";
+import { credentialsSchema, issueAccessToken, logIn, logOut, readSettings, register } from "@codex-gateway/domain";
 import { z } from "zod";
-import { actorOf, openSession } from "./context.ts";
+import { actorOf, handOver, visitorOf } from "./context.ts";
 import { done, isDone, publicProcedure, router, userProcedure } from "./trpc.ts";
 
 const accessToken = z.strictObject({ token: z.string(), expiresAt: z.date() });
@@ -27,7 +18,7 @@ export const auth = router({
     .input(credentialsSchema)
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await openSession(ctx, await logIn(ctx.db, ctx.throttles, input, ctx.address));
+      handOver(ctx, await logIn(ctx.db, ctx.throttles, input, visitorOf(ctx)));
       return isDone;
     }),
 
@@ -35,7 +26,7 @@ export const auth = router({
     .input(credentialsSchema)
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      await openSession(ctx, await register(ctx.db, ctx.throttles, input, ctx.address));
+      handOver(ctx, await register(ctx.db, ctx.throttles, input, visitorOf(ctx)));
       return isDone;
     }),
 
@@ -44,10 +35,9 @@ export const auth = router({
     .input(credentialsSchema)
     .output(accessToken)
     .mutation(async ({ ctx, input }) => {
-      const userId = await logIn(ctx.db, ctx.throttles, input, ctx.address);
-      const { userAgent, address } = ctx;
-      const session = await ctx.sessions.createSession(userId, { userAgent, address });
-      return issueAccessToken(ctx.secrets, { sessionId: idOfSession(session.id), userId });
+      const visitor = { ...visitorOf(ctx), endedSessionId: null };
+      const { id, userId } = await logIn(ctx.db, ctx.throttles, input, visitor);
+      return issueAccessToken(ctx.secrets, { sessionId: id, userId });
     }),
 
   /** Another token of the same session. */
@@ -56,11 +46,8 @@ export const auth = router({
     .mutation(({ ctx }) => issueAccessToken(ctx.secrets, { sessionId: ctx.sessionId ?? "", userId: ctx.user.id })),
 
   logout: publicProcedure.output(done).mutation(async ({ ctx }) => {
-    if (ctx.sessionId !== null) {
-      await endSession(ctx.db, ctx.sessionId);
-      const act = { action: "logout", targetKind: "user", targetId: ctx.user?.id ?? null } as const;
-      await appendAudit(ctx.db.pool, actorOf(ctx), act);
-    }
+    const { user, sessionId } = ctx;
+    if (user && sessionId) await logOut(ctx.db, { sessionId, actor: { ...actorOf(ctx), userId: user.id } });
     ctx.setCookie(ctx.sessions.createBlankSessionCookie().serialize());
     return isDone;
   }),

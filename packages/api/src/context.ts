@@ -1,7 +1,18 @@
 /** What every procedure gets: who asks, from where, and what it may work with. */
-import { endSession, idOfSession, readAccessToken } from "@codex-gateway/domain";
-import type { Actor, AlertTargets, Secrets, Sessions, SessionUser, Throttles } from "@codex-gateway/domain";
+import { readAccessToken } from "@codex-gateway/domain";
+import type {
+  Actor,
+  AlertTargets,
+  BrowserCookie,
+  OpenedSession,
+  Secrets,
+  Sessions,
+  SessionUser,
+  Throttles,
+  Visitor,
+} from "@codex-gateway/domain";
 import type { createKey } from "@codex-gateway/domain";
+import { findSession } from "./session-cookies.ts";
 
 /** The database as the domain takes it; this package does not know Prisma. */
 type Db = Parameters<typeof createKey>[0];
@@ -13,6 +24,7 @@ export type Services = {
   db: Db;
   secrets: Secrets;
   sessions: Sessions;
+  browserCookie: BrowserCookie;
   throttles: Throttles;
   /** Asks an upstream for its models. @returns null where it answered as it should */
   testUpstream: (upstream: {
@@ -30,8 +42,12 @@ export type Context = Services & {
   user: SessionUser | null;
   /** Of the session that the user came with, as the database knows it. */
   sessionId: string | null;
+  /** Came with an access token: a script, which keeps no cookies. */
+  isScript: boolean;
   address: string;
   userAgent: string;
+  /** By which accounts know the browser; null: a new one. */
+  browserToken: string | null;
   setCookie: (cookie: string) => void;
 };
 
@@ -41,12 +57,18 @@ export const actorOf = ({ user, address }: Context): Actor => ({
   address,
 });
 
-/** Opens a session and hands its cookie to the browser. An earlier session of this browser ends. */
-export async function openSession(context: Context, userId: string): Promise<void> {
-  const { db, sessions, sessionId, userAgent, address, setCookie } = context;
-  if (sessionId !== null) await endSession(db, sessionId);
-  const session = await sessions.createSession(userId, { userAgent, address });
-  setCookie(sessions.createSessionCookie(session.id).serialize());
+/** Who opens a session: the one that this browser has had ends with it. */
+export const visitorOf = ({ address, userAgent, browserToken, sessionId }: Context): Visitor => ({
+  address,
+  userAgent,
+  browserToken,
+  endedSessionId: sessionId,
+});
+
+/** Hands the cookies of a session that was opened to the browser. */
+export function handOver({ sessions, browserCookie, setCookie }: Context, opened: OpenedSession): void {
+  setCookie(sessions.createSessionCookie(opened.token).serialize());
+  setCookie(browserCookie.write(opened.browserToken));
 }
 
 export type ApiRequest = {
@@ -64,22 +86,26 @@ export async function createContext(services: Services, request: ApiRequest): Pr
     ...services,
     user: found?.user ?? null,
     sessionId: found?.sessionId ?? null,
+    isScript: request.accessToken !== null,
     address: request.address,
-    userAgent: request.headers.get("user-agent") ?? "",
+    userAgent: (request.headers.get("user-agent") ?? "").slice(0, maxUserAgent),
+    browserToken: services.browserCookie.read(request.headers.get("cookie") ?? ""),
     setCookie: request.setCookie,
   };
 }
+
+/** What tells one device from another stands at its beginning. */
+const maxUserAgent = 500;
 
 type Found = { user: SessionUser; sessionId: string } | null;
 
 const readToken = ({ db, secrets }: Services, { accessToken }: ApiRequest): Promise<Found> =>
   readAccessToken(db, secrets, accessToken ?? "");
 
-async function readCookie({ sessions }: Services, request: ApiRequest): Promise<Found> {
-  const token = sessions.readSessionCookie(request.headers.get("cookie") ?? "");
-  if (token === null) return null;
-  const { session, user } = await sessions.validateSession(token);
-  if (!session) return null;
-  if (session.fresh) request.setCookie(sessions.createSessionCookie(token).serialize());
-  return { user: { id: user.id, email: user.email, role: user.role }, sessionId: idOfSession(token) };
+async function readCookie({ sessions }: Services, { headers, setCookie }: ApiRequest): Promise<Found> {
+  const found = await findSession(sessions, headers);
+  if (!found) return null;
+  if (found.isFresh) setCookie(sessions.createSessionCookie(found.token).serialize());
+  const { id, email, role } = found.user;
+  return { user: { id, email, role }, sessionId: found.sessionId };
 }

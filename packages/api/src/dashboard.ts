@@ -1,7 +1,15 @@
-import { listUsedModels, readDailyUsage, readSettings, readUserOverview, redeemCode } from "@codex-gateway/domain";
+import {
+  line,
+  listUsedModels,
+  readDailyUsage,
+  readSettings,
+  readUserOverview,
+  redeemCode,
+  timeZone,
+} from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "./context.ts";
-import { router, timeZone, userProcedure } from "./trpc.ts";
+import { router, userProcedure } from "./trpc.ts";
 
 export const dayOfUsage = z.strictObject({
   day: z.string(),
@@ -37,7 +45,7 @@ export const dashboard = router({
   models: userProcedure.output(z.array(z.string())).query(({ ctx }) => listUsedModels(ctx.db, ctx.user.id)),
 
   redeem: userProcedure
-    .input(z.strictObject({ code: z.string().trim().min(1, "Enter a code.").max(100) }))
+    .input(z.strictObject({ code: line({ max: 100, required: "Enter a code." }) }))
     .output(z.strictObject({ amountUsd: z.string() }))
     .mutation(({ ctx, input }) =>
       redeemCode(ctx.db, ctx.throttles, {

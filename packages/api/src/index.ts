@@ -1,4 +1,5 @@
 export { createContext, type Context, type Services, type UpstreamFault } from "./context.ts";
 export { appRouter, createCaller, type AppRouter, type PageApi } from "./root.ts";
 export type { SessionUser } from "@codex-gateway/domain";
-export { faultOf, isFailure, translateError } from "./trpc.ts";
+export { sessionTokensOf } from "./session-cookies.ts";
+export { faultOf, isFailure, retryAfterOf, translateError, type Fault } from "./trpc.ts";

@@ -1,4 +1,17 @@
-import { createKey, deleteKey, isNetwork, listKeys, rotateKey, setKeyStatus, updateKey } from "@codex-gateway/domain";
+import {
+  createKey,
+  day,
+  deleteKey,
+  isNetwork,
+  limit,
+  line,
+  list,
+  listKeys,
+  rotateKey,
+  setKeyStatus,
+  updateKey,
+  wholeNumber,
+} from "@codex-gateway/domain";
 import type { KeyPolicy } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "./context.ts";
@@ -29,32 +42,25 @@ export const keySummary = z.strictObject({
   }),
 });
 
-const limitInput = (max: number) =>
-  z.coerce
-    .number("Enter a whole number.")
-    .int("Enter a whole number.")
-    .min(1, "Enter at least 1.")
-    .max(max, "Enter a smaller number.")
-    .nullable();
 const budgetInput = usdInput.refine((nanoUsd) => nanoUsd > 0n, "Enter an amount above zero.").nullable();
 
 const policyInput = z.strictObject({
-  name: z.string().trim().min(1, "Give the key a name.").max(100),
-  requestsPerMinute: limitInput(1_000_000),
-  tokensPerMinute: limitInput(1_000_000_000),
-  concurrentRequests: limitInput(100_000),
+  name: line({ max: 100, required: "Give the key a name." }),
+  requestsPerMinute: limit(1_000_000),
+  tokensPerMinute: limit(1_000_000_000),
+  concurrentRequests: limit(100_000),
   dailyBudgetUsd: budgetInput,
   monthlyBudgetUsd: budgetInput,
   /** A name may end in `*`; none: all of them. */
-  allowedModels: z.array(z.string().trim().min(1).max(200)).max(100),
+  allowedModels: list(line({ max: 200, required: "Enter the name of the model." }), { max: 100 }),
   /** None: all of them. */
-  allowedEndpoints: z.array(endpoint).max(4),
+  allowedEndpoints: list(endpoint, { max: 4 }),
   /** Addresses and networks; none: from everywhere. */
-  allowedAddresses: z
-    .array(z.string().trim().refine(isNetwork, "Enter addresses or networks such as 10.0.0.0/8."))
-    .max(100),
+  allowedAddresses: list(line({ max: 50 }).refine(isNetwork, "Enter addresses or networks such as 10.0.0.0/8."), {
+    max: 100,
+  }),
   /** The last day on which the key works, in UTC; null: for ever. */
-  lastDay: z.iso.date("Enter a date.").nullable(),
+  lastDay: day.nullable(),
 });
 type Policy = z.output<typeof policyInput>;
 
@@ -79,18 +85,7 @@ const policyOf = ({ lastDay, dailyBudgetUsd, monthlyBudgetUsd, ...rest }: Policy
 
 const keyId = z.uuid();
 /** Left empty it is refused: no secret ends because somebody said nothing. */
-const graceHours = z
-  .union(
-    [
-      z.number(),
-      z
-        .string()
-        .regex(/^\d{1,3}$/)
-        .transform(Number),
-    ],
-    "Enter a number of hours.",
-  )
-  .pipe(z.int().min(0).max(168));
+const graceHours = wholeNumber({ min: 0, max: 168, notANumber: "Enter a number of hours." });
 
 export const keys = router({
   list: userProcedure.output(z.array(keySummary)).query(({ ctx }) => listKeys(ctx.db, ctx.user.id)),
@@ -100,7 +95,8 @@ export const keys = router({
     .input(policyInput.partial().required({ name: true }))
     .output(z.strictObject({ key: keySummary, secret: z.string() }))
     .mutation(({ ctx, input }) => {
-      const { name, expiresAt, ...limits } = policyOf({ ...noLimits, ...input });
+      const given = Object.entries<unknown>(input).filter(([, value]) => value !== undefined);
+      const { name, expiresAt, ...limits } = policyOf({ ...noLimits, name: input.name, ...Object.fromEntries(given) });
       const { keyPepper } = ctx.secrets;
       return createKey(ctx.db, { userId: ctx.user.id, name, limits, expiresAt, actor: actorOf(ctx), keyPepper });
     }),
@@ -123,7 +119,7 @@ export const keys = router({
 
   /** `masked`: the key as the list showed it. The secret before works for `graceHours` more. */
   rotate: userProcedure
-    .input(z.strictObject({ keyId, masked: z.string().max(50), graceHours }))
+    .input(z.strictObject({ keyId, masked: line({ max: 50 }), graceHours }))
     .output(z.strictObject({ secret: z.string() }))
     .mutation(({ ctx, input }) => {
       const { keyPepper } = ctx.secrets;

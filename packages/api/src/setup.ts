@@ -4,17 +4,21 @@ import {
   completeSetup,
   credentialsSchema,
   hasOwner,
+  headerSecret,
+  line,
+  lines,
   nanoUsdOf,
+  recordUpstreamTest,
   requireSetupToken,
 } from "@codex-gateway/domain";
 import { z } from "zod";
-import { openSession } from "./context.ts";
+import { actorOf, handOver, visitorOf } from "./context.ts";
 import { done, isDone, publicProcedure, router } from "./trpc.ts";
 
-const token = z.string().min(1).max(200);
+const token = line({ max: 200, required: "The set-up token is not the one that the start printed." });
 const upstreamInput = z.strictObject({
-  baseUrl: z.string().trim().min(1).max(500),
-  apiKey: z.string().trim().min(8, "Enter the OpenAI API key.").max(500),
+  baseUrl: line({ max: 500, required: "Enter an address such as https://api.openai.com/v1." }),
+  apiKey: headerSecret({ max: 500 }).pipe(z.string().min(8, "Enter the OpenAI API key.")),
   /** Whether the address may lie in a private network or be plain http. */
   isPrivateAllowed: z.boolean().default(false),
 });
@@ -49,6 +53,7 @@ export const setup = router({
       await requireSetupToken(ctx.db, input.token);
       const baseUrl = checkedBaseUrl(input.upstream.baseUrl, input.upstream.isPrivateAllowed);
       const fault = await ctx.testUpstream({ ...input.upstream, baseUrl });
+      await recordUpstreamTest(ctx.db, { id: null, baseUrl, fault: fault?.message ?? null, actor: actorOf(ctx) });
       if (fault !== null) throw new AppError("invalid_input", fault.message, fault.field);
       return isDone;
     }),
@@ -59,7 +64,7 @@ export const setup = router({
         token,
         owner: credentialsSchema,
         upstream: upstreamInput,
-        announcement: z.string().max(5_000),
+        announcement: lines({ max: 5_000 }),
         defaultBalanceUsd: nonNegativeUsd,
         isRegistrationOpen: z.boolean(),
       }),
@@ -73,8 +78,7 @@ export const setup = router({
         isRegistrationOpen,
         allowsPrivateUpstreams: input.upstream.isPrivateAllowed,
       };
-      const userId = await completeSetup(ctx.db, ctx.secrets, { ...input, settings }, ctx.address);
-      await openSession(ctx, userId);
+      handOver(ctx, await completeSetup(ctx.db, ctx, { ...input, settings }, visitorOf(ctx)));
       return isDone;
     }),
 });

@@ -1,5 +1,5 @@
 /** The three kinds of procedures: anybody's, a signed-in user's, an admin's. */
-import { AppError, isDatabaseDown, type AppErrorCode } from "@codex-gateway/domain";
+import { AppError, isDatabaseDown, isDataException, type AppErrorCode } from "@codex-gateway/domain";
 import { initTRPC, TRPCError } from "@trpc/server";
 import { z, ZodError } from "zod";
 import type { Context } from "./context.ts";
@@ -13,6 +13,7 @@ const codes: Readonly<Record<AppErrorCode, TRPCError["code"]>> = {
   not_found: "NOT_FOUND",
   conflict: "CONFLICT",
   too_many_attempts: "TOO_MANY_REQUESTS",
+  busy: "SERVICE_UNAVAILABLE",
   registration_closed: "FORBIDDEN",
   setup_done: "NOT_FOUND",
   balance_too_low: "CONFLICT",
@@ -25,7 +26,7 @@ const t = initTRPC
     errorFormatter: ({ shape, error }) => ({
       ...shape,
       // What a bug says is for the log, not for the browser.
-      message: error.code === "INTERNAL_SERVER_ERROR" ? "Something went wrong." : shape.message,
+      message: messageOf(error, shape.message),
       data: {
         code: shape.data.code,
         httpStatus: shape.data.httpStatus,
@@ -35,11 +36,20 @@ const t = initTRPC
     }),
   });
 
+function messageOf({ code, cause }: TRPCError, message: string): string {
+  if (code === "INTERNAL_SERVER_ERROR") return "Something went wrong.";
+  return cause instanceof ZodError ? inputFault : message;
+}
+
+/** The fields say which. */
+const inputFault = "Some fields need your attention.";
+const maxFields = 50;
+
 /** Messages by the name of the input that they are about. */
 function fieldsOf(cause: unknown): Record<string, string> {
-  if (cause instanceof AppError) return cause.field === null ? {} : { [cause.field]: cause.message };
+  if (cause instanceof AppError) return cause.fields;
   if (!(cause instanceof ZodError)) return {};
-  return Object.fromEntries(cause.issues.map((issue) => [issue.path.join("."), issue.message]));
+  return Object.fromEntries(cause.issues.slice(0, maxFields).map((issue) => [issue.path.join("."), issue.message]));
 }
 
 /** A database that is away is no bug: whoever asks may ask again. */
@@ -53,6 +63,9 @@ const translateErrors = t.middleware(async ({ next }) => {
   if (result.ok || !result.error.cause) return result;
   const { cause } = result.error;
   if (cause instanceof AppError) throw new TRPCError({ code: codes[cause.code], message: cause.message, cause });
+  if (isDataException(cause)) {
+    throw new TRPCError({ code: "BAD_REQUEST", message: "A value is out of range.", cause });
+  }
   if (result.error.code === "INTERNAL_SERVER_ERROR") throw translateError(cause);
   return result;
 });
@@ -85,30 +98,33 @@ export const page = {
   offset: z.int().min(0).max(1_000_000).default(0),
 };
 
-/** The viewer's time zone by its IANA name: it decides when a day begins. */
-export const timeZone = z
-  .string()
-  .max(60)
-  .refine((name) => {
-    try {
-      new Intl.DateTimeFormat("en", { timeZone: name });
-      return true;
-    } catch {
-      return false;
-    }
-  }, "Unknown time zone.");
-
 export const done = z.strictObject({ isDone: z.literal(true) });
 export const isDone = { isDone: true } as const;
 
 /** What no input can mend: a bug, or a database that is away. */
-export const isFailure = ({ code }: TRPCError): boolean =>
-  code === "INTERNAL_SERVER_ERROR" || code === "SERVICE_UNAVAILABLE";
+export const isFailure = ({ code, cause }: TRPCError): boolean =>
+  (code === "INTERNAL_SERVER_ERROR" || code === "SERVICE_UNAVAILABLE") && !(cause instanceof AppError);
+
+/** When to ask again, in seconds; null where time mends nothing. */
+export function retryAfterOf({ code, cause }: TRPCError): number | null {
+  if (cause instanceof AppError) return cause.retryAfterSeconds;
+  return code === "SERVICE_UNAVAILABLE" ? 1 : null;
+}
+
+export type Fault = {
+  message: string;
+  fields: Record<string, string>;
+  /** Where it is not the input that is at fault: too many attempts, too many people. */
+  wait: { status: 429 | 503; seconds: number } | null;
+};
 
 /** What a person can mend, with messages by field; null for a failure, which the caller should let through. */
-export function faultOf(error: unknown): { message: string; fields: Record<string, string> } | null {
+export function faultOf(error: unknown): Fault | null {
   if (!(error instanceof TRPCError) || isFailure(error)) return null;
   const fields = fieldsOf(error.cause);
-  const isZod = error.cause instanceof ZodError;
-  return { message: isZod ? "Some fields need your attention." : error.message, fields };
+  const seconds = retryAfterOf(error);
+  const wait = seconds === null ? null : { status: waitStatuses[error.code] ?? 503, seconds };
+  return { message: messageOf(error, error.message), fields, wait };
 }
+
+const waitStatuses: Partial<Record<TRPCError["code"], 429 | 503>> = { TOO_MANY_REQUESTS: 429 };

@@ -1,6 +1,6 @@
-import { AppError, findCharge, listUsage, readUsageTotals, walletOf } from "@codex-gateway/domain";
+import { AppError, day, findCharge, line, listUsage, readUsageTotals, timeZone, walletOf } from "@codex-gateway/domain";
 import { z } from "zod";
-import { router, timeZone, userProcedure } from "./trpc.ts";
+import { router, userProcedure } from "./trpc.ts";
 
 const charge = z.strictObject({
   request_id: z.string(),
@@ -22,12 +22,11 @@ const charge = z.strictObject({
   }),
 });
 
-const day = z.iso.date("Enter a date.");
 const usageFilter = z.strictObject({
   fromDay: day,
   toDay: day,
   timeZone,
-  model: z.string().max(256).nullable(),
+  model: line({ max: 256 }).nullable(),
   apiKeyId: z.uuid().nullable(),
 });
 

@@ -10,7 +10,10 @@ import { createGunzip, createGzip } from "node:zlib";
 import type pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import type { Database } from "./database.ts";
-import { migrate, readMigrations } from "./migrate.ts";
+import { migrate, migrateTo, readMigrations } from "./migrate.ts";
+import type { SchemaFolders } from "./schema-folders.ts";
+import { readSqlFiles } from "./sql-files.ts";
+import { findNewer, readRecords, type ObjectVersion } from "./sql-objects.ts";
 import { StartError } from "./start-error.ts";
 
 export type BackupHead = {
@@ -19,14 +22,17 @@ export type BackupHead = {
   /** Names the secret key without telling it: what is encrypted or hashed in here is under that one. */
   secretKeyId: string;
   migrations: { name: string; checksum: string }[];
+  /** The SQL objects that wrote the rows; backups before they had versions have none. */
+  sqlObjects?: ObjectVersion[];
 };
 export type RowCounts = Record<string, number>;
 
 type Table = { name: string; columns: string[] };
 
 const format = "codex-gateway-backup";
-/** Prisma's own table comes from applying the migrations. */
+/** The schema's own tables: a restored database has them from the program that restores it. */
 const historyTable = "_prisma_migrations";
+const objectsTable = "sql_object";
 const endOfTable = Buffer.from("\\.\n");
 const endOfRows = Buffer.from("\n\\.\n");
 
@@ -46,6 +52,7 @@ export async function writeBackup(
       createdAt: new Date().toISOString(),
       secretKeyId,
       migrations: await appliedMigrations(client),
+      sqlObjects: (await readRecords(client)).map(({ name, version }) => ({ name, version })),
     };
     gzip.write(`-- ${JSON.stringify(head)}\n`);
     const counts: RowCounts = {};
@@ -78,7 +85,7 @@ export async function writeBackup(
 export async function readBackup(
   { pool }: Pick<Database, "pool">,
   source: Readable,
-  { migrationsFolder, check }: { migrationsFolder: string; check: (head: BackupHead) => void },
+  { folders, check }: { folders: SchemaFolders; check: (head: BackupHead) => void },
 ): Promise<{ head: BackupHead; counts: RowCounts }> {
   const gunzip = createGunzip();
   const fed = pipeline(source, gunzip);
@@ -86,13 +93,13 @@ export async function readBackup(
   const reader = createLineReader(gunzip);
   try {
     const head = parseHead(await reader.line());
-    await refuseNewer(head, migrationsFolder);
+    await refuseNewer(head, folders);
     check(head);
     await emptySchema(pool);
-    await migrate(pool, migrationsFolder, new Set(head.migrations.map(({ name }) => name)));
+    await migrateTo(pool, folders, new Set(head.migrations.map(({ name }) => name)));
     const counts = await load(pool, reader);
     await fed;
-    await migrate(pool, migrationsFolder);
+    await migrate(pool, folders);
     return { head, counts };
   } catch (error) {
     throw error instanceof StartError ? error : unreadable(error);
@@ -124,9 +131,9 @@ async function tablesInOrder(client: pg.PoolClient): Promise<Table[]> {
   const { rows: tables } = await client.query<Table>(
     `SELECT t.table_name AS name, array_agg(c.column_name::text ORDER BY c.ordinal_position) AS columns
      FROM information_schema.tables t JOIN information_schema.columns c USING (table_schema, table_name)
-     WHERE t.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.is_generated = 'NEVER' AND t.table_name <> $1
+     WHERE t.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.is_generated = 'NEVER' AND t.table_name <> ALL ($1)
      GROUP BY 1 ORDER BY 1`,
-    [historyTable],
+    [[historyTable, objectsTable]],
   );
   const { rows: references } = await client.query<{ from: string; to: string }>(
     `SELECT f.relname AS "from", t.relname AS "to" FROM pg_constraint k
@@ -156,8 +163,8 @@ function parseHead(line: string | null): BackupHead {
   throw new StartError("This is no backup of Codex Gateway.");
 }
 
-async function refuseNewer(head: BackupHead, migrationsFolder: string): Promise<void> {
-  const known = new Map((await readMigrations(migrationsFolder)).map(({ name, checksum }) => [name, checksum]));
+async function refuseNewer(head: BackupHead, folders: SchemaFolders): Promise<void> {
+  const known = new Map((await readMigrations(folders.migrations)).map(({ name, checksum }) => [name, checksum]));
   for (const { name, checksum } of head.migrations) {
     const expected = known.get(name);
     if (expected === undefined) {
@@ -165,6 +172,8 @@ async function refuseNewer(head: BackupHead, migrationsFolder: string): Promise<
     }
     if (expected !== checksum) throw new StartError(`The backup was made under another form of the migration ${name}.`);
   }
+  const newer = findNewer(head.sqlObjects ?? [], await readSqlFiles(folders.sqlObjects));
+  if (newer) throw new StartError(`The backup was made with the SQL object ${newer} of a newer version than this one.`);
 }
 
 /** @throws StartError where somebody's data would be lost, or a gateway runs on it */

@@ -16,33 +16,50 @@ const types = {
 };
 
 /**
- * A pool for the statements that clients wait for: none may take longer than 5 s, or wait for a lock longer than 2 s, and
+ * What each kind of pool may take of the database. Milliseconds; 0: no limit. A transaction that is left open, by a process
+ * that stands still or forgets it, ends after `idleInTransaction`, and with it the locks of its rows.
+ */
+const budgets = {
+  /** Batches of holds and settlements, and what calls read: clients wait for it. Who waits for a lock goes another way. */
+  ledger: { connections: 4, connect: 900, statement: 5_000, lock: 200, idleInTransaction: 5_000 },
+  /** Pages, jobs, alerts. */
+  app: { connections: 8, connect: 5_000, statement: 60_000, lock: 5_000, idleInTransaction: 15_000 },
+  /** Migrations, backup, restore and verify: as long as it takes, and no lock is waited for without end. */
+  commands: { connections: 8, connect: 5_000, statement: 0, lock: 60_000, idleInTransaction: 600_000 },
+} as const;
+
+export type DatabaseUse = Exclude<keyof typeof budgets, "ledger">;
+
+const poolOptions = (url: string, use: keyof typeof budgets): pg.PoolConfig => ({
+  connectionString: url,
+  max: budgets[use].connections,
+  connectionTimeoutMillis: budgets[use].connect,
+  statement_timeout: budgets[use].statement,
+  lock_timeout: budgets[use].lock,
+  idle_in_transaction_session_timeout: budgets[use].idleInTransaction,
+  types,
+});
+
+/** A server that is gone without a word says nothing of its own timeout. */
+const ledgerAnswerMs = budgets.ledger.statement + 1_000;
+
+/**
+ * A pool for the statements that clients wait for: none may take longer than 5 s, or wait for a lock longer than 200 ms, and
  * a database that cannot be connected to is known within a second.
  */
 export function openLedgerPool(url: string): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: 4,
-    connectionTimeoutMillis: 900,
-    statement_timeout: 5_000,
-    lock_timeout: 2_000,
-    // A server that is gone without a word says nothing of its own timeout.
-    query_timeout: 6_000,
-    pipeline: true,
-    types,
-  });
+  const pool = new pg.Pool({ ...poolOptions(url, "ledger"), query_timeout: ledgerAnswerMs, pipeline: true });
   pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 
-/** Opens a pool of at most `maxConnections`; connects lazily. `close` waits for running queries. */
-export function openDatabase(url: string, { maxConnections = 8 } = {}): Database {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: maxConnections,
-    connectionTimeoutMillis: 5_000,
-    types: types,
-  });
+/** Opens a pool; connects lazily. `close` waits for running queries. */
+export function openDatabase(
+  url: string,
+  { use = "app", maxConnections = budgets[use].connections }: { use?: DatabaseUse; maxConnections?: number } = {},
+): Database {
+  const pool = new pg.Pool({ ...poolOptions(url, use), max: maxConnections });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on("error", () => undefined);
   // So would one that breaks while a transaction has it: the pool listens only while nobody does.

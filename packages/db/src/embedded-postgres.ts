@@ -261,13 +261,20 @@ function launch(
   closeSync(log);
   const ended = new Promise<void>((resolve) => {
     server.once("exit", () => resolve());
-    server.once("error", () => resolve()); // waitUntilReady reports it
+    // waitUntilReady reports the first one; a signal that cannot be sent is one too.
+    server.on("error", () => resolve());
   });
   return {
     kill: (signal) => void server.kill(signal),
     isOver: () => server.exitCode !== null || server.signalCode !== null || server.pid === undefined,
     ended,
   };
+}
+
+/** A connection that breaks between two statements fails the next one; without a listener it would end the process. */
+function connectTo(url: string, options: pg.ClientConfig = {}): pg.Client {
+  const client = new pg.Client({ connectionString: url, ...options });
+  return client.on("error", () => undefined);
 }
 
 async function waitUntilReady(url: string, server: Server, folder: string, signal?: AbortSignal): Promise<void> {
@@ -278,7 +285,7 @@ async function waitUntilReady(url: string, server: Server, folder: string, signa
       throw new StartError(`The embedded PostgreSQL did not start; ${path.join(folder, "postgres.log")} says why.`);
     }
     // Another program that has the port may say nothing at all.
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+    const client = connectTo(url, { connectionTimeoutMillis: 2_000 });
     try {
       await client.connect();
       await client.end();
@@ -291,7 +298,7 @@ async function waitUntilReady(url: string, server: Server, folder: string, signa
 }
 
 async function createDatabase(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
+  const client = connectTo(url);
   await client.connect();
   const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = $1", [databaseName]);
   if (!rowCount) await client.query(`CREATE DATABASE ${databaseName}`);

@@ -52,7 +52,8 @@ export async function keepEmbeddedPostgres(
   }
 
   let restarting = Promise.resolve();
-  void watch();
+  // It ends with the server; what a start fails with is told.
+  watch().catch(() => undefined);
   return {
     url,
     ledgerUrl,

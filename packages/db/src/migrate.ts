@@ -1,30 +1,53 @@
 /**
- * Applies prisma/migrations at start. Prisma's own `migrate deploy` needs an engine that is downloaded from outside the
- * package registry; this keeps the same history table, so that Prisma's commands see the same state where they run.
+ * Applies prisma/migrations at start, then the SQL objects. Prisma's own `migrate deploy` needs an engine that is
+ * downloaded from outside the package registry; this keeps the same history table, so that Prisma's commands see the same
+ * state where they run.
  */
 import { createHash, randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import type pg from "pg";
+import type { SchemaFolders } from "./schema-folders.ts";
+import { readSqlFiles, type SqlFiles } from "./sql-files.ts";
+import { applySqlObjects, createRecords, findNewer, readRecords, type ObjectVersion } from "./sql-objects.ts";
 import { StartError } from "./start-error.ts";
 
 const advisoryLockKey = 72_707_369; // the key that Prisma's own migrate takes
 
+const final = { isFinal: true };
+
 export type Migration = { name: string; sql: string; checksum: string };
 
 /**
- * Brings the database to the newest migration, or to those in `only`, each in a transaction of its own; safe to run from
- * many processes.
- * @returns the names of the migrations it applied
- * @throws StartError where an applied migration was changed or is missing
+ * Brings the database to the newest migration, each in a transaction of its own, and its SQL objects to what their files
+ * say; safe to run from many processes.
+ * @returns the names of the migrations, and then of the SQL objects, that it applied
+ * @throws StartError where an applied migration was changed or is missing, or a newer version was here
  */
-export async function migrate(pool: pg.Pool, migrationsFolder: string, only?: ReadonlySet<string>): Promise<string[]> {
-  const migrations = await readMigrations(migrationsFolder);
+export async function migrate(pool: pg.Pool, folders: SchemaFolders): Promise<string[]> {
+  const migrations = await readMigrations(folders.migrations);
+  const files = await readSqlFiles(folders.sqlObjects);
+  return withLock(pool, async (client) => {
+    await createRecords(client);
+    const recorded = await readRecords(client);
+    refuseNewerObjects(recorded, files);
+    const applied = await applyMissing(client, migrations);
+    return [...applied, ...(await applySqlObjects(client, recorded, files))];
+  });
+}
+
+/** Brings an empty database to the tables as they were under these migrations alone, without SQL objects. */
+export async function migrateTo(pool: pg.Pool, folders: SchemaFolders, names: ReadonlySet<string>): Promise<void> {
+  const migrations = await readMigrations(folders.migrations);
+  await withLock(pool, (client) => applyMissing(client, migrations, names));
+}
+
+async function withLock<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [advisoryLockKey]);
     try {
-      return await applyMissing(client, migrations, only);
+      return await work(client);
     } finally {
       await client.query("SELECT pg_advisory_unlock($1)", [advisoryLockKey]);
     }
@@ -75,12 +98,20 @@ function refuseForeignHistory(applied: Map<string, string>, migrations: Migratio
   for (const [name, checksum] of applied) {
     const expected = known.get(name);
     if (expected === undefined) {
-      throw new StartError(`The database has the migration ${name}, which this version does not know: it is newer.`);
+      throw new StartError(
+        `The database has the migration ${name}, which this version does not know: it is newer.`,
+        final,
+      );
     }
     if (expected !== checksum) {
-      throw new StartError(`The migration ${name} was changed after it was applied; restore the original file.`);
+      throw new StartError(`The migration ${name} was changed after it was applied; restore the original file.`, final);
     }
   }
+}
+
+function refuseNewerObjects(recorded: ObjectVersion[], files: SqlFiles): void {
+  const name = findNewer(recorded, files);
+  if (name) throw new StartError(`The database has the SQL object ${name} of a newer version than this one.`, final);
 }
 
 async function apply(client: pg.PoolClient, { name, sql, checksum }: Migration): Promise<void> {

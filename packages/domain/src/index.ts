@@ -1,16 +1,25 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
 export { readSecretKeyId, writeSecretKeyId } from "./access/secret-key-id.ts";
-export { isDatabaseDown } from "./database-down.ts";
+export { isDatabaseDown, isDataException } from "./database-down.ts";
 export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
+export { isPublicAddress } from "./access/outbound-address.ts";
 export { deriveSecrets, type Secrets } from "./access/secrets.ts";
-export { alertChannels, type Alert, type AlertChannel } from "./alerts/alert.ts";
+export {
+  alertChannels,
+  raiseEvent,
+  type Alert,
+  type AlertChannel,
+  type DiskUse,
+  type ProcessDeath,
+  type ProcessFault,
+} from "./alerts/alert.ts";
 export {
   checkAlertTarget,
   openAlertTargets,
   readAlertSettings,
-  saveAlertSettings,
+  recordAlertTest,
   type AlertSettings,
   type AlertTargets,
   type EmailTarget,
@@ -23,11 +32,25 @@ export {
   takeDeliveries,
   type DeliveryFailure,
 } from "./alerts/deliveries.ts";
+export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
 export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
+export { notePasswordGuesses } from "./alerts/password-guesses.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
-export { appendAudit, inTransaction, type Actor } from "./audit/audit.ts";
+export { type Actor } from "./audit/audit.ts";
 export { listAudit, listAuditActions, type AuditLine } from "./audit/audit-list.ts";
+export {
+  day,
+  decimalNumber,
+  headerSecret,
+  limit,
+  line,
+  lines,
+  list,
+  secretText,
+  timeZone,
+  wholeNumber,
+} from "./inputs/schemas.ts";
 export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
 export { rotateKey, setKeyStatus, updateKey, type KeyPolicy } from "./keys/key-changes.ts";
 export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
@@ -44,11 +67,12 @@ export {
   heartbeatMs,
   leaseMs,
   openInstance,
-  reapOrphans,
-  type RecallResponse,
   renewLease,
+  restoreInstances,
   type Instance,
 } from "./ledger/instance.ts";
+export { reapOrphans, settleOverdue, type RecallResponse } from "./ledger/orphans.ts";
+export { createReapGuard } from "./ledger/reap-guard.ts";
 export { createLedger, QueueFullError, type DefaultLimits, type Ledger } from "./ledger/ledger.ts";
 export { refundCharge } from "./ledger/refund.ts";
 export { nanoUsdOf, usdOf } from "./ledger/money.ts";
@@ -62,10 +86,19 @@ export {
 } from "./ledger/statistics.ts";
 export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./ledger/usage-report.ts";
 export { settleForTheDead } from "./ledger/dead-processes.ts";
-export { adoptSpools, openSpool, type SettleOrder, type Spool } from "./ledger/spool.ts";
+export { adoptSpools } from "./ledger/adopt-spools.ts";
+export { openSpool, type Spool } from "./ledger/spool.ts";
+export { type SettleOrder } from "./ledger/settlement-lines.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
-export { changeEmail, changePassword, listSessions, revokeSession, type SessionSummary } from "./people/account.ts";
+export {
+  changeEmail,
+  changePassword,
+  listSessions,
+  logOut,
+  revokeSession,
+  type SessionSummary,
+} from "./people/account.ts";
 export {
   adjustUserBalance,
   listUsers,
@@ -76,10 +109,20 @@ export {
   type UserSummary,
 } from "./people/admin.ts";
 export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./people/credentials.ts";
-export { createThrottles, logIn, register, type Throttles } from "./people/login.ts";
+export { createBrowserCookie, type BrowserCookie } from "./people/known-clients.ts";
+export { logIn } from "./people/login.ts";
 export { createOwner, resetPassword, setFirstUpstream } from "./people/recovery.ts";
-export { createSessions, endSession, idOfSession, type Sessions, type SessionUser } from "./people/sessions.ts";
+export { register } from "./people/registration.ts";
+export {
+  createSessions,
+  idOfSession,
+  type OpenedSession,
+  type Sessions,
+  type SessionUser,
+  type Visitor,
+} from "./people/sessions.ts";
 export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
+export { createThrottles, forgetExpiredAttempts, type Throttles } from "./people/throttles.ts";
 export { costNanoUsd } from "./prices/cost.ts";
 export {
   applyProposals,
@@ -90,6 +133,13 @@ export {
   type PriceProposal,
   type PriceRow,
 } from "./prices/price-admin.ts";
+export {
+  dismissUnpricedModel,
+  listUnpricedModels,
+  priceUnpricedModel,
+  type UnpricedModel,
+} from "./prices/price-unpriced.ts";
+export { createUnpricedModels, type UnpricedModels } from "./prices/unpriced-models.ts";
 export { loadPrices, seedPrices, type LoadedPrices } from "./prices/price-store.ts";
 export { readSettings, settingsSchema, writeSettings, type Settings } from "./settings/settings.ts";
 export {
@@ -98,6 +148,7 @@ export {
   listUpstreams,
   openUpstream,
   putUpstream,
+  recordUpstreamTest,
   openUpstreams,
   saveUpstream,
   type OpenUpstream,

@@ -2,10 +2,13 @@
  * What a call can cost at most, read from its body before anything is held: a token of text is at least one byte, so
  * the body's bytes bound its input; the client's cap times the choices bounds its output.
  */
+import { BodyError } from "./body-error.ts";
 import type { Endpoint } from "./endpoints.ts";
 import { boundHostedTools, defaultMaxToolCalls } from "./hosted-tools.ts";
 import type { CostBound } from "./ports.ts";
-import { BodyError, valueOf, type ScannedBody } from "./scan-body.ts";
+import type { ToolSpans } from "./request-visitor.ts";
+import { isGiven, valueAt, valueOf, type ScannedBody } from "./scan-body.ts";
+import { isStorable } from "./stored-text.ts";
 
 /** The top-level members that billing reads; a body that says one of them twice or in escapes is refused. */
 export const billingKeys: ReadonlySet<string> = new Set([
@@ -45,59 +48,47 @@ export type CallFacts = {
 /** What the cap of the output is called, by endpoint and by age. */
 export const outputCapNames = ["max_completion_tokens", "max_output_tokens", "max_tokens"] as const;
 
+/** As OpenAI has them (https://platform.openai.com/docs/api-reference/completions/create). */
 const maxChoices = 128;
+const maxPrompts = 2_048;
+/** Prompts times choices: what one answer can hold. */
+const maxCompletions = 2_048;
 /** No model prices an image above this (low-priced models count one as up to 48 000 tokens). */
 const maxTokensPerImage = 50_000;
-/** Parts whose content the body only points at. */
-const pointers = /"(?:image_url|url|file_url|file_data|input_audio|audio)"\s*:/;
-const fileId = /"file_id"\s*:\s*"/;
 
 /** @throws BodyError where a member has the wrong type, or asks for what cannot be billed */
 export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts {
-  const model = valueOf(body, "model");
-  if (typeof model !== "string" || model === "") throw new BodyError("you must provide a model parameter", "model");
-  if (model.length > 256) throw new BodyError("The name of the model is too long.", "model");
-  const text = body.bytes.toString("latin1");
-  refuseWhatCannotBeBilled(body, text);
+  const model = readName(body, "model", 256);
+  if (model === null) throw new BodyError("you must provide a model parameter", "model");
+  refuseWhatCannotBeBilled(body);
   const isStream = readBoolean(body, "stream") ?? false;
   const options = valueOf(body, "stream_options");
   const wantsUsageChunk = isObject(options) && options.include_usage === true;
-  const previous = valueOf(body, "previous_response_id") ?? null;
-  if (previous !== null && typeof previous !== "string") {
-    throw new BodyError("previous_response_id must be a string.", "previous_response_id");
-  }
+  const previousResponseId = readName(body, "previous_response_id", 512);
   const isSearch = endpoint.name === "chat.completions" && doesSearch(body, model);
-  const bound = readBound(endpoint, body, { text, previousResponseId: previous, isSearch });
+  const bound = readBound(endpoint, body, { previousResponseId, isSearch });
   const mustCapTools =
     endpoint.name === "responses" && Object.keys(bound.hosted).length > 0 && readCount(body, "max_tool_calls") === null;
   const toolCallCap = mustCapTools ? defaultMaxToolCalls : null;
-  return { model, isStream, wantsUsageChunk, isSearch, previousResponseId: previous, bound, toolCallCap };
+  return { model, isStream, wantsUsageChunk, isSearch, previousResponseId, bound, toolCallCap };
 }
 
-function refuseWhatCannotBeBilled(body: ScannedBody, text: string): void {
+function refuseWhatCannotBeBilled(body: ScannedBody): void {
   if (readBoolean(body, "background") === true) {
     throw new BodyError("Background responses are not offered here.", "background");
   }
-  const conversation = valueOf(body, "conversation");
-  if (conversation !== undefined && conversation !== null) {
-    throw new BodyError("Stored conversations are not offered here.", "conversation");
-  }
-  if (fileId.test(text)) throw new BodyError("Stored files are not offered here.", "file_id");
+  if (isGiven(body, "conversation")) throw new BodyError("Stored conversations are not offered here.", "conversation");
+  if (body.findings.hasFileId) throw new BodyError("Stored files are not offered here.", "file_id");
 }
 
 function readBound(
   endpoint: Endpoint,
   body: ScannedBody,
-  { text, previousResponseId, isSearch }: { text: string; previousResponseId: string | null; isSearch: boolean },
+  { previousResponseId, isSearch }: { previousResponseId: string | null; isSearch: boolean },
 ): CostBound {
-  const images = text.includes("image") ? (text.match(/"(?:image_url|input_image)"/g)?.length ?? 0) : 0;
-  const tools = valueOf(body, "tools");
-  const hasHostedTool =
-    Array.isArray(tools) && tools.some((tool) => isObject(tool) && tool.type !== "function" && tool.type !== "custom");
-  const prompt = endpoint.name === "completions" ? valueOf(body, "prompt") : null;
-  const prompts = Array.isArray(prompt) && typeof prompt[0] !== "number" ? Math.max(prompt.length, 1) : 1;
-  const perPrompt = Math.max(readCount(body, "n") ?? 1, readCount(body, "best_of") ?? 1);
-  if (perPrompt > maxChoices) throw new BodyError(`n must be at most ${maxChoices}.`, "n");
+  const { images, hasPointer } = body.findings;
+  const tools = readTools(body);
+  const hasHostedTool = tools.some(({ type }) => type !== "function" && type !== "custom");
   const prediction = body.spans.get("prediction");
   return {
     inputTokens: body.bytes.length + images * maxTokensPerImage,
@@ -105,10 +96,10 @@ function readBound(
       hasHostedTool ||
       isSearch ||
       previousResponseId !== null ||
-      (images === 0 && pointers.test(text)) ||
+      (images === 0 && hasPointer) ||
       isStoredPrompt(endpoint, body),
     outputTokens: readOutputCap(body),
-    choices: prompts * perPrompt,
+    choices: readChoices(endpoint, body),
     extraOutputTokens: prediction ? prediction.end - prediction.start : 0,
     hosted:
       endpoint.name === "responses"
@@ -116,17 +107,45 @@ function readBound(
         : isSearch
           ? { web_search_call: 1 }
           : {},
-    serviceTier: readServiceTier(body),
+    serviceTier: readName(body, "service_tier", 64),
   };
 }
 
+/** Completions of one request: each prompt is completed `n` or `best_of` times. */
+function readChoices(endpoint: Endpoint, body: ScannedBody): number {
+  const prompts = endpoint.name === "completions" ? body.findings.prompts : 1;
+  if (prompts > maxPrompts) throw new BodyError(`prompt must have at most ${maxPrompts} elements.`, "prompt");
+  let perPrompt = 1;
+  for (const name of ["n", "best_of"]) {
+    const choices = readCount(body, name) ?? 1;
+    if (choices > maxChoices) throw new BodyError(`${name} must be at most ${maxChoices}.`, name);
+    perPrompt = Math.max(perPrompt, choices);
+  }
+  if (prompts * perPrompt > maxCompletions) {
+    throw new BodyError(`The prompts times n (or best_of) must be at most ${maxCompletions}.`, "prompt");
+  }
+  return prompts * perPrompt;
+}
+
+/** Of each tool what says which one it is, and nothing of what a client's own tool takes. */
+const readTools = ({ bytes, findings }: ScannedBody): Record<keyof ToolSpans, unknown>[] =>
+  (findings.tools ?? []).map(({ type, container, environment }) => ({
+    type: type && valueAt(bytes, type, "tools"),
+    container: container && valueAt(bytes, container, "tools"),
+    environment: environment && valueAt(bytes, environment, "tools"),
+  }));
+
 /** A chat completion searches the web once where it is asked to, and always with a model that is made for it. */
 const doesSearch = (body: ScannedBody, model: string) =>
-  (valueOf(body, "web_search_options") ?? null) !== null || /-search-(?:preview|api)/.test(model);
+  isGiven(body, "web_search_options") || /-search-(?:preview|api)/.test(model);
 
 /** In responses, `prompt` names a template that lies with the provider. */
-const isStoredPrompt = (endpoint: Endpoint, body: ScannedBody) =>
-  endpoint.name === "responses" && isObject(valueOf(body, "prompt"));
+function isStoredPrompt(endpoint: Endpoint, body: ScannedBody): boolean {
+  const prompt = body.spans.get("prompt");
+  return endpoint.name === "responses" && prompt !== undefined && isContainer(body.bytes[prompt.start]);
+}
+
+const isContainer = (byte: number | undefined) => byte === 0x7b || byte === 0x5b;
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
@@ -146,10 +165,15 @@ function readOutputCap(body: ScannedBody): number | null {
   return most;
 }
 
-function readServiceTier(body: ScannedBody): string | null {
-  const tier = valueOf(body, "service_tier") ?? null;
-  if (tier !== null && typeof tier !== "string") throw new BodyError("service_tier must be a string.", "service_tier");
-  return tier;
+/** A name that the database is asked for, or keeps; null: not given. */
+function readName(body: ScannedBody, key: string, maxChars: number): string | null {
+  const value = valueOf(body, key) ?? null;
+  if (value === null) return null;
+  if (typeof value !== "string" || value === "")
+    throw new BodyError(`${key} must be a string that says something.`, key);
+  if (value.length > maxChars) throw new BodyError(`${key} is too long.`, key);
+  if (!isStorable(value)) throw new BodyError(`${key} has characters that are not text.`, key);
+  return value;
 }
 
 function readCount(body: ScannedBody, key: string): number | null {

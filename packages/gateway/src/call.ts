@@ -6,11 +6,20 @@ export type GatewayCall = {
   path: string;
   /** Names in lower case. */
   headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Reads the whole body. @throws BodyTooLargeError above `maxBytes`, RequestCutError where the client has left */
-  readBody(maxBytes: number): Promise<Uint8Array>;
+  /**
+   * Reads the whole body. @throws BodyTooLargeError above `maxBytes`, RequestCutError where the client has left,
+   * BodyTooSlowError where it keeps the body back, and whatever `admit` throws
+   */
+  readBody(limits: BodyLimits): Promise<Uint8Array>;
   /** Aborts when the client has left. */
   readonly signal: AbortSignal;
   remoteAddress: string;
+};
+
+export type BodyLimits = {
+  maxBytes: number;
+  /** Told of bytes before they are kept: of all of them where the body's length is declared, else as they come. */
+  admit: (bytes: number) => void;
 };
 
 export type GatewayAnswer = {
@@ -32,6 +41,10 @@ export class RequestCutError extends Error {
   constructor() {
     super("The client left before its request was complete.");
   }
+}
+
+export class BodyTooSlowError extends Error {
+  override readonly name = "BodyTooSlowError";
 }
 
 export class BodyTooLargeError extends Error {

@@ -21,6 +21,7 @@ async function sdkErrorOf(code: ErrorCode): Promise<{ error: InstanceType<typeof
 }
 
 const sdkClasses: Record<number, unknown> = {
+  408: OpenAI.APIError,
   400: OpenAI.BadRequestError,
   401: OpenAI.AuthenticationError,
   403: OpenAI.PermissionDeniedError,

@@ -9,6 +9,7 @@ export type ErrorCode =
   | "unknown_url"
   | "invalid_body"
   | "body_too_large"
+  | "body_too_slow"
   | "upstream_timeout"
   | "upstream_failed";
 
@@ -80,6 +81,7 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
   unknown_url: row(404, invalid, "unknown_url", "Unknown request URL."),
   invalid_body: row(400, invalid, null, "The body is not valid."),
   body_too_large: row(413, invalid, null, "The body is too large."),
+  body_too_slow: row(408, invalid, null, "The body arrives too slowly."),
   upstream_timeout: row(504, server, "upstream_timeout", "The model provider did not answer in time.", true),
   upstream_failed: row(502, server, "upstream_failed", "The model provider's answer broke off.", true),
 };

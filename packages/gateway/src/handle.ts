@@ -3,20 +3,26 @@
  * hold → dispatch → meter → settle → release the tail. Money is held before the upstream is asked, and its capture is
  * written down before the client sees the end.
  */
+import { createAnswerBudget, type AnswerBudget } from "./answer-budget.ts";
+import { BodyError } from "./body-error.ts";
 import { billingKeys, outputCapNames, readCallFacts, type CallFacts } from "./bound-cost.ts";
+import { createRequestBudget, defaultBudgets, OverBudgetError, type Budgets, type RequestShare } from "./budgets.ts";
 import { clockMs, openRecord, type CallRecord } from "./call-record.ts";
-import { BodyTooLargeError, RequestCutError, type GatewayAnswer, type GatewayCall } from "./call.ts";
+import { BodyTooLargeError, BodyTooSlowError, RequestCutError, type GatewayAnswer, type GatewayCall } from "./call.ts";
 import { endpoints, type Endpoint } from "./endpoints.ts";
 import { errorAnswer, type ErrorCode } from "./errors.ts";
 import type { Caller, Hold, Ports, Refusal, Upstream } from "./ports.ts";
 import { defaultHeartbeatMs } from "./heartbeat.ts";
 import { claimName, type NamedCall } from "./idempotency.ts";
+import { createInputEstimate, type InputEstimate } from "./estimate-tokens.ts";
 import { findRead } from "./reads.ts";
 import { noFacts } from "./meter-answer.ts";
 import { recallResponse, type RecalledResponse } from "./recall-response.ts";
 import { captureOf, relayAnswer } from "./relay.ts";
 import { createRequestId } from "./request-id.ts";
-import { BodyError, scanBody, valueOf, withMembers, type ScannedBody } from "./scan-body.ts";
+import { isGiven, scanBody, scanBodyInTurns, valueOf, withMembers, type ScannedBody } from "./scan-body.ts";
+import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
+import { createTurns, sliceBytes, type Turns } from "./turns.ts";
 import {
   createUpstreamClient,
   defaultTimeouts,
@@ -32,6 +38,7 @@ export type GatewayOptions = {
   heartbeatMs?: number;
   /** Read for each call. */
   upstreamPolicy?: () => UpstreamPolicy;
+  budgets?: Partial<Budgets>;
 };
 
 export type Gateway = {
@@ -50,14 +57,27 @@ export type Gateway = {
   close(): Promise<void>;
 };
 
+/** A call from its arrival to its end. */
+type OpenCall = {
+  record: CallRecord;
+  /** What it takes of its user's budget; null: it is not known yet whose call it is. */
+  share: RequestShare | null;
+};
+
+/** What all calls have in common. */
+type Workshop = { tokenizer: Tokenizer; turns: Turns; answers: AnswerBudget };
+
 /** What one call carries from step to step. */
 export type Exchange = {
   id: string;
+  userId: string;
   startedAtMs: number;
   endpoint: Endpoint;
   facts: CallFacts;
-  /** As the client sent it. */
+  /** As it goes upstream. */
   body: Uint8Array;
+  inputTokens: InputEstimate;
+  workshop: Workshop;
   hold: Hold;
   /** Null where the client gave the call no name. */
   named: NamedCall | null;
@@ -66,9 +86,9 @@ export type Exchange = {
   /** Codex takes any event at any time, and hangs up where none comes. */
   isCodex: boolean;
   heartbeatMs: number;
-  record: CallRecord;
-  /** To be called once a streamed answer is over and settled. */
-  done: (record: CallRecord) => void;
+  open: OpenCall;
+  /** To be called once an answer that is no plain bytes is over and settled. */
+  done: (open: OpenCall) => void;
 };
 
 const defaultPolicy = (): UpstreamPolicy => ({ timeouts: defaultTimeouts, allowsPrivateAddresses: false });
@@ -78,43 +98,58 @@ const bearer = /^Bearer +(\S+)$/i;
 
 export function createGateway(ports: Ports, options: GatewayOptions = {}): Gateway {
   const { maxBodyBytes = 10 * 1024 * 1024, heartbeatMs = defaultHeartbeatMs, upstreamPolicy = defaultPolicy } = options;
+  const budgets = { ...defaultBudgets(), ...options.budgets };
   const upstreams = createUpstreamClient(ports.now, upstreamPolicy);
+  const requests = createRequestBudget(budgets);
+  const workshop = { tokenizer: createTokenizer(), turns: createTurns(), answers: createAnswerBudget(budgets) };
   let running = 0;
   let isDraining = false;
+  let isClosed = false;
 
   async function handle(call: GatewayCall): Promise<GatewayAnswer> {
     const startedAtMs = ports.now();
     const id = createRequestId(startedAtMs);
     const record = openRecord(id, call.headers.traceparent);
+    const open: OpenCall = { record, share: null };
     running++;
     let answer: GatewayAnswer;
     try {
-      answer = isDraining ? errorAnswer("service_unavailable", id) : await answerCall(call, record, startedAtMs);
+      answer = isDraining ? errorAnswer("service_unavailable", id) : await answerCall(call, open, startedAtMs);
     } catch (error) {
       answer = answerFault(error, id);
     }
     record.status = answer.status;
     record.errorCode = answer.errorCode ?? null;
-    if (answer.body instanceof Uint8Array) done(record);
+    if (answer.body instanceof Uint8Array) done(open);
     return answer;
   }
 
   function answerFault(error: unknown, id: string): GatewayAnswer {
     if (error instanceof BodyError) return errorAnswer("invalid_body", id, error);
     if (error instanceof BodyTooLargeError) return errorAnswer("body_too_large", id);
+    if (error instanceof BodyTooSlowError) return errorAnswer("body_too_slow", id);
+    if (error instanceof OverBudgetError) return refuseOverBudget(error, id);
     // Nobody reads the answer; it is no fault of ours that would have to be looked after.
     if (error instanceof RequestCutError) return errorAnswer("invalid_body", id, error);
     ports.log("error", "request_failed", { requestId: id, error: (error as Error).message });
     return errorAnswer("service_unavailable", id);
   }
 
-  const done = (record: CallRecord) => {
+  const done = ({ record, share }: OpenCall) => {
     running--;
+    share?.release();
     record.endedAtMs = clockMs();
+    if (isClosed && running === 0) closeTokenizer();
     ports.observe(record);
   };
 
-  async function answerCall(call: GatewayCall, record: CallRecord, startedAtMs: number): Promise<GatewayAnswer> {
+  /** It dies with the process anyway. */
+  const closeTokenizer = () => {
+    workshop.tokenizer.close().catch(() => undefined);
+  };
+
+  async function answerCall(call: GatewayCall, open: OpenCall, startedAtMs: number): Promise<GatewayAnswer> {
+    const { record } = open;
     const id = record.requestId;
     const query = call.path.indexOf("?");
     const pathname = query === -1 ? call.path : call.path.slice(0, query);
@@ -127,12 +162,26 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     const found = authenticate(call, endpoint);
     const caller = found instanceof Promise ? await found : found;
     if ("refused" in caller) return refuse(caller, id);
-    const body = await call.readBody(maxBodyBytes);
-    const scanned = scanBody(body, billingKeys);
+    const share = (open.share = requests.open(caller.userId));
+    const body = await call.readBody({ maxBytes: maxBodyBytes, admit: (bytes) => share.take(bytes) });
+    const scanned =
+      body.length <= sliceBytes
+        ? scanBody(body, billingKeys)
+        : await scanBodyInTurns(body, billingKeys, { turns: workshop.turns, party: caller.userId });
     const facts = readCallFacts(endpoint, scanned);
     record.isStream = facts.isStream;
     const key = call.headers["idempotency-key"];
-    const named = key === undefined ? null : await claimName(ports, { key, path: call.path, id, caller, body });
+    const named =
+      key === undefined
+        ? null
+        : await claimName(ports, {
+            key,
+            path: call.path,
+            id,
+            caller,
+            body,
+            turns: workshop.turns,
+          });
     if (named && "answer" in named) return named.answer;
     const hold = await ports.placeHold({
       id,
@@ -152,31 +201,31 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     record.heldAtMs = clockMs();
     // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so: its
     // cost is then exact.
+    const bodyToSend = bodyForUpstream(endpoint, scanned, facts, hold, caller);
     const exchange: Exchange = {
       id,
+      userId: caller.userId,
       startedAtMs,
       endpoint,
       facts,
-      body,
+      body: bodyToSend,
+      inputTokens: createInputEstimate(workshop.tokenizer, bodyToSend, scanned.findings.textBytes),
+      workshop,
       hold,
       named,
       signal: facts.isStream && !ports.drainsOnDisconnect() ? call.signal : null,
       isCodex: isCodex(call.headers),
       heartbeatMs,
-      record,
+      open,
       done,
     };
     // Awaited, it is one turn of the promise's own; returned as it is, it would be three.
-    return await dispatch(call, caller, exchange, bodyForUpstream(endpoint, scanned, facts, hold, caller));
+    return await dispatch(call, exchange);
   }
 
-  async function dispatch(
-    call: GatewayCall,
-    caller: Caller,
-    exchange: Exchange,
-    body: Uint8Array,
-  ): Promise<GatewayAnswer> {
-    const { hold, facts, id, record } = exchange;
+  async function dispatch(call: GatewayCall, exchange: Exchange): Promise<GatewayAnswer> {
+    const { hold, facts, id } = exchange;
+    const { record } = exchange.open;
     if (exchange.signal?.aborted) {
       await ports.settle({ hold, outcome: "released", reason: "client_left" });
       return errorAnswer("upstream_failed", id);
@@ -186,9 +235,10 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       {
         path: exchange.endpoint.path.slice("/v1".length),
         headers: call.headers,
-        body,
+        body: exchange.body,
+        model: facts.model,
         isStream: facts.isStream,
-        stickyKey: caller.userId,
+        userId: exchange.userId,
         upstreamId: hold.upstreamId,
         signal: exchange.signal,
       },
@@ -259,11 +309,16 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     health: (upstream) => upstreams.health(upstream),
     vitals: (upstream) => upstreams.vitals(upstream),
     probe: (upstream, probeOptions) => upstreams.probe(upstream, probeOptions),
-    recallResponse: (id) => recallResponse(upstreams, ports.listUpstreams(), id),
+    recallResponse: (id) => recallResponse({ client: upstreams, turns: workshop.turns }, ports.listUpstreams(), id),
     drain: () => {
       isDraining = true;
     },
-    close: () => upstreams.close(),
+    close: async () => {
+      isClosed = true;
+      await upstreams.close();
+      // What still runs has to be counted.
+      if (running === 0) await workshop.tokenizer.close();
+    },
   };
 }
 
@@ -276,6 +331,18 @@ const faultCodes: Readonly<Record<UpstreamFault, ErrorCode>> = {
 
 const isCodex = ({ originator }: GatewayCall["headers"]): boolean =>
   typeof originator === "string" && originator.startsWith("codex");
+
+/** So long a user's calls take to make room, as a guess. */
+const roomMs = 1_000;
+
+function refuseOverBudget({ whose, what }: OverBudgetError, id: string): GatewayAnswer {
+  if (whose === "all") return errorAnswer("service_unavailable", id, { message: "The gateway has too much to do." });
+  const message =
+    what === "calls"
+      ? "Too many requests of this user are under way."
+      : "The requests of this user that are under way are too large together.";
+  return errorAnswer("rate_limit_exceeded", id, { message, retryAfterMs: roomMs });
+}
 
 const refuse = ({ refused, ...rest }: Refusal, id: string) => errorAnswer(refused, id, rest);
 
@@ -299,7 +366,7 @@ function bodyForUpstream(
   }
   if (facts.toolCallCap !== null) members.max_tool_calls = facts.toolCallCap;
   const takesIdentifier = endpoint.name === "chat.completions" || endpoint.name === "responses";
-  const hasIdentifier = (valueOf(body, "safety_identifier") ?? null) !== null;
+  const hasIdentifier = isGiven(body, "safety_identifier");
   if (takesIdentifier && !hasIdentifier) members.safety_identifier = caller.safetyIdentifier;
   return withMembers(body, members);
 }

@@ -3,7 +3,7 @@
  * for, counted from the items of the answer.
  */
 import type { Usage } from "./ports.ts";
-import { BodyError } from "./scan-body.ts";
+import { BodyError } from "./body-error.ts";
 
 /** Sent upstream where the client sets no `max_tool_calls`, so that the hold covers what is called. */
 export const defaultMaxToolCalls = 16;

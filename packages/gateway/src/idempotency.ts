@@ -3,13 +3,16 @@
  * and is charged once. Nothing of this runs for a call without that header.
  */
 import { createHash } from "node:crypto";
+import { BodyError } from "./body-error.ts";
 import type { GatewayAnswer } from "./call.ts";
 import { errorAnswer, type ErrorAnswer } from "./errors.ts";
 import type { Caller, Ports } from "./ports.ts";
-import { BodyError } from "./scan-body.ts";
+import type { WhoseTurn } from "./scan-answer.ts";
+import type { Turns } from "./turns.ts";
 
 /** A whole answer above this is not kept; the same call is then refused instead of answered again. */
 const maxKeptBytes = 4 * 1024 * 1024;
+const hashedAtOnceBytes = 1024 * 1024;
 const allowedKey = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
 
 /** A call that was the first of its name. */
@@ -27,17 +30,18 @@ type CallToName = {
   id: string;
   caller: Caller;
   body: Uint8Array;
+  turns: Turns;
 };
 
 /** @throws BodyError where the name is none */
 export async function claimName(
   ports: Ports,
-  { key, path, id, caller, body }: CallToName,
+  { key, path, id, caller, body, turns }: CallToName,
 ): Promise<NamedCall | { answer: GatewayAnswer }> {
   if (typeof key !== "string" || !allowedKey.test(key)) {
     throw new BodyError("Idempotency-Key must have 1 to 255 printable ASCII characters.", "Idempotency-Key");
   }
-  const bodyDigest = createHash("sha256").update(path).update("\n").update(body).digest();
+  const bodyDigest = await digestOf(path, body, { turns, party: caller.userId });
   const name = { apiKeyId: caller.apiKeyId, key, holdId: id };
   const claim = await ports.idempotency.claim({ ...name, bodyDigest });
   switch (claim.outcome) {
@@ -48,6 +52,17 @@ export async function claimName(
     default:
       return { answer: refusalOf(claim.outcome, id) };
   }
+}
+
+/** A large body is hashed in turns, as it was scanned. */
+async function digestOf(path: string, body: Uint8Array, { turns, party }: WhoseTurn): Promise<Uint8Array> {
+  const hash = createHash("sha256").update(path).update("\n");
+  if (body.length <= hashedAtOnceBytes) return hash.update(body).digest();
+  for (let at = 0; at < body.length; at += hashedAtOnceBytes) {
+    await turns.next(party);
+    hash.update(body.subarray(at, at + hashedAtOnceBytes));
+  }
+  return hash.digest();
 }
 
 function namedCall({ idempotency, log }: Ports, name: { apiKeyId: string; key: string; holdId: string }): NamedCall {

@@ -4,6 +4,7 @@ export { errorAnswer } from "./errors.ts";
 export { createGateway, type Gateway } from "./handle.ts";
 export { createNodeDoor, refuseBadHead, type NodeDoor } from "./node-door.ts";
 export type { Caller, Hold, Log, Ports, Refusal, Settlement, Upstream } from "./ports.ts";
+export { isPublicAddress } from "./public-connector.ts";
 export { createRequestId } from "./request-id.ts";
 export type { UpstreamPolicy, UpstreamVitals } from "./upstream-client.ts";
 export { defaultTimeouts, type UpstreamTimeouts } from "./upstream-client.ts";

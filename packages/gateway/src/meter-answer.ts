@@ -1,8 +1,12 @@
 /** Reads from an answer as it passes what billing needs: usage, ids, the served tier, and how much came out so far. */
-import { estimateTokens } from "./estimate-tokens.ts";
+import type { AnswerVisitor } from "./answer-visitor.ts";
+import { estimateTokens, tokensOfBytes } from "./estimate-tokens.ts";
 import { countHostedCall, noHostedCalls, type HostedCalls } from "./hosted-tools.ts";
+import { bufferOf } from "./scan-body.ts";
+import { scanAnswer, type WhoseTurn } from "./scan-answer.ts";
 import type { SseEvent } from "./sse.ts";
-import { bufferOf, scanBody, valueOf } from "./scan-body.ts";
+import { storableOrNull } from "./stored-text.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 export type AnswerFacts = {
   /** The last usage object, as it stood; null: none came. */
@@ -24,39 +28,34 @@ export const noFacts = (): AnswerFacts => ({
 type Json = Record<string, unknown>;
 
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null;
-const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
-const answerKeys = new Set(["id", "model", "usage", "service_tier", "output"]);
-
-/** Above this, scanning the top level is cheaper than parsing all of it. */
+/** Above this, scanning is cheaper than parsing all of it. */
 const parseBelowBytes = 8 * 1024;
 
-/** The facts of a whole JSON answer; a large one is scanned at its top level instead of parsed. */
-export function readJsonAnswer(bytes: Uint8Array): AnswerFacts {
+/** The facts of a whole JSON answer; a large one is scanned instead of parsed. */
+export function readJsonAnswer(bytes: Uint8Array, whose: WhoseTurn): AnswerFacts | Promise<AnswerFacts> {
   const facts = noFacts();
-  if (bytes.length < parseBelowBytes) {
-    noteObject(facts, parse(bufferOf(bytes).toString()));
-    return facts;
-  }
-  try {
-    const body = scanBody(bytes, answerKeys);
-    noteObject(facts, {
-      id: valueOf(body, "id"),
-      model: valueOf(body, "model"),
-      usage: valueOf(body, "usage"),
-      service_tier: valueOf(body, "service_tier"),
-      output: valueOf(body, "output"),
-    });
-  } catch {
-    // What is no JSON says nothing of its usage; the caller estimates.
-  }
+  if (bytes.length >= parseBelowBytes) return scanFacts(facts, bytes, whose);
+  noteObject(facts, parse(bufferOf(bytes).toString()));
   return facts;
 }
 
+/** What is no JSON says nothing of its usage; the caller estimates. */
+async function scanFacts(facts: AnswerFacts, bytes: Uint8Array, whose: WhoseTurn): Promise<AnswerFacts> {
+  const scanned = await scanAnswer(bytes, whose);
+  if (scanned) noteScanned(facts, scanned);
+  return facts;
+}
+
+function noteScanned(facts: AnswerFacts, { members, hosted, output }: AnswerVisitor): void {
+  noteObject(facts, members);
+  if (output !== null) facts.hosted = hosted ?? noHostedCalls();
+}
+
 function noteObject(facts: AnswerFacts, object: Json): void {
-  facts.responseId = textOrNull(object.id) ?? facts.responseId;
-  facts.servedModel = textOrNull(object.model) ?? facts.servedModel;
-  facts.serviceTier = textOrNull(object.service_tier) ?? facts.serviceTier;
+  facts.responseId = storableOrNull(object.id) ?? facts.responseId;
+  facts.servedModel = storableOrNull(object.model) ?? facts.servedModel;
+  facts.serviceTier = storableOrNull(object.service_tier, 64) ?? facts.serviceTier;
   if (isObject(object.usage)) facts.usage = object.usage;
   if (Array.isArray(object.output)) {
     facts.hosted = noHostedCalls();
@@ -75,17 +74,19 @@ const foldAboveChars = 64 * 1024;
 
 export type StreamMeter = {
   facts: AnswerFacts;
-  /** Looks at the next event. */
-  take(event: SseEvent): EventKind;
-  /** Tokens that came out so far, as a tokenizer counts them. */
+  /** Looks at the next event; a large one takes its turns. */
+  take(event: SseEvent): EventKind | Promise<EventKind>;
+  /** Tokens that came out so far, as a tokenizer counts them. Never rejects. */
   observedTokens(): Promise<number>;
   hasOutput(): boolean;
   /** How many events came so far. */
   taken(): number;
 };
 
-/** Events are kept as text and are parsed only where somebody asks for `observedTokens`, or when they grow large. */
-export function createStreamMeter(isResponses: boolean): StreamMeter {
+export type MeterTools = WhoseTurn & { tokenizer: Tokenizer };
+
+/** Events are kept as text and are read only where somebody asks for `observedTokens`, or when they grow large. */
+export function createStreamMeter(isResponses: boolean, tools: MeterTools): StreamMeter {
   const facts = noFacts();
   let unread: string[] = [];
   let unreadChars = 0;
@@ -93,17 +94,29 @@ export function createStreamMeter(isResponses: boolean): StreamMeter {
   let hasOutput = false;
   let taken = 0;
 
+  function add(more: Promise<number>): void {
+    counted = Promise.all([counted, more]).then(([before, tokens]) => before + tokens);
+  }
+
+  /** Each text is counted once: what came since the last time. */
   function fold(): void {
+    if (unread.length === 0) return;
     const text = unread.map(outputOf).join("");
     unread = [];
     unreadChars = 0;
-    counted = Promise.all([counted, estimateTokens(text)]).then(([before, more]) => before + more);
+    add(estimateTokens(tools.tokenizer, text));
   }
 
   function keep(data: string): void {
+    hasOutput = true;
     unread.push(data);
     unreadChars += data.length;
     if (unreadChars > foldAboveChars) fold();
+  }
+
+  function keepLarge(json: Buffer): void {
+    hasOutput = true;
+    add(tools.tokenizer.count({ json, members: outputMembers }).then((tokens) => tokens ?? tokensOfBytes(json.length)));
   }
 
   function takeChat(data: string): EventKind {
@@ -117,7 +130,6 @@ export function createStreamMeter(isResponses: boolean): StreamMeter {
         if (Array.isArray(chunk.choices) && chunk.choices.length === 0) return "usage";
       }
     }
-    hasOutput = true;
     keep(data);
     return "plain";
   }
@@ -132,17 +144,34 @@ export function createStreamMeter(isResponses: boolean): StreamMeter {
     }
     // What a broken stream has called is known from its items; the end says all of them again.
     if (type === "response.output_item.done" && data.includes("_call")) countHostedCall(facts.hosted, parse(data).item);
-    if (type.endsWith(".delta")) {
-      hasOutput = true;
-      keep(data);
-    }
+    if (type.endsWith(".delta")) keep(data);
     return "plain";
+  }
+
+  async function takeLarge(name: string, json: Buffer): Promise<EventKind> {
+    const scanned = await scanAnswer(json, tools);
+    if (!scanned) return "plain";
+    if (!isResponses) {
+      if (scanned.members.error !== undefined) return "error";
+      noteScanned(facts, scanned);
+      if (scanned.choices === 0 && isObject(scanned.members.usage)) return "usage";
+      keepLarge(json);
+      return "plain";
+    }
+    const type = name !== "" ? name : (scanned.eventType ?? "");
+    if (type === "error") return "error";
+    const isEnd = responsesEnd.test(type);
+    if (isEnd || type === "response.created") noteScanned(facts, scanned);
+    else if (type === "response.output_item.done") addHosted(facts.hosted, scanned.hosted);
+    else if (type.endsWith(".delta")) keepLarge(json);
+    return isEnd ? "terminal" : "plain";
   }
 
   return {
     facts,
-    take: ({ name, data }) => {
+    take: ({ name, data, largeData }) => {
       taken++;
+      if (largeData !== null) return takeLarge(name, largeData);
       if (data === null) return "plain";
       return isResponses ? takeResponses(name, data) : takeChat(data);
     },
@@ -153,6 +182,12 @@ export function createStreamMeter(isResponses: boolean): StreamMeter {
     hasOutput: () => hasOutput,
     taken: () => taken,
   };
+}
+
+function addHosted(calls: HostedCalls, more: HostedCalls | null): void {
+  if (!more) return;
+  calls.hasContainer ||= more.hasContainer;
+  for (const unit in more.units) calls.units[unit] = (calls.units[unit] ?? 0) + (more.units[unit] ?? 0);
 }
 
 function parse(data: string): Json {
@@ -187,10 +222,17 @@ function textIn(value: unknown): string {
     .join("");
 }
 
+/** Where the text of an answer, or of one of its events, stands. */
+const outputMembers = ["choices", "output", "delta"];
+
 /** The tokens of a whole JSON answer that came without usage. */
-export async function observedTokensOf(bytes: Uint8Array): Promise<number> {
+export async function observedTokensOf(tokenizer: Tokenizer, bytes: Uint8Array): Promise<number> {
+  if (bytes.length > foldAboveChars) {
+    const tokens = await tokenizer.count({ json: bytes, members: outputMembers });
+    return tokens ?? tokensOfBytes(bytes.length);
+  }
   const answer = parse(bufferOf(bytes).toString());
   const choices = Array.isArray(answer.choices) ? answer.choices : [];
   const output = choices.map((choice: unknown) => (isObject(choice) ? textIn(choice.message ?? choice.text) : ""));
-  return estimateTokens(output.join("") + textIn(answer.output));
+  return estimateTokens(tokenizer, output.join("") + textIn(answer.output));
 }

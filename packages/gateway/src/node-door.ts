@@ -2,9 +2,10 @@
  * The door for Node's own server: backpressure, disconnects, heartbeats and stalled readers are handled here, once.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BodyTooLargeError, RequestCutError, type GatewayAnswer, type GatewayCall } from "./call.ts";
+import type { BodyLimits, GatewayAnswer, GatewayCall } from "./call.ts";
 import { errorAnswer } from "./errors.ts";
 import type { Gateway } from "./handle.ts";
+import { cutSlowBodies, receiveBody, type Receiving } from "./receive-body.ts";
 import { createRequestId } from "./request-id.ts";
 
 export type NodeDoor = { answer(req: IncomingMessage, res: ServerResponse): Promise<void>; close(): void };
@@ -39,9 +40,11 @@ export function createNodeDoor(
   { stallMs = defaultStallMs, sweepMs = defaultSweepMs, addressOf = peerOf }: NodeDoorOptions = {},
 ): NodeDoor {
   const streams = new Set<OpenStream>();
+  const receiving: Receiving = new Set();
   // One timer for all streams: a timer per chunk would cost more than the chunk.
   const sweep = setInterval(() => {
     const nowMs = Date.now();
+    cutSlowBodies(receiving, nowMs);
     for (const stream of streams) {
       if (stream.res.writableNeedDrain) {
         if (nowMs - stream.lastWriteAtMs >= stallMs) stream.res.destroy();
@@ -79,7 +82,7 @@ export function createNodeDoor(
   return {
     async answer(req, res) {
       if (refuseBadHead(req, res)) return;
-      const answer = await gateway.handle(new NodeCall(req, res, addressOf(req)));
+      const answer = await gateway.handle(new NodeCall(req, res, addressOf(req), receiving));
       // What is left of a body that nobody read would be taken for the next request.
       if (!req.complete) res.shouldKeepAlive = false;
       if (answer.body instanceof Uint8Array) {
@@ -108,16 +111,18 @@ class NodeCall implements GatewayCall {
   readonly remoteAddress: string;
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
+  readonly #receiving: Receiving;
   #controller: AbortController | null = null;
   #hasLeft = false;
 
-  constructor(req: IncomingMessage, res: ServerResponse, remoteAddress: string) {
+  constructor(req: IncomingMessage, res: ServerResponse, remoteAddress: string, receiving: Receiving) {
     this.method = req.method ?? "GET";
     this.path = req.url ?? "/";
     this.headers = req.headers;
     this.remoteAddress = remoteAddress;
     this.#req = req;
     this.#res = res;
+    this.#receiving = receiving;
     res.on("close", () => {
       if (res.writableFinished) return;
       this.#hasLeft = true;
@@ -131,8 +136,8 @@ class NodeCall implements GatewayCall {
     return this.#controller.signal;
   }
 
-  readBody(maxBytes: number): Promise<Uint8Array> {
-    return readBody(this.#req, this.#res, maxBytes);
+  readBody(limits: BodyLimits): Promise<Uint8Array> {
+    return receiveBody(this.#req, this.#res, limits, this.#receiving);
   }
 }
 
@@ -146,31 +151,6 @@ function faultOfHead(req: IncomingMessage): string | null {
     if (name?.length === 4 && name.toLowerCase() === "host") hosts++;
   }
   return hosts > 1 ? "The request names two hosts." : null;
-}
-
-function readBody(req: IncomingMessage, res: ServerResponse, maxBytes: number): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    if (Number(req.headers["content-length"] ?? 0) > maxBytes) {
-      reject(new BodyTooLargeError());
-      return;
-    }
-    if (req.headers.expect !== undefined) res.writeContinue();
-    const chunks: Buffer[] = [];
-    let length = 0;
-    req.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= maxBytes) chunks.push(chunk);
-      else {
-        req.pause();
-        reject(new BodyTooLargeError());
-      }
-    });
-    req.on("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)));
-    req.on("error", () => reject(new RequestCutError()));
-    req.on("close", () => {
-      if (!req.complete) reject(new RequestCutError());
-    });
-  });
 }
 
 function drained(res: ServerResponse): Promise<void> {

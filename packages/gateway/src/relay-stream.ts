@@ -4,7 +4,6 @@
  */
 import { clockMs } from "./call-record.ts";
 import type { Exchange } from "./handle.ts";
-import { estimateInputTokens } from "./estimate-tokens.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { createStreamMeter, type StreamMeter } from "./meter-answer.ts";
 import type { Ports } from "./ports.ts";
@@ -26,7 +25,8 @@ export async function* relayStream(
   heartbeat: Heartbeat,
 ): AsyncGenerator<Uint8Array, void, void> {
   const isResponses = exchange.endpoint.name === "responses";
-  const meter = createStreamMeter(isResponses);
+  const { tokenizer, turns } = exchange.workshop;
+  const meter = createStreamMeter(isResponses, { tokenizer, turns, party: exchange.userId });
   const settleOnce = createSettleOnce(ports, exchange, answer, meter);
   const checkpoints = startCheckpoints(ports, exchange, meter);
   const source = eventsOf(answer);
@@ -50,7 +50,8 @@ export async function* relayStream(
       taken = 0;
       for (const event of batch) {
         taken++;
-        const kind = meter.take(event);
+        const read = meter.take(event);
+        const kind = read instanceof Promise ? await read : read;
         if (kind === "terminal" || kind === "usage") {
           isWhole ||= kind === "terminal" || meter.facts.usage !== null;
           await settleOnce.settle(isWhole);
@@ -77,7 +78,7 @@ export async function* relayStream(
     }
     answer.body.destroy();
     clearInterval(checkpoints);
-    await settleOnce.settle(isWhole).finally(() => exchange.done(exchange.record));
+    await settleOnce.settle(isWhole).finally(() => exchange.done(exchange.open));
   }
 }
 
@@ -123,7 +124,7 @@ async function readToEnd(batches: AsyncIterable<SseEvent[] | Uint8Array>, meter:
   try {
     for await (const batch of batches) {
       for (const event of batch instanceof Uint8Array ? [] : batch) {
-        const kind = meter.take(event);
+        const kind = await meter.take(event);
         isWhole ||= kind === "terminal" || (kind === "usage" && meter.facts.usage !== null);
       }
     }
@@ -138,7 +139,7 @@ function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnsw
   let timeToFirstByteMs: number | null = null;
 
   async function settle(isWhole: boolean): Promise<void> {
-    exchange.record.settlingAtMs = clockMs();
+    exchange.open.record.settlingAtMs = clockMs();
     // A response that failed before anything came out is no answer.
     if (meter.facts.usage === null && !meter.hasOutput() && !exchange.signal?.aborted) {
       await ports.settle({ hold: exchange.hold, outcome: "released", reason: "no_output" });
@@ -153,9 +154,13 @@ function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnsw
     noteFirstByte: () => {
       if (timeToFirstByteMs !== null) return;
       timeToFirstByteMs = ports.now() - exchange.startedAtMs;
-      exchange.record.firstEventAtMs = clockMs();
+      exchange.open.record.firstEventAtMs = clockMs();
     },
-    settle: (isWhole: boolean) => (settled ??= settle(isWhole)),
+    settle: (isWhole: boolean) =>
+      (settled ??= settle(isWhole).catch((error: unknown) => {
+        ports.log("error", "settle_failed", { requestId: exchange.id, error: (error as Error).name });
+        throw error;
+      })),
   };
 }
 
@@ -165,7 +170,10 @@ function startCheckpoints(ports: Ports, exchange: Exchange, meter: StreamMeter):
   const timer = setInterval(() => {
     if (meter.taken() === writtenAt) return;
     writtenAt = meter.taken();
-    void writeCheckpoint(ports, exchange, meter);
+    writeCheckpoint(ports, exchange, meter).catch((error: unknown) => {
+      // The stream goes on: the next checkpoint, or its settlement, says what this one did not.
+      ports.log("warn", "checkpoint_failed", { requestId: exchange.id, error: (error as Error).name });
+    });
   }, checkpointEveryMs);
   return timer.unref();
 }
@@ -173,7 +181,7 @@ function startCheckpoints(ports: Ports, exchange: Exchange, meter: StreamMeter):
 async function writeCheckpoint(ports: Ports, exchange: Exchange, meter: StreamMeter): Promise<void> {
   ports.checkpoint({
     hold: exchange.hold,
-    inputTokens: await estimateInputTokens(exchange.body),
+    inputTokens: await exchange.inputTokens(),
     upstreamResponseId: meter.facts.responseId,
     observedOutputTokens: await meter.observedTokens(),
   });

@@ -1,27 +1,30 @@
 /** Carries the upstream's answer to the client and settles its hold once, before the client sees the end. */
+import type { AnswerShare } from "./answer-budget.ts";
 import { clockMs } from "./call-record.ts";
 import type { GatewayAnswer } from "./call.ts";
 import { errorAnswer } from "./errors.ts";
-import { estimateInputTokens } from "./estimate-tokens.ts";
 import type { Exchange } from "./handle.ts";
 import { clientHeaders } from "./headers.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { hostedUnits } from "./hosted-tools.ts";
 import { observedTokensOf, readJsonAnswer, type AnswerFacts } from "./meter-answer.ts";
 import type { Basis, Ports, Settlement, Usage } from "./ports.ts";
+import { relayRefusal } from "./relay-refusal.ts";
 import { relayStream } from "./relay-stream.ts";
+import { storableOrNull } from "./stored-text.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
 import { readUsage } from "./usage.ts";
 
-const maxAnswerBytes = 256 * 1024 * 1024;
-const maxErrorBytes = 1024 * 1024;
+const maxAnswerBytes = 128 * 1024 * 1024;
+/** Above this an answer goes to its client piece by piece: how fast it reads is then known, and what it keeps here. */
+const pieceBytes = 64 * 1024;
 
 export function relayAnswer(
   ports: Ports,
   exchange: Exchange,
   answer: UpstreamAnswer,
 ): GatewayAnswer | Promise<GatewayAnswer> {
-  if (answer.status < 200 || answer.status > 299) return relayError(ports, exchange, answer);
+  if (answer.refusal) return relayRefusal(ports, exchange, answer, answer.refusal);
   const headers = clientHeaders(answer.headers, exchange.id, exchange.hold.allowance);
   const contentType = headers["content-type"] ?? "";
   if (contentType.startsWith("text/event-stream")) {
@@ -42,20 +45,48 @@ async function relayWhole(
   answer: UpstreamAnswer,
   headers: Record<string, string>,
 ): Promise<GatewayAnswer> {
+  const { workshop, userId } = exchange;
+  const room: { share: AnswerShare | null } = { share: null };
+  const openShare = () => (room.share = workshop.answers.open({ userId, upstreamId: answer.upstream.id }));
+  const releaseShare = () => room.share?.release();
+  let isPassedOn = false;
+  try {
+    const body = await readWhole(ports, exchange, answer, openShare);
+    if (!(body instanceof Uint8Array)) return body;
+    if (room.share === null) return { status: answer.status, headers, body };
+    isPassedOn = true;
+    headers["content-length"] = String(body.length);
+    return { status: answer.status, headers, body: piecesOf(exchange, body, releaseShare) };
+  } finally {
+    if (!isPassedOn) releaseShare();
+  }
+}
+
+/** The answer's bytes, settled; or what its client gets instead. */
+async function readWhole(
+  ports: Ports,
+  exchange: Exchange,
+  answer: UpstreamAnswer,
+  openShare: () => AnswerShare,
+): Promise<Uint8Array | GatewayAnswer> {
+  const { workshop, userId, endpoint, named } = exchange;
   const timeToFirstByteMs = ports.now() - exchange.startedAtMs;
   let body: Uint8Array;
   try {
-    body = await answer.body.readAll(maxAnswerBytes);
+    const expectedBytes = Number(answer.headers["content-length"] ?? 0) || 0;
+    body = await answer.body.readAll(maxAnswerBytes, { expectedBytes, openShare });
   } catch (error) {
     // Nothing reached the client, so nothing is charged.
     ports.log("warn", "upstream_broke_off", { requestId: exchange.id, error: (error as Error).message });
     await ports.settle({ hold: exchange.hold, outcome: "released", reason: "upstream_broke_off" });
     return errorAnswer("upstream_failed", exchange.id);
   }
-  exchange.record.settlingAtMs = clockMs();
-  const facts = readJsonAnswer(body);
-  const outputTokens = exchange.endpoint.outputCap === null ? () => Promise.resolve(0) : () => observedTokensOf(body);
-  if (exchange.named) await exchange.named.keepAnswer({ status: answer.status, headers, body });
+  exchange.open.record.settlingAtMs = clockMs();
+  const read = readJsonAnswer(body, { turns: workshop.turns, party: userId });
+  const facts = read instanceof Promise ? await read : read;
+  const outputTokens =
+    endpoint.outputCap === null ? () => Promise.resolve(0) : () => observedTokensOf(workshop.tokenizer, body);
+  if (named) await named.keepAnswer({ status: answer.status, headers: answerHeaders(answer), body });
   await ports.settle(
     await captureOf(ports, exchange, answer, {
       facts,
@@ -65,7 +96,28 @@ async function relayWhole(
       outputTokens,
     }),
   );
-  return { status: answer.status, headers, body };
+  return body;
+}
+
+const answerHeaders = ({ headers }: UpstreamAnswer): Record<string, string> => {
+  const contentType = headers["content-type"];
+  return typeof contentType === "string" ? { "content-type": contentType } : {};
+};
+
+/** A large answer for a client that may be slow; it is settled already, and its room is given back behind it. */
+async function* piecesOf(
+  { done, open }: Exchange,
+  body: Uint8Array,
+  release: () => void,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    for (let at = 0; at < body.length; at += pieceBytes) {
+      yield await Promise.resolve(body.subarray(at, at + pieceBytes));
+    }
+  } finally {
+    release();
+    done(open);
+  }
 }
 
 export type Metered = {
@@ -96,14 +148,13 @@ export async function captureOf(
     basis = isWhole ? "estimate" : "observed";
     flags.push(facts.usage === null ? (isWhole ? "no_usage" : "broke_off") : "absurd_usage");
     ports.log("warn", "usage_counted", { requestId: exchange.id, flags });
-    const input = Math.min(await estimateInputTokens(exchange.body), exchange.hold.inputTokens);
+    const input = Math.min(await exchange.inputTokens(), exchange.hold.inputTokens);
     const output = Math.min(await metered.outputTokens(), exchange.hold.outputTokens);
     usage = { input, cached_input: 0, cache_write: 0, output };
   }
   const { isSearch, bound } = exchange.facts;
   if (!isSearch) addUnits(usage, hostedUnits(facts.hosted, bound.hosted));
   else if (stated || usage.output) addUnits(usage, bound.hosted);
-  const upstreamRequestId = answer.headers["x-request-id"];
   return {
     hold: exchange.hold,
     outcome: "captured",
@@ -113,7 +164,7 @@ export async function captureOf(
     serviceTier: facts.serviceTier,
     servedModel: facts.servedModel,
     upstreamId: answer.upstream.id,
-    upstreamRequestId: typeof upstreamRequestId === "string" ? upstreamRequestId : null,
+    upstreamRequestId: storableOrNull(answer.headers["x-request-id"]),
     upstreamResponseId: facts.responseId,
     status: answer.status,
     isStream: metered.isStream,
@@ -124,61 +175,4 @@ export async function captureOf(
 
 function addUnits(usage: Usage, more: Usage): void {
   for (const unitClass in more) usage[unitClass] = more[unitClass] as number;
-}
-
-type UpstreamError = { message?: unknown; type?: unknown; code?: unknown };
-
-/**
- * The upstream refused before a byte of an answer: nothing is charged. What the client did wrong reaches it as it was;
- * what is wrong between the operator and the upstream does not.
- */
-async function relayError(ports: Ports, exchange: Exchange, answer: UpstreamAnswer): Promise<GatewayAnswer> {
-  const { id, hold } = exchange;
-  const body = await answer.body.readAll(maxErrorBytes).catch(() => new Uint8Array(0));
-  await ports.settle({ hold, outcome: "released", reason: `upstream_${answer.status}` });
-  const error = parseError(body);
-  const retryAfter = answer.headers["retry-after"];
-  const retryAfterMs = typeof retryAfter === "string" ? Number(retryAfter) * 1_000 || undefined : undefined;
-  const isOperatorsFault =
-    answer.status === 401 ||
-    answer.status === 403 ||
-    error?.type === "insufficient_quota" ||
-    error?.code === "insufficient_quota";
-  if (isOperatorsFault) {
-    ports.log("error", "upstream_refuses_operator", {
-      requestId: id,
-      upstreamId: answer.upstream.id,
-      status: answer.status,
-    });
-    return errorAnswer("upstream_unavailable", id);
-  }
-  ports.log("warn", "upstream_error", { requestId: id, upstreamId: answer.upstream.id, status: answer.status });
-  if (answer.status === 429) {
-    return errorAnswer("rate_limit_exceeded", id, {
-      message: "The model provider is asked too often right now.",
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    });
-  }
-  if (answer.status === 504 || answer.status === 408) return errorAnswer("upstream_timeout", id);
-  if (answer.status < 400 || answer.status > 499 || !error) {
-    return errorAnswer("upstream_failed", id, retryAfterMs === undefined ? {} : { retryAfterMs });
-  }
-  const text = Buffer.from(body).toString().replace(secrets, "***");
-  return {
-    status: answer.status,
-    headers: { "content-type": "application/json", "x-request-id": id },
-    body: Buffer.from(text),
-  };
-}
-
-/** Keys, and the ids of organizations and projects, as OpenAI writes them. */
-const secrets = /\b(?:sk|org|proj)[-_][A-Za-z0-9_*-]{6,}/g;
-
-function parseError(body: Uint8Array): UpstreamError | null {
-  try {
-    const { error } = JSON.parse(Buffer.from(body).toString()) as { error?: unknown };
-    return typeof error === "object" ? error : null;
-  } catch {
-    return null;
-  }
 }

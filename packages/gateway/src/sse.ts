@@ -10,8 +10,10 @@ export type SseEvent = {
   raw: Uint8Array;
   /** The `event` field; "" where there is none. */
   name: string;
-  /** The `data` lines joined by LF; null where there is none (a comment, a keep-alive). */
+  /** The `data` lines joined by LF; null where there is none (a comment, a keep-alive), or where it is `largeData`. */
   data: string | null;
+  /** The data of an event above `largeEventBytes`, of which no string is made: that alone would keep the event loop. */
+  largeData: Buffer | null;
 };
 
 export type SseSplitter = {
@@ -20,6 +22,10 @@ export type SseSplitter = {
   /** What is left at the end of the stream: bytes of an event that was never completed. */
   rest(): Uint8Array;
 };
+
+const largeEventBytes = 64 * 1024;
+/** So many lines of a large event are read; no upstream folds its data, and to join lines costs a copy. */
+const maxLargeLines = 1_024;
 
 const lf = 10;
 const cr = 13;
@@ -85,19 +91,47 @@ export function createSseSplitter(maxEventBytes = 16 * 1024 * 1024): SseSplitter
 
 function parseEvent(raw: Uint8Array, isFirst: boolean): SseEvent {
   const hasMark = isFirst && byteOrderMark.every((byte, i) => raw[i] === byte);
-  const text = Buffer.from(
-    raw.buffer,
-    raw.byteOffset + (hasMark ? 3 : 0),
-    raw.byteLength - (hasMark ? 3 : 0),
-  ).toString();
+  const skipped = hasMark ? 3 : 0;
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset + skipped, raw.byteLength - skipped);
+  if (bytes.length > largeEventBytes) return parseLargeEvent(raw, bytes);
   let name = "";
   let data: string | null = null;
-  for (const line of text.split(/\r\n|\n|\r/)) {
+  for (const line of bytes.toString().split(/\r\n|\n|\r/)) {
     const colon = line.indexOf(":");
     const field = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
     if (field === "event") name = value;
     else if (field === "data") data = data === null ? value : `${data}\n${value}`;
   }
-  return { raw, name, data };
+  return { raw, name, data, largeData: null };
 }
+
+const maxNameBytes = 256;
+
+/** The same, in bytes. Lines beyond the first thousand, and a name that is none, are left out. */
+function parseLargeEvent(raw: Uint8Array, bytes: Buffer): SseEvent {
+  let name = "";
+  const lines: Buffer[] = [];
+  let at = 0;
+  let nextLf = bytes.indexOf(lf);
+  let nextCr = bytes.indexOf(cr);
+  for (let n = 0; n < maxLargeLines && at < bytes.length; n++) {
+    if (nextLf !== -1 && nextLf < at) nextLf = bytes.indexOf(lf, at);
+    if (nextCr !== -1 && nextCr < at) nextCr = bytes.indexOf(cr, at);
+    const ends = [nextLf, nextCr].filter((end) => end !== -1);
+    const end = ends.length > 0 ? Math.min(...ends) : bytes.length;
+    const line = bytes.subarray(at, end);
+    const value = (field: string) => line.subarray(line[field.length] === 0x20 ? field.length + 1 : field.length);
+    if (startsWith(line, "data:")) lines.push(value("data:"));
+    else if (startsWith(line, "event:") && line.length <= maxNameBytes) name = value("event:").toString();
+    at = end + 1;
+  }
+  const [first] = lines;
+  if (!first) return { raw, name, data: null, largeData: null };
+  const largeData = lines.length === 1 ? first : Buffer.concat(lines.flatMap((line) => [line, newLine]));
+  return { raw, name, data: null, largeData };
+}
+
+const newLine = Buffer.of(lf);
+
+const startsWith = (line: Buffer, field: string): boolean => line.toString("latin1", 0, field.length) === field;

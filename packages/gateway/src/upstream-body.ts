@@ -3,9 +3,14 @@
  * not keep up stops the socket; a body that nobody wants any more closes it.
  */
 import type { Dispatcher } from "undici";
+import type { AnswerShare } from "./answer-budget.ts";
+import { GatheredBytes } from "./gathered-bytes.ts";
 
 /** So much may lie here unread before the socket is stopped. */
 const maxUnreadBytes = 64 * 1024;
+/** So much of a whole answer is nobody's to count: most have less. */
+const uncountedBytes = 64 * 1024;
+const roomStepBytes = 1024 * 1024;
 
 /** A class, where the rest are functions: one is made for each call, and a closure for each method would be most of it. */
 export class UpstreamBody implements AsyncIterable<Uint8Array> {
@@ -16,6 +21,7 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
   #fault: Error | null = null;
   #isEnded = false;
   #wake: (() => void) | null = null;
+  #stopWaiting: (() => void) | null = null;
 
   constructor(controller: Dispatcher.DispatchController) {
     this.#controller = controller;
@@ -37,21 +43,56 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
   end(fault: Error | null = null): void {
     this.#fault = fault;
     this.#isEnded = true;
+    if (fault) this.#stopWaiting?.();
     this.#notify();
   }
 
-  /** All of it. @throws Error where it breaks off, or has more than `maxBytes` */
-  async readAll(maxBytes: number): Promise<Uint8Array> {
+  /**
+   * All of it. What is larger than `uncountedBytes` gets its room from a share, and stops its connection while there is
+   * none. @throws Error where it breaks off, or has more than `maxBytes`
+   */
+  async readAll(
+    maxBytes: number,
+    { expectedBytes = 0, openShare }: { expectedBytes?: number; openShare?: () => AnswerShare } = {},
+  ): Promise<Uint8Array> {
     this.#isReadWhole = true;
     this.#resume();
-    while (!this.#isEnded && this.#unreadBytes <= maxBytes) await this.#more();
-    if (this.#unreadBytes > maxBytes) {
-      this.destroy();
-      throw new Error(`The answer has more than ${maxBytes} bytes.`);
+    const gathered = new GatheredBytes(expectedBytes);
+    let share: AnswerShare | null = null;
+    let roomBytes = openShare ? uncountedBytes : Infinity;
+    for (;;) {
+      while (!this.#isEnded && this.#unreadBytes <= maxUnreadBytes) await this.#more();
+      if (Math.max(expectedBytes, gathered.length + this.#unreadBytes) > maxBytes) {
+        this.destroy();
+        throw new Error(`The answer has more than ${maxBytes} bytes.`);
+      }
+      const neededBytes = gathered.length + this.#unreadBytes - roomBytes;
+      if (neededBytes > 0 && openShare) {
+        share ??= openShare();
+        const stepBytes = Math.max(neededBytes, roomStepBytes, expectedBytes - roomBytes);
+        await this.#untilRoom(share, stepBytes);
+        roomBytes += stepBytes;
+      }
+      for (const chunk of this.#unread) gathered.push(chunk);
+      this.#unread = [];
+      this.#unreadBytes = 0;
+      if (this.#isEnded) break;
     }
     if (this.#fault) throw this.#fault;
-    const [first] = this.#unread;
-    return this.#unread.length === 1 && first ? first : Buffer.concat(this.#unread, this.#unreadBytes);
+    return gathered.take();
+  }
+
+  /** Nothing more comes in while there is no room, or until the connection breaks. */
+  async #untilRoom(share: AnswerShare, bytes: number): Promise<void> {
+    const room = share.take(bytes);
+    if (room === null) return;
+    if (!this.#isEnded) this.#controller.pause();
+    await new Promise<void>((resolve) => {
+      this.#stopWaiting = resolve;
+      room.then(resolve, resolve);
+    });
+    this.#stopWaiting = null;
+    this.#resume();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {

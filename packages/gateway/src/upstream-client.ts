@@ -6,19 +6,23 @@ import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { errors, Pool, type Dispatcher } from "undici";
 import { operatorHeaders, upstreamHeaders } from "./headers.ts";
+import { createBreakers, type CallOutcome } from "./breakers.ts";
+import { GatheredBytes } from "./gathered-bytes.ts";
 import type { Attempt, Upstream } from "./ports.ts";
 import { createDeadlines, TotalTimeoutError, type Deadline, type Deadlines } from "./deadlines.ts";
 import { createConnector } from "./public-connector.ts";
 import { UpstreamBody } from "./upstream-body.ts";
+import { readRefusal, type UpstreamRefusal } from "./upstream-refusal.ts";
 
 type UpstreamCall = {
   /** Path behind the base URL, e.g. `/chat/completions`. */
   path: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: Uint8Array;
+  model: string;
   isStream: boolean;
-  /** The user's id: their calls stay with one upstream, so that its prompt cache is hit. */
-  stickyKey: string;
+  /** Their calls stay with one upstream, so that its prompt cache is hit. */
+  userId: string;
   /** The only upstream that can answer it; null: any. */
   upstreamId: string | null;
   signal: AbortSignal | null;
@@ -29,6 +33,8 @@ export type UpstreamAnswer = {
   status: number;
   headers: IncomingHttpHeaders;
   body: UpstreamBody;
+  /** What it says instead of an answer; null: it is one, and its body is still to be read. */
+  refusal: UpstreamRefusal | null;
 };
 
 type Dispatched = { answer: UpstreamAnswer; attempts: Attempt[] } | { fault: UpstreamFault; attempts: Attempt[] };
@@ -88,13 +94,24 @@ class ClientLeftError extends Error {
   override readonly name = "ClientLeftError";
 }
 
+/** All connections to the upstream are in use, and many calls wait already. Nothing was sent. */
+class QueueFullError extends Error {
+  override readonly name = "QueueFullError";
+  readonly code = "QUEUE_FULL";
+}
+
 const maxAttempts = 2;
 /** After so long there is no second attempt. */
 const attemptsMs = 30_000;
-/** So many failures in a row keep an upstream out for `openMs`; then the next real call is the probe. */
-const failuresToOpen = 5;
-const openMs = 10_000;
 const probeMs = 10_000;
+/** Per upstream: connections, and calls that wait for one. */
+const maxConnections = 2_048;
+const maxWaiting = 2_048;
+/** Of an answer's head, and of an error. */
+const maxHeaderBytes = 16 * 1024;
+const maxErrorBytes = 256 * 1024;
+/** Of what a `GET` brings. */
+const maxReadBytes = 16 * 1024 * 1024;
 
 /** What an upstream comes to in this process; found once per upstream, not once per call. */
 type Line = {
@@ -102,15 +119,18 @@ type Line = {
   basePath: string;
   /** Names its breaker: the upstream, where it lies, and its key. */
   breakerKey: string;
-  pool: { policy: UpstreamPolicy; connections: Pool } | null;
+  pool: { policy: UpstreamPolicy; pool: CountedPool } | null;
 };
 
-/** One connection pool per origin, made on its first call; a breaker per upstream and key. */
+/** `waiting`: calls that were given to it and are not on a connection yet. */
+type CountedPool = { connections: Pool; waiting: number };
+
+/** One connection pool per origin, made on its first call; breakers per upstream and key. */
 export function createUpstreamClient(now: () => number, policy: () => UpstreamPolicy): UpstreamClient {
   const lines = new WeakMap<object, Line>();
-  const pools = new Map<string, Pool>();
-  const answeredAtMs = new Map<string, number>();
-  const breakers = new Map<string, Breaker>();
+  const pools = new Map<string, CountedPool>();
+  const lastSeen = new Map<string, LastSeen>();
+  const breakers = createBreakers();
   const deadlines = createDeadlines();
 
   function lineOf(upstream: Pick<Upstream, "baseUrl" | "apiKey"> & { id?: string }): Line {
@@ -125,58 +145,72 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     return line;
   }
 
-  function connectionsOf(line: Line, current: UpstreamPolicy): Pool {
-    if (line.pool?.policy !== current) line.pool = { policy: current, connections: poolOf(line.origin, current) };
-    return line.pool.connections;
+  function currentPoolOf(line: Line, current: UpstreamPolicy): CountedPool {
+    if (line.pool?.policy !== current) line.pool = { policy: current, pool: poolOf(line.origin, current) };
+    return line.pool.pool;
   }
 
   /** Another policy gets another pool: a connection that stands was allowed by the one that it was made under. */
-  function poolOf(origin: string, { allowsPrivateAddresses, timeouts: { connectMs } }: UpstreamPolicy): Pool {
+  function poolOf(origin: string, { allowsPrivateAddresses, timeouts: { connectMs } }: UpstreamPolicy): CountedPool {
     const key = `${origin} ${allowsPrivateAddresses} ${connectMs}`;
     let pool = pools.get(key);
     if (!pool) {
-      pool = new Pool(origin, {
+      const connections = new Pool(origin, {
         connect: createConnector(connectMs, allowsPrivateAddresses),
         keepAliveTimeout: 30_000,
         pipelining: 1,
+        connections: maxConnections,
+        maxHeaderSize: maxHeaderBytes,
       });
+      pool = { connections, waiting: 0 };
       pools.set(key, pool);
     }
     return pool;
   }
 
-  function note(upstream: Upstream, status: number | null, atMs: number): void {
-    const { breakerKey } = lineOf(upstream);
-    if (status !== null && status < 500 && status !== 429 && status !== 401 && status !== 403) {
-      answeredAtMs.set(upstream.id, atMs);
-      if (breakers.size > 0) breakers.delete(breakerKey);
-      return;
+  function note(call: UpstreamCall, upstream: Upstream, outcome: CallOutcome, nowMs: number): void {
+    breakers.note({ ...triedOf(call, upstream), nowMs }, outcome);
+    const isAlive = outcome.kind === "answered" || outcome.kind === "reached";
+    const seen = lastSeen.get(upstream.id);
+    if (!seen) lastSeen.set(upstream.id, { answeredAtMs: isAlive ? nowMs : null, isFailing: !isAlive });
+    else {
+      seen.isFailing = !isAlive;
+      if (isAlive) seen.answeredAtMs = nowMs;
     }
-    const failures = (breakers.get(breakerKey)?.failures ?? 0) + 1;
-    const isRefused = status === 401 || status === 403;
-    const openUntilMs = isRefused || failures >= failuresToOpen ? atMs + openMs : 0;
-    breakers.set(breakerKey, { failures, openUntilMs, status, failedAtMs: atMs });
   }
 
-  const breakerOf = (upstream: Upstream) =>
-    breakers.size === 0 ? undefined : breakers.get(lineOf(upstream).breakerKey);
+  const triedOf = (call: UpstreamCall, upstream: Upstream) => ({
+    upstream: lineOf(upstream).breakerKey,
+    model: call.model,
+    userId: call.userId,
+  });
+
+  async function refusalOf(answer: UpstreamAnswer): Promise<UpstreamRefusal | null> {
+    if (answer.status >= 200 && answer.status <= 299) return null;
+    // Too large, or broken off: its status says enough.
+    const body = await answer.body.readAll(maxErrorBytes).catch(() => new Uint8Array(0));
+    return readRefusal(answer.status, body);
+  }
 
   /** Resolves with the answer's head. `signal` ends the call, its body too. */
   function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
     const line = lineOf(upstream);
     const current = policy();
     const { timeouts } = current;
+    const pool = currentPoolOf(line, current);
+    if (pool.waiting >= maxWaiting) return Promise.reject(new QueueFullError());
+    pool.waiting++;
     return new Promise((resolve, reject) => {
-      connectionsOf(line, current).dispatch(
+      pool.connections.dispatch(
         {
           path: line.basePath + call.path,
           method: "POST",
-          headers: upstreamHeaders(call.headers, upstream, call.stickyKey),
+          headers: upstreamHeaders(call.headers, upstream, call.userId),
           body: call.body,
           headersTimeout: call.isStream ? timeouts.streamHeadersMs : timeouts.wholeAnswerMs,
           bodyTimeout: timeouts.idleMs,
         },
-        new AnswerHandler(upstream, call.signal, deadlines, timeouts.totalMs, resolve, reject),
+        new AnswerHandler(upstream, pool, call.signal, deadlines, timeouts.totalMs, resolve, reject),
       );
     });
   }
@@ -185,49 +219,53 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     async dispatch(call, upstreams) {
       const attempts: Attempt[] = [];
       const firstAtMs = now();
-      const able = upstreams.filter(
-        (upstream) =>
-          (call.upstreamId === null || upstream.id === call.upstreamId) &&
-          (breakerOf(upstream)?.openUntilMs ?? 0) <= firstAtMs,
-      );
-      const candidates = inOrder(able, call.stickyKey);
-      const attemptsAtMost = Math.min(candidates.length, maxAttempts);
+      const able =
+        call.upstreamId === null ? upstreams : upstreams.filter((upstream) => upstream.id === call.upstreamId);
       let startedAtMs = firstAtMs;
-      for (let n = 0; n < attemptsAtMost; n++) {
-        const upstream = candidates[n] as Upstream;
-        const isLast = (endedAtMs: number) => n === attemptsAtMost - 1 || endedAtMs - firstAtMs >= attemptsMs;
+      let dispatched: Dispatched = { fault: "unavailable", attempts };
+      for (const upstream of inOrder(able, call.userId)) {
+        if (attempts.length === maxAttempts || startedAtMs - firstAtMs >= attemptsMs) break;
+        if (!breakers.admits({ ...triedOf(call, upstream), nowMs: startedAtMs })) continue;
         let endedAtMs: number;
         try {
           const answer = await ask(call, upstream);
+          answer.refusal = await refusalOf(answer);
           endedAtMs = now();
-          const { status } = answer;
-          note(upstream, status, endedAtMs);
+          const { status, refusal } = answer;
+          note(call, upstream, outcomeOf(status, refusal), endedAtMs);
           attempts.push(attemptOf(upstream, "answered", status, isBillable(status), startedAtMs, endedAtMs));
-          if ((status !== 429 && status !== 503) || isLast(endedAtMs)) return { answer, attempts };
-          answer.body.destroy();
+          dispatched = { answer, attempts };
+          if (status !== 429 && status !== 503) return dispatched;
         } catch (error) {
           endedAtMs = now();
           const fault = faultOf(error);
-          if (fault !== "aborted") note(upstream, null, endedAtMs);
-          attempts.push(attemptOf(upstream, codeOf(error), null, fault !== "unavailable", startedAtMs, endedAtMs));
-          if (fault !== "unavailable" || isLast(endedAtMs)) return { fault, attempts };
+          const code = codeOf(error);
+          if (notConnected.has(code)) note(call, upstream, { kind: "unreachable", status: null }, endedAtMs);
+          else if (fault === "failed" || fault === "timeout") {
+            note(call, upstream, { kind: "failed", status: null }, endedAtMs);
+          }
+          attempts.push(attemptOf(upstream, code, null, fault !== "unavailable", startedAtMs, endedAtMs));
+          dispatched = { fault, attempts };
+          if (fault !== "unavailable") return dispatched;
         }
         startedAtMs = endedAtMs;
       }
-      return { fault: "unavailable", attempts };
+      return dispatched;
     },
-    health: (upstream) => {
-      if ((breakerOf(upstream)?.failures ?? 0) > 0) return "failing";
-      return answeredAtMs.has(upstream.id) ? "healthy" : "unused";
+    health: ({ id }) => {
+      const seen = lastSeen.get(id);
+      if (!seen) return "unused";
+      return seen.isFailing ? "failing" : "healthy";
     },
-    vitals: (upstream) => ({
-      fault: openFaultOf(breakerOf(upstream)),
-      answeredAtMs: answeredAtMs.get(upstream.id) ?? null,
-    }),
+    vitals: (upstream) => {
+      const seen = lastSeen.get(upstream.id);
+      const closed = seen?.isFailing ? breakers.closedOf(lineOf(upstream).breakerKey) : null;
+      return { fault: closed && faultOfClosed(closed), answeredAtMs: seen?.answeredAtMs ?? null };
+    },
     probe: async (upstream, { allowsPrivateAddresses }) => {
       const { origin, basePath } = lineOf(upstream);
       try {
-        const { statusCode, body } = await poolOf(origin, { ...policy(), allowsPrivateAddresses }).request({
+        const { statusCode, body } = await poolOf(origin, { ...policy(), allowsPrivateAddresses }).connections.request({
           path: `${basePath}/models`,
           method: "GET",
           headers: { authorization: `Bearer ${upstream.apiKey}` },
@@ -242,28 +280,55 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     },
     read: async (upstream, path, timeoutMs) => {
       const line = lineOf(upstream);
-      const { statusCode, body } = await connectionsOf(line, policy()).request({
+      const { statusCode, body } = await currentPoolOf(line, policy()).connections.request({
         path: line.basePath + path,
         method: "GET",
         headers: operatorHeaders(upstream),
         signal: AbortSignal.timeout(timeoutMs),
       });
-      return { status: statusCode, body: await body.bytes() };
+      const gathered = new GatheredBytes(0);
+      // Leaving the loop closes the connection.
+      for await (const chunk of body as AsyncIterable<Uint8Array>) {
+        gathered.push(chunk);
+        if (gathered.length > maxReadBytes) throw new Error(`The answer has more than ${maxReadBytes} bytes.`);
+      }
+      return { status: statusCode, body: gathered.take() };
     },
     close: async () => {
       deadlines.close();
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+      await Promise.all([...pools.values()].map(({ connections }) => connections.destroy()));
     },
   };
 }
 
-type Breaker = { failures: number; openUntilMs: number; status: number | null; failedAtMs: number };
+/** How the calls to an upstream have fared, whatever its models. */
+type LastSeen = { answeredAtMs: number | null; isFailing: boolean };
 
 /** It stays down after its pause, until a call goes through. */
-function openFaultOf(breaker: Breaker | undefined): UpstreamVitals["fault"] {
-  if (!breaker || breaker.openUntilMs === 0) return null;
-  const { status, failedAtMs } = breaker;
-  return { reason: status === 401 || status === 403 ? "key_refused" : "failing", status, failedAtMs };
+const faultOfClosed = ({
+  status,
+  failedAtMs,
+  isKeyRefused,
+}: NonNullable<ReturnType<ReturnType<typeof createBreakers>["closedOf"]>>): UpstreamVitals["fault"] => ({
+  reason: isKeyRefused ? "key_refused" : "failing",
+  status,
+  failedAtMs,
+});
+
+function outcomeOf(status: number, refusal: UpstreamRefusal | null): CallOutcome {
+  switch (refusal?.about) {
+    case undefined:
+      return { kind: "answered" };
+    case "key":
+      return { kind: "key_refused", status };
+    case "quota":
+    case "rate":
+    case "server":
+      return { kind: "failed", status };
+    default:
+      // A name that is no model's, a policy, a body that is not liked: the caller is told, and nobody else is concerned.
+      return { kind: "reached" };
+  }
 }
 
 const attemptOf = (
@@ -281,6 +346,7 @@ const isBillable = (status: number) => status < 300 || (status >= 500 && status 
 /** Gives a call's answer to whoever asked, and ends it where its client leaves or its time is over. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #upstream: Upstream;
+  readonly #pool: CountedPool;
   readonly #signal: AbortSignal | null;
   readonly #deadlines: Deadlines;
   readonly #totalMs: number;
@@ -289,9 +355,11 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #body: UpstreamBody | null = null;
   #deadline: Deadline | null = null;
   #leave: (() => void) | null = null;
+  #hasStarted = false;
 
   constructor(
     upstream: Upstream,
+    pool: CountedPool,
     signal: AbortSignal | null,
     deadlines: Deadlines,
     totalMs: number,
@@ -299,6 +367,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     reject: (error: Error) => void,
   ) {
     this.#upstream = upstream;
+    this.#pool = pool;
     this.#signal = signal;
     this.#deadlines = deadlines;
     this.#totalMs = totalMs;
@@ -307,6 +376,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#start();
     this.#deadline = this.#deadlines.set(controller, this.#totalMs);
     if (!this.#signal) return;
     this.#leave = () => controller.abort(new ClientLeftError());
@@ -317,7 +387,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
     this.#body = new UpstreamBody(controller);
-    this.#resolve({ upstream: this.#upstream, status, headers, body: this.#body });
+    this.#resolve({ upstream: this.#upstream, status, headers, body: this.#body, refusal: null });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -330,9 +400,16 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#start();
     this.#stopWatching();
     if (this.#body) this.#body.end(error);
     else this.#reject(error);
+  }
+
+  /** On a connection, or given up before: in either case it waits no more. A retried start is none of ours. */
+  #start(): void {
+    if (!this.#hasStarted) this.#pool.waiting--;
+    this.#hasStarted = true;
   }
 
   #stopWatching(): void {
@@ -342,10 +419,10 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 }
 
 /** By rendezvous hashing: a user keeps the upstream while it is there, and weights decide how many users each one has. */
-function inOrder(upstreams: readonly Upstream[], stickyKey: string): readonly Upstream[] {
+function inOrder(upstreams: readonly Upstream[], userId: string): readonly Upstream[] {
   if (upstreams.length < 2) return upstreams;
   const score = ({ id, weight }: Upstream) => {
-    const share = (createHash("sha256").update(`${stickyKey} ${id}`).digest().readUInt32BE(0) + 1) / 2 ** 32;
+    const share = (createHash("sha256").update(`${userId} ${id}`).digest().readUInt32BE(0) + 1) / 2 ** 32;
     return -weight / Math.log(share);
   };
   return [...upstreams].sort((a, b) => score(b) - score(a));
@@ -368,5 +445,5 @@ function faultOf(error: unknown): UpstreamFault {
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "timeout";
   if (error instanceof TotalTimeoutError) return "timeout";
   if (error instanceof ClientLeftError) return "aborted";
-  return notConnected.has(codeOf(error)) ? "unavailable" : "failed";
+  return error instanceof QueueFullError || notConnected.has(codeOf(error)) ? "unavailable" : "failed";
 }

@@ -1,6 +1,8 @@
 /** The door for `Request → Response` handlers: the Remix resource route, and the official SDK in process. */
-import { BodyTooLargeError, RequestCutError, type GatewayAnswer } from "./call.ts";
+import { BodyTooLargeError, BodyTooSlowError, RequestCutError, type BodyLimits, type GatewayAnswer } from "./call.ts";
+import { GatheredBytes } from "./gathered-bytes.ts";
 import type { Gateway } from "./handle.ts";
+import { isTooSlow } from "./receive-body.ts";
 
 export type WebDoor = (
   request: Request,
@@ -20,7 +22,7 @@ export function createWebDoor(gateway: Gateway, { sweepMs = 5_000 } = {}): WebDo
       method: request.method,
       path: pathname + search,
       headers: Object.fromEntries(request.headers),
-      readBody: (maxBytes) => readBody(request, maxBytes),
+      readBody: (limits) => readBody(request, limits),
       signal: left.signal,
       remoteAddress,
     });
@@ -65,24 +67,42 @@ function toStream(
     async cancel() {
       clearInterval(sweep);
       leave();
-      await body.return();
+      // Whether it could be settled is known, and logged, where it was tried.
+      await body.return().catch(() => undefined);
     },
   });
 }
 
-async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw new BodyTooLargeError();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+const lookEveryMs = 5_000;
+
+async function readBody(request: Request, { maxBytes, admit }: BodyLimits): Promise<Uint8Array> {
+  const declared = request.headers.get("content-length");
+  const expectedBytes = Number(declared ?? 0);
+  if (expectedBytes > maxBytes) throw new BodyTooLargeError();
+  if (declared !== null) admit(expectedBytes);
+  const gathered = new GatheredBytes(expectedBytes);
   const reader = request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
-  while (reader) {
-    const { done, value } = await reader.read().catch(() => {
-      throw new RequestCutError();
-    });
-    if (done) break;
-    length += value.length;
-    if (length > maxBytes) throw new BodyTooLargeError();
-    chunks.push(value);
+  if (!reader) return gathered.take();
+  const startedAtMs = Date.now();
+  const cut = { isDue: false };
+  const watch = setInterval(() => {
+    if (!isTooSlow(gathered.length, Date.now() - startedAtMs)) return;
+    cut.isDue = true;
+    // A read that waits ends with that.
+    reader.cancel().catch(() => undefined);
+  }, lookEveryMs).unref();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch(() => {
+        throw new RequestCutError();
+      });
+      if (cut.isDue) throw new BodyTooSlowError();
+      if (done) return gathered.take();
+      if (gathered.length + value.length > maxBytes) throw new BodyTooLargeError();
+      if (declared === null) admit(value.length);
+      gathered.push(value);
+    }
+  } finally {
+    clearInterval(watch);
   }
-  return Buffer.concat(chunks, length);
 }

@@ -1,13 +1,13 @@
 /** What a line of the log says happened, in words: `充值 $100.00`, `name: before → after`. */
 import { exactUsd, usd, useFormat, type Format } from "../i18n/format";
-import { useTexts } from "../i18n/use-texts";
+import { useServerMessage, useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 
 type Details = Record<string, unknown>;
 
 export function AuditDetails({ action, details }: { action: string; details: Details }) {
-  const [t, format] = [useTexts(), useFormat()];
-  const sentences = sentencesOf(action, details, { t, format });
+  const [t, format, say] = [useTexts(), useFormat(), useServerMessage()];
+  const sentences = sentencesOf(action, details, { t, format, say });
   if (sentences.length === 0) return t.common.none;
   return (
     <ul className="space-y-0.5 wrap-anywhere">
@@ -20,7 +20,7 @@ export function AuditDetails({ action, details }: { action: string; details: Det
   );
 }
 
-type Words = { t: Texts; format: Format };
+type Words = { t: Texts; format: Format; say: (message: string) => string };
 
 function sentencesOf(action: string, details: Details, words: Words): string[] {
   const { t } = words;
@@ -30,19 +30,26 @@ function sentencesOf(action: string, details: Details, words: Words): string[] {
     return [said, ...named({ note, balanceUsd: after }, words)];
   }
   if (action === "update_status") return [after === "suspended" ? t.logs.suspended : t.logs.activated];
+  // What these change is in their names, or by ids that tell people nothing.
+  if (action === "enable_key" || action === "disable_key") return named({ name: details.name }, words);
+  if (action === "apply_prices") return named({ models: details.models }, words);
   return generalSentencesOf(details, words);
 }
 
 function generalSentencesOf({ before, after, ...rest }: Details, words: Words): string[] {
-  if (isRecord(after)) {
-    const [known, now] = [isRecord(before) ? withPrices(before) : {}, withPrices(after)];
+  if (isRecord(after) && isRecord(before)) {
+    const [known, now] = [withPrices(before), withPrices(after)];
     const changes = [...new Set([...Object.keys(now), ...Object.keys(known)])].flatMap((name) => {
       const [from, to] = [wordOf(name, known[name], words), wordOf(name, now[name], words)];
-      return from === to ? [] : [`${nameOf(name, words)}: ${isRecord(before) ? `${from} → ` : ""}${to}`];
+      return from === to ? [] : [`${nameOf(name, words)}: ${from} → ${to}`];
     });
     return [...changes, ...named(rest, words)];
   }
-  const change = after === undefined ? [] : [`${wordOf("", before, words)} → ${wordOf("", after, words)}`];
+  // What is new, or is gone.
+  const only = isRecord(after) ? after : isRecord(before) ? before : null;
+  if (only) return [...named(withPrices(only), words), ...named(rest, words)];
+  const isChange = typeof before === "string" || typeof after === "string";
+  const change = isChange ? [`${wordOf("", before, words)} → ${wordOf("", after, words)}`] : [];
   return [...change, ...named(rest, words)];
 }
 
@@ -61,10 +68,13 @@ const withPrices = ({ bands, ...rest }: Details): Details => ({
 /** What has not been changed needs no words. */
 const named = (values: Details, words: Words): string[] =>
   Object.entries(values).flatMap(([name, value]) =>
-    value === undefined || value === "" || (name.endsWith("Changed") && value === false)
+    isNothing(value) || (name.endsWith("Changed") && value === false)
       ? []
       : [`${nameOf(name, words)}: ${wordOf(name, value, words)}`],
   );
+
+const isNothing = (value: unknown): boolean =>
+  value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
 
 function nameOf(name: string, { t, format }: Words): string {
   const [, unit, above] = /^(\w+)\.(-?\d+)$/.exec(name) ?? [];
@@ -73,7 +83,7 @@ function nameOf(name: string, { t, format }: Words): string {
   return (t.usage.classes[unit] ?? unit) + band;
 }
 
-function wordOf(name: string, value: unknown, { t, format }: Words): string {
+function wordOf(name: string, value: unknown, { t, format, say }: Words): string {
   if (value === null || value === undefined || value === "") return t.common.none;
   if (typeof value === "boolean") return value ? t.common.yes : t.common.no;
   if (Array.isArray(value)) return value.length === 0 ? t.common.none : value.join(", ");
@@ -82,6 +92,8 @@ function wordOf(name: string, value: unknown, { t, format }: Words): string {
   if (name.endsWith("NanoUsd"))
     return usd(`${value.padStart(10, "0").slice(0, -9)}.${value.padStart(10, "0").slice(-9)}`);
   if (name === "expiresAt") return format.lastDay(value);
+  if (name === "attempt") return t.logs.actions[value] ?? value;
+  if (name === "fault") return say(value);
   return name.endsWith("Usd") ? usd(value) : value;
 }
 

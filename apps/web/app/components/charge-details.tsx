@@ -29,7 +29,14 @@ export function ChargeDetails({ requestId }: { requestId: string }) {
     return (
       <div className="text-sm">
         <FormFault fault={faultOf(error)} />
-        <Button look="quiet" className="mt-3" onClick={() => void refetch()}>
+        <Button
+          look="quiet"
+          className="mt-3"
+          onClick={() => {
+            // It never rejects: what went wrong is in `error`.
+            refetch().catch(() => undefined);
+          }}
+        >
           {t.common.retry}
         </Button>
       </div>

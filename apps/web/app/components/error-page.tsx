@@ -1,6 +1,7 @@
 /** What a page shows where it cannot be shown: not found, forbidden, no database, a bug. */
 import { isRouteErrorResponse, useLocation, useRouteError } from "@remix-run/react";
 import { useTexts } from "../i18n/use-texts";
+import type { Texts } from "../i18n/zh";
 import { Brand } from "./shell";
 import { LinkButton } from "./ui/button";
 
@@ -17,20 +18,31 @@ function problemOf(error: unknown): Problem {
 /** What a page says instead, where it knows why it is not there, and where it leads. */
 type NotFound = { title: string; lead: string; link: { to: string; label: string } };
 
+function textsOfStatus(status: number, t: Texts): [title: string, lead: string] {
+  switch (status) {
+    case 404:
+      return [t.errors.notFoundTitle, t.errors.notFound];
+    case 401:
+    case 403:
+      return [t.errors.forbiddenTitle, t.errors.forbidden];
+    case 413:
+      return [t.errors.tooLargeTitle, t.errors.tooLarge];
+    case 429:
+      return [t.errors.busyTitle, t.errors.busy];
+    case 503:
+      return [t.errors.databaseTitle, t.errors.database];
+    default:
+      return status < 500 ? [t.errors.badRequestTitle, t.errors.badRequest] : [t.errors.bugTitle, t.errors.bug];
+  }
+}
+
 /** `isFramed` where it takes a page's place within the shell. */
 export function ErrorPage({ isFramed = false, notFound }: { isFramed?: boolean; notFound?: NotFound }) {
   const t = useTexts();
   const { pathname, search } = useLocation();
   const Frame = isFramed ? "div" : "main";
   const { status, requestId } = problemOf(useRouteError());
-  const [title, lead] =
-    status === 404
-      ? [notFound?.title ?? t.errors.notFoundTitle, notFound?.lead ?? t.errors.notFound]
-      : status === 403
-        ? [t.errors.forbiddenTitle, t.errors.forbidden]
-        : status === 503
-          ? [t.errors.databaseTitle, t.errors.database]
-          : [t.errors.bugTitle, t.errors.bug];
+  const [title, lead] = status === 404 && notFound ? [notFound.title, notFound.lead] : textsOfStatus(status, t);
   const link = (status === 404 && notFound?.link) || { to: "/", label: t.errors.home };
   return (
     <div className={isFramed ? undefined : "flex min-h-screen flex-col"}>

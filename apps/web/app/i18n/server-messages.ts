@@ -1,5 +1,8 @@
 /** What the server says, in Chinese; the English sentence is the key. */
 export const serverMessagesZh: Readonly<Record<string, string>> = {
+  "There is no suggestion for this model.": "没有可供参考的价格。",
+  "The suggestion has changed. Look at it again.": "建议价格已变化，请重新查看。",
+  "There is no such model.": "没有这个模型。",
   "Something went wrong.": "发生了意外错误，我们已记录。请稍后再试。",
   "The database cannot be reached.": "数据库暂时无法连接，请稍后再试。",
   "Some fields need your attention.": "请检查标出的内容。",
@@ -8,6 +11,8 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "A password has at most 128 characters.": "密码最多 128 位。",
   "The e-mail address or the password is wrong.": "邮箱或密码错误。",
   "Too many attempts. Try again in a quarter of an hour.": "尝试次数过多，请 15 分钟后再试。",
+  "Too many attempts at once. Try again in a moment.": "同时尝试次数过多，请稍后再试。",
+  "Too many people are logging in at this moment. Try again in a few seconds.": "当前登录人数过多，请几秒后再试。",
   "Registration is closed.": "注册已关闭。",
   "This e-mail address is registered already.": "该邮箱已注册。",
   "The set-up token is not the one that the start printed.": "设置令牌不正确，请使用启动时打印的链接。",
@@ -44,6 +49,11 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "Enter a percentage.": "请输入百分比。",
   "Enter a number of hours.": "请输入小时数。",
   "Enter addresses or networks such as 10.0.0.0/8.": "请输入 IP 或网段，例如 10.0.0.0/8。",
+  "This has characters that cannot be kept.": "含有无法保存的字符。",
+  "A value is out of range.": "数值超出范围。",
+  "Enter a number.": "请输入数字。",
+  "Unknown time zone.": "无法识别的时区。",
+  "Enter the key anew: the address leads to another server.": "地址指向了另一台服务器，请重新输入密钥。",
   "Enter a date.": "请选择日期。",
   "Enter the name of the model.": "请输入模型名称。",
   "Enter dollars per million with at most six places.": "请输入每百万的美元价格，最多六位小数。",
@@ -82,7 +92,7 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
 const serverPatternsZh: readonly [pattern: RegExp, zh: (rest: string) => string][] = [
   [/^The upstream answered with status (\d+)\.$/, (status) => `上游返回状态 ${status}。`],
   [/^The webhook answered with status (\d+)\.$/, (status) => `Webhook 返回状态 ${status}。`],
-  [/^The mail server refuses the message: (.*)$/s, (words) => `邮件服务器拒收：${words}`],
+  [/^The mail server refuses the message with code (\d+)\.$/, (code) => `邮件服务器拒收邮件（代码 ${code}）。`],
 ];
 
 /** In Chinese; what is not known stays as it is. */

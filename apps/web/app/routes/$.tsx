@@ -1,11 +1,16 @@
+import type { ActionFunctionArgs, LoaderFunctionArgs } from "@remix-run/node";
 import { ErrorPage } from "../components/error-page";
 import { titled } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.errors.notFoundTitle);
 
-export const loader = () => {
-  throw new Response("Not found", { status: 404 });
+/** Also says why a request got no further than the border. */
+const refuse = ({ context }: LoaderFunctionArgs | ActionFunctionArgs) => {
+  throw new Response(null, { status: context.refusedStatus ?? 404 });
 };
+
+export const loader = refuse;
+export const action = refuse;
 
 export default ErrorPage;
 export const ErrorBoundary = ErrorPage;

@@ -1,14 +1,15 @@
-import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
-import { Form, useActionData, useLoaderData } from "@remix-run/react";
+import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
+import { Form, useActionData, useLoaderData, useSearchParams } from "@remix-run/react";
 import { MonitorSmartphone } from "lucide-react";
 import { Button, Submit } from "../components/ui/button";
 import { Field, FormFault, Note, Select } from "../components/ui/field";
 import { Badge, PageHead, Section } from "../components/ui/page";
-import { attempt, requireUser, textOf } from "../guards";
+import { attempt, byIntent, headersOfAnswer, initOf, requireUser, textOf } from "../guards";
 import { useFormat } from "../i18n/format";
 import { titled, usePreferences, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.account.title);
+export const headers = headersOfAnswer;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, user, headers } = await requireUser(request, context);
@@ -16,18 +17,18 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 }
 
 export async function action({ request, context }: ActionFunctionArgs) {
-  const { caller } = await requireUser(request, context);
+  const { caller, headers } = await requireUser(request, context);
   const form = await request.formData();
-  const intent = textOf(form, "intent");
   const currentPassword = textOf(form, "currentPassword");
-  const { fault } = await attempt(context, () => {
-    if (intent === "email") return caller.account.changeEmail({ email: textOf(form, "email"), currentPassword });
-    if (intent === "password") {
-      return caller.account.changePassword({ password: textOf(form, "password"), currentPassword });
-    }
-    return caller.account.revokeSession({ sessionId: textOf(form, "sessionId") });
+  const { intent, run } = byIntent(form, {
+    email: () => caller.account.changeEmail({ email: textOf(form, "email"), currentPassword }),
+    password: () => caller.account.changePassword({ password: textOf(form, "password"), currentPassword }),
+    revoke: () => caller.account.revokeSession({ sessionId: textOf(form, "sessionId") }),
   });
-  return data({ fault, intent }, { status: fault ? 400 : 200 });
+  const { fault } = await attempt(context, run);
+  // A new session begins with these: the page is shown to its cookie, not to the one that has ended.
+  if (!fault && intent !== "revoke") throw redirect(`/account?changed=${intent}`, { headers });
+  return data({ fault, intent }, initOf(fault));
 }
 
 /** `Chrome · Windows` of a user agent; null where it says neither. */
@@ -45,7 +46,8 @@ export default function Account() {
   const { language, theme } = usePreferences();
   const answer = useActionData<typeof action>();
   const faultOf = (intent: string) => (answer?.intent === intent ? answer.fault : null);
-  const isDone = (intent: string) => answer?.intent === intent && !answer.fault;
+  const [params] = useSearchParams();
+  const isDone = (intent: string) => !answer && params.get("changed") === intent;
   return (
     <>
       <PageHead title={t.account.title} lead={user.email} />

@@ -1,10 +1,11 @@
-import { data, type LoaderFunctionArgs } from "@remix-run/node";
-import { Link, useLoaderData } from "@remix-run/react";
+import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
+import { Link, useActionData, useLoaderData } from "@remix-run/react";
 import { useQuery } from "@tanstack/react-query";
 import { Activity } from "lucide-react";
 import { DailyChart } from "../components/daily-chart";
 import { Badge, Empty, Figures, PageHead, Section } from "../components/ui/page";
-import { requireAdmin } from "../guards";
+import { UnpricedModels } from "../components/unpriced-models";
+import { attempt, byIntent, requireAdmin, textOf } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, usePreferences, useTexts } from "../i18n/use-texts";
 import { readPreferences } from "../preferences";
@@ -15,13 +16,27 @@ export const meta = titled((t) => t.overview.title);
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);
   const { timeZone } = readPreferences(request);
-  const [figures, days, announcement, upstreams] = await Promise.all([
+  const [figures, days, announcement, upstreams, unpriced] = await Promise.all([
     caller.admin.overview.figures({ timeZone }),
     caller.admin.overview.days({ timeZone }),
     caller.admin.overview.announcement(),
     caller.admin.upstreams.list(),
+    caller.admin.prices.unpriced(),
   ]);
-  return data({ figures, days, announcement, upstreams, now: new Date().toISOString() }, { headers });
+  return data({ figures, days, announcement, upstreams, unpriced, now: new Date().toISOString() }, { headers });
+}
+
+/** Prices a model that was asked for without a price, or forgets it. */
+export async function action({ request, context }: ActionFunctionArgs) {
+  const { caller } = await requireAdmin(request, context);
+  const form = await request.formData();
+  const model = textOf(form, "model");
+  const { run } = byIntent(form, {
+    price: () => caller.admin.prices.priceUnpriced({ model, basedOn: textOf(form, "basedOn") }),
+    dismiss: () => caller.admin.prices.dismissUnpriced({ model }),
+  });
+  const { fault } = await attempt(context, run);
+  return data({ fault }, { status: fault ? 400 : 200 });
 }
 
 const healthLooks = { healthy: "good", failing: "bad", unused: "plain" } as const;
@@ -31,6 +46,7 @@ export default function Overview() {
   const format = useFormat();
   const { timeZone } = usePreferences();
   const loaded = useLoaderData<typeof loader>();
+  const answer = useActionData<typeof action>();
   const trpc = useTRPC();
   const { data: figures } = useQuery(
     trpc.admin.overview.figures.queryOptions(
@@ -42,6 +58,7 @@ export default function Overview() {
   return (
     <>
       <PageHead title={t.overview.title} lead={t.overview.lead} />
+      <UnpricedModels models={loaded.unpriced} fault={answer?.fault} />
       <Figures
         figures={[
           {

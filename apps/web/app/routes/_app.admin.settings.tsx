@@ -24,15 +24,12 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireAdmin(request, context);
   const form = await request.formData();
-  const { fault } = await attempt(context, async () => {
-    // First what alerts are checked by: whether private addresses are allowed.
-    await saveGeneral(caller, form);
-    await caller.admin.alerts.update(readAlertForm(form));
-  });
+  const { fault } = await attempt(context, () => save(caller, form));
   return data({ fault }, { status: fault ? 400 : 200 });
 }
 
-const saveGeneral = ({ admin }: UserApi["caller"], form: FormData) =>
+/** One button, one act: all of it is saved, or nothing. */
+const save = ({ admin }: UserApi["caller"], form: FormData) =>
   admin.settings.update({
     announcement: textOf(form, "announcement"),
     defaultBalanceUsd: textOf(form, "defaultBalanceUsd"),
@@ -51,6 +48,7 @@ const saveGeneral = ({ admin }: UserApi["caller"], form: FormData) =>
     totalTimeoutSeconds: textOf(form, "totalTimeoutSeconds"),
     baseUrl: textOf(form, "baseUrl"),
     apiKey: textOf(form, "apiKey"),
+    ...readAlertForm(form),
   });
 
 const amounts = [

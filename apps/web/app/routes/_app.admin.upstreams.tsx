@@ -9,7 +9,7 @@ import { Check, Field, FormFault } from "../components/ui/field";
 import { List } from "../components/ui/list";
 import { Badge, Empty, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
-import { attempt, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
+import { attempt, byIntent, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { titled, useServerMessage, useTexts } from "../i18n/use-texts";
 import { useTRPC } from "../trpc";
 
@@ -23,18 +23,19 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireAdmin(request, context);
   const form = await request.formData();
-  const { fault } = await attempt(context, () =>
-    form.get("intent") === "delete"
-      ? caller.admin.upstreams.delete({ id: textOf(form, "id") })
-      : caller.admin.upstreams.put({
-          id: textOrNull(form, "id"),
-          name: textOf(form, "name"),
-          baseUrl: textOf(form, "baseUrl"),
-          apiKey: textOf(form, "apiKey"),
-          weight: textOf(form, "weight"),
-          isEnabled: form.get("isEnabled") === "on",
-        }),
-  );
+  const { run } = byIntent(form, {
+    delete: () => caller.admin.upstreams.delete({ id: textOf(form, "id") }),
+    put: () =>
+      caller.admin.upstreams.put({
+        id: textOrNull(form, "id"),
+        name: textOf(form, "name"),
+        baseUrl: textOf(form, "baseUrl"),
+        apiKey: textOf(form, "apiKey"),
+        weight: textOf(form, "weight"),
+        isEnabled: form.get("isEnabled") === "on",
+      }),
+  });
+  const { fault } = await attempt(context, run);
   return data({ fault }, { status: fault ? 400 : 200 });
 }
 

@@ -10,7 +10,7 @@ import { Check, Field, FormFault, Note } from "../components/ui/field";
 import { List, type Column } from "../components/ui/list";
 import { Badge, Figures, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
-import { attempt, orNotFound, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
+import { attempt, byIntent, orNotFound, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
@@ -34,10 +34,10 @@ export async function action({ request, context, params }: ActionFunctionArgs) {
   const { caller } = await requireAdmin(request, context);
   const userId = params.id ?? "";
   const form = await request.formData();
-  const intent = textOf(form, "intent");
-  const { fault, result } = await attempt(context, async () => {
-    if (intent === "adjust") {
-      const { balanceUsd } = await caller.admin.users.adjustBalance({
+  const { users } = caller.admin;
+  const { intent, run } = byIntent<string, string | null>(form, {
+    adjust: async () => {
+      const { balanceUsd } = await users.adjustBalance({
         userId,
         amountUsd: textOf(form, "amountUsd"),
         note: textOf(form, "note"),
@@ -45,22 +45,21 @@ export async function action({ request, context, params }: ActionFunctionArgs) {
         formId: textOf(form, "formId"),
       });
       return balanceUsd;
-    }
-    if (intent === "refund") {
-      return (await caller.admin.users.refundCharge({ requestId: textOf(form, "requestId") })).amountUsd;
-    }
-    if (intent === "limits") {
-      await caller.admin.users.setLimits({
+    },
+    refund: async () => (await users.refundCharge({ requestId: textOf(form, "requestId") })).amountUsd,
+    limits: async () => {
+      await users.setLimits({
         userId,
         requestsPerMinute: textOrNull(form, "requestsPerMinute"),
         tokensPerMinute: textOrNull(form, "tokensPerMinute"),
         concurrentRequests: textOrNull(form, "concurrentRequests"),
       });
       return null;
-    }
-    await caller.admin.users.setStatus({ userId, status: intent === "suspend" ? "suspended" : "active" });
-    return null;
+    },
+    suspend: () => users.setStatus({ userId, status: "suspended" }).then(() => null),
+    activate: () => users.setStatus({ userId, status: "active" }).then(() => null),
   });
+  const { fault, result } = await attempt(context, run);
   return data({ fault, intent, amountUsd: result }, { status: fault ? 400 : 200 });
 }
 

@@ -7,7 +7,7 @@ import { LinkButton } from "../components/ui/button";
 import { FormFault, Note, Select } from "../components/ui/field";
 import { List } from "../components/ui/list";
 import { Badge, Empty, PageHead, pageOf, Section } from "../components/ui/page";
-import { attempt, requireAdmin, textOf } from "../guards";
+import { attempt, byIntent, requireAdmin, textOf } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 
@@ -29,11 +29,16 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireAdmin(request, context);
   const form = await request.formData();
-  const isSuspended = form.get("intent") === "suspend";
-  const { fault } = await attempt(context, () =>
-    caller.admin.users.setStatus({ userId: textOf(form, "userId"), status: isSuspended ? "suspended" : "active" }),
+  const userId = textOf(form, "userId");
+  const { intent, run } = byIntent(form, {
+    suspend: () => caller.admin.users.setStatus({ userId, status: "suspended" }),
+    activate: () => caller.admin.users.setStatus({ userId, status: "active" }),
+  });
+  const { fault } = await attempt(context, run);
+  return data(
+    { fault, isSuspended: intent === "suspend", email: textOf(form, "email") },
+    { status: fault ? 400 : 200 },
   );
-  return data({ fault, isSuspended, email: textOf(form, "email") }, { status: fault ? 400 : 200 });
 }
 
 type Listed = ReturnType<typeof useLoaderData<typeof loader>>["users"][number];

@@ -11,7 +11,7 @@ import { Dialog, DialogActions } from "../components/ui/dialog";
 import { FormFault, Select } from "../components/ui/field";
 import { Empty, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
-import { attempt, requireUser, textOf, type Fault, type UserApi } from "../guards";
+import { attempt, byIntent, requireUser, textOf, type Fault } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.keys.title);
@@ -21,36 +21,25 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
   return data({ keys: await caller.keys.list(), apiUrl: context.apiUrl(request) }, { headers });
 }
 
-/** Does what the form asks for. @returns a new secret where there is one */
-async function act({ keys }: UserApi["caller"], form: FormData): Promise<string | null> {
-  const [intent, keyId] = [textOf(form, "intent"), textOf(form, "keyId")];
-  switch (intent) {
-    case "create":
-      return (await keys.create(readKeyForm(form))).secret;
-    case "rotate": {
-      const [masked, graceHours] = [textOf(form, "masked"), textOf(form, "graceHours")];
-      return (await keys.rotate({ keyId, masked, graceHours })).secret;
-    }
-    case "update":
-      await keys.update({ ...readKeyForm(form), keyId });
-      return null;
-    case "delete":
-      await keys.delete({ keyId });
-      return null;
-    case "suspend":
-    case "activate":
-      await keys.setStatus({ keyId, status: intent === "suspend" ? "disabled" : "active" });
-      return null;
-    default:
-      throw new Response("Bad request", { status: 400 });
-  }
-}
-
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireUser(request, context);
   const form = await request.formData();
-  const { fault, result } = await attempt(context, () => act(caller, form));
-  return data({ intent: textOf(form, "intent"), fault, secret: result }, { status: fault ? 400 : 200 });
+  const { keys } = caller;
+  const keyId = textOf(form, "keyId");
+  /** To a new secret where there is one. */
+  const { intent, run } = byIntent<string, string | null>(form, {
+    create: async () => (await keys.create(readKeyForm(form))).secret,
+    rotate: async () => {
+      const [masked, graceHours] = [textOf(form, "masked"), textOf(form, "graceHours")];
+      return (await keys.rotate({ keyId, masked, graceHours })).secret;
+    },
+    update: () => keys.update({ ...readKeyForm(form), keyId }).then(() => null),
+    delete: () => keys.delete({ keyId }).then(() => null),
+    suspend: () => keys.setStatus({ keyId, status: "disabled" }).then(() => null),
+    activate: () => keys.setStatus({ keyId, status: "active" }).then(() => null),
+  });
+  const { fault, result } = await attempt(context, run);
+  return data({ intent, fault, secret: result }, { status: fault ? 400 : 200 });
 }
 
 type Opened = { act: "create" } | { act: KeyAct; key: Key };

@@ -4,10 +4,11 @@ import { CredentialFields } from "../components/credential-fields";
 import { Card } from "../components/shell";
 import { Submit } from "../components/ui/button";
 import { FormFault, Note } from "../components/ui/field";
-import { attempt, nextOf, requireStranger, textOf } from "../guards";
+import { attempt, headersOfAnswer, initOf, nextOf, requireStranger, textOf } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.login.title);
+export const headers = headersOfAnswer;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { headers } = await requireStranger(request, context);
@@ -20,7 +21,7 @@ export async function action({ request, context }: ActionFunctionArgs) {
   const credentials = { email: textOf(form, "email"), password: textOf(form, "password") };
   const { fault } = await attempt(context, () => caller.auth.login(credentials));
   return fault
-    ? data({ fault, email: credentials.email }, { status: 400 })
+    ? data({ fault, email: credentials.email }, initOf(fault))
     : redirect(nextOf(request) ?? "/", { headers });
 }
 

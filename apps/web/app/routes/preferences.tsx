@@ -1,3 +1,4 @@
+import { pathWithinSite } from "@codex-gateway/domain/checks";
 import { redirect, type ActionFunctionArgs } from "@remix-run/node";
 import { textOf } from "../guards";
 import { preferenceCookie } from "../preferences";
@@ -14,6 +15,6 @@ export async function action({ request }: ActionFunctionArgs) {
   if (theme === "system" || theme === "light" || theme === "dark") {
     headers.append("set-cookie", preferenceCookie("theme", theme));
   }
-  const next = textOf(form, "next");
-  return redirect(/^\/(?![/\\])/.test(next) ? next : "/", { headers });
+  if (!headers.has("set-cookie")) throw new Response("Bad request", { status: 400 });
+  return redirect(pathWithinSite(textOf(form, "next")) ?? "/", { headers });
 }

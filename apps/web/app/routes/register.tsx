@@ -4,10 +4,11 @@ import { CredentialFields } from "../components/credential-fields";
 import { Card } from "../components/shell";
 import { Submit } from "../components/ui/button";
 import { FormFault, Note } from "../components/ui/field";
-import { attempt, requireStranger, textOf } from "../guards";
+import { attempt, headersOfAnswer, initOf, requireStranger, textOf } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
 
 export const meta = titled((t) => t.register.title);
+export const headers = headersOfAnswer;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireStranger(request, context);
@@ -19,7 +20,7 @@ export async function action({ request, context }: ActionFunctionArgs) {
   const form = await request.formData();
   const credentials = { email: textOf(form, "email"), password: textOf(form, "password") };
   const { fault } = await attempt(context, () => caller.auth.register(credentials));
-  return fault ? data({ fault, email: credentials.email }, { status: 400 }) : redirect("/", { headers });
+  return fault ? data({ fault, email: credentials.email }, initOf(fault)) : redirect("/", { headers });
 }
 
 export default function Register() {

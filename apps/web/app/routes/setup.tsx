@@ -7,11 +7,12 @@ import { ErrorPage } from "../components/error-page";
 import { Card } from "../components/shell";
 import { Button, Submit } from "../components/ui/button";
 import { Check, Field, FormFault, TextField } from "../components/ui/field";
-import { attempt, textOf, type Fault } from "../guards";
+import { attempt, byIntent, headersOfAnswer, initOf, textOf, type Fault } from "../guards";
 import { textsOf, titled, useTexts } from "../i18n/use-texts";
 import { readPreferences } from "../preferences";
 
 export const meta = titled((t) => t.setup.title);
+export const headers = headersOfAnswer;
 
 const defaultBaseUrl = "https://api.openai.com/v1";
 
@@ -40,26 +41,27 @@ export async function action({ request, context }: ActionFunctionArgs) {
     apiKey: textOf(form, "apiKey"),
     isPrivateAllowed: form.get("isPrivateAllowed") === "on",
   };
-  if (form.get("intent") === "test") {
-    const { fault } = await attempt(context, () => caller.setup.testConnection({ token, upstream }));
-    return data({ fault, isTested: fault === null, typed }, { status: fault ? 400 : 200 });
-  }
-  if (textOf(form, "password") !== textOf(form, "confirm")) {
+  const { intent, run } = byIntent(form, {
+    test: () => caller.setup.testConnection({ token, upstream }),
+    complete: () =>
+      caller.setup.complete({
+        token,
+        owner: { email: textOf(form, "email"), password: textOf(form, "password") },
+        upstream,
+        announcement: textOf(form, "announcement"),
+        defaultBalanceUsd: textOf(form, "defaultBalanceUsd") || "0",
+        isRegistrationOpen: form.get("isRegistrationOpen") === "on",
+      }),
+  });
+  const isTest = intent === "test";
+  if (!isTest && textOf(form, "password") !== textOf(form, "confirm")) {
     const t = textsOf(readPreferences(request).language);
     const fault: Fault = { message: t.setup.mismatch, fields: { confirm: t.setup.mismatch } };
     return data({ fault, isTested: false, typed }, { status: 400 });
   }
-  const { fault } = await attempt(context, () =>
-    caller.setup.complete({
-      token,
-      owner: { email: textOf(form, "email"), password: textOf(form, "password") },
-      upstream,
-      announcement: textOf(form, "announcement"),
-      defaultBalanceUsd: textOf(form, "defaultBalanceUsd") || "0",
-      isRegistrationOpen: form.get("isRegistrationOpen") === "on",
-    }),
-  );
-  return fault ? data({ fault, isTested: false, typed }, { status: 400 }) : redirect("/admin", { headers });
+  const { fault } = await attempt(context, run);
+  if (fault || isTest) return data({ fault, isTested: isTest && !fault, typed }, initOf(fault));
+  return redirect("/admin", { headers });
 }
 
 /** The link is used once; who opens it again is told where to go. */

@@ -112,7 +112,7 @@ test("Codex waits for a model that thinks longer than its idle timeout", async (
   const upstream = await startQuietUpstream(40_000);
   const settings = await demo.ownerSession.api.admin.settings.get.query();
   const { upstream: _upstream, ...rest } = settings;
-  await demo.ownerSession.api.admin.settings.update.mutate({ ...rest, baseUrl: upstream.url, apiKey: "" });
+  await demo.ownerSession.api.admin.settings.update.mutate({ ...rest, baseUrl: upstream.url, apiKey: "sk-quiet" });
   writeConfig("stream_idle_timeout_ms = 25000\nstream_max_retries = 0\nrequest_max_retries = 0\n");
   const { output, errors, exitCode } = await runCodex("Think");
   upstream.stop();

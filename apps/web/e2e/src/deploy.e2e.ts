@@ -3,22 +3,29 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
+import { openDatabase, type Database } from "@codex-gateway/db";
 import { createPerson } from "@codex-gateway/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cloneForDeployment, runDeployment, type RunOptions } from "./deploy-clone.ts";
 import { freePort } from "./free-port.ts";
+import { aFundedKey } from "./funded-key.ts";
+import { startSteadyUpstream, type SteadyUpstream } from "./steady-upstream.ts";
 
 const isRoot = process.getuid?.() === 0;
 let folder: string;
 let clone: string;
 let ports: { web: number; api: number };
+let upstream: SteadyUpstream;
+let key: string;
 
 beforeAll(async () => {
   ({ folder, clone } = cloneForDeployment());
   ports = { web: await freePort(), api: await freePort() };
+  upstream = await startSteadyUpstream({ pieceMs: 60_000 });
 });
 afterAll(async () => {
   await deploy(["--down"]);
+  upstream.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -137,19 +144,17 @@ test("an interrupted run says so, and the next one deploys the clone in seven st
   expect(await statusOf(ports.web, `/setup?token=${token}`)).toBe(200);
   expect(await statusOf(ports.api, "/readyz")).toBe(200);
   expect(statSync(path.join(clone, ".env")).mode & 0o777).toBe(0o600);
-  expect(existsSync(inData("gateway.log"))).toBe(true);
+  // The log has the link, too.
+  for (const name of ["gateway.log", "background.pid", "gateway.pid", "setup-token", "secret-key"]) {
+    if (existsSync(inData(name))) expect(statSync(inData(name)).mode & 0o077, name).toBe(0);
+  }
+  expect(readFileSync(inData("gateway.log"), "utf8")).toContain(token);
+  expect(statSync(path.join(clone, "data")).mode & 0o044).toBe(0);
   // A session of its own: no terminal that closes ends it.
   const session = execFileSync("ps", ["-o", "sid=", "-p", String(gatewayPid())], { encoding: "utf8" });
   expect(Number(session)).toBe(gatewayPid());
 
-  await createPerson(web).api.setup.complete.mutate({
-    token,
-    owner: { email: "owner@example.com", password: "password-of-owner" },
-    upstream: { baseUrl: "http://127.0.0.1:9/v1", apiKey: "sk-upstream-key", isPrivateAllowed: true },
-    announcement: "",
-    defaultBalanceUsd: "0",
-    isRegistrationOpen: false,
-  });
+  key = await aFundedKey({ web, setupToken: token }, upstream.url);
 }, 180_000);
 
 test("run again it is an update: another process, the same data, keys and ports", async () => {
@@ -167,6 +172,48 @@ test("run again it is an update: another process, the same data, keys and ports"
   const owner = createPerson(`http://localhost:${ports.web}`);
   await owner.api.auth.login.mutate({ email: "owner@example.com", password: "password-of-owner" });
   expect(await owner.api.auth.me.query()).toMatchObject({ role: "owner" });
+}, 120_000);
+
+test("what an earlier version left open to others is closed by an update", async () => {
+  for (const name of ["gateway.log", "background.pid"]) chmodSync(inData(name), 0o644);
+  chmodSync(path.join(clone, "data"), 0o755);
+  expect((await deploy([])).exitCode).toBe(0);
+  expect(statSync(inData("gateway.log")).mode & 0o077).toBe(0);
+  expect(statSync(path.join(clone, "data")).mode & 0o044).toBe(0);
+}, 120_000);
+
+/** The database of the running gateway, as its owner. */
+const ask = async <T>(work: (db: Database) => Promise<T>) => {
+  const db = openDatabase(readFileSync(inData("database-url"), "utf8").trim(), { maxConnections: 1 });
+  return work(db).finally(() => db.close());
+};
+
+test("killed in the middle of a stream it is started again, with the stream settled and an alert", async () => {
+  const response = await fetch(`http://localhost:${ports.api}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}` },
+    body: JSON.stringify({ model: "gpt-4o-mini", max_tokens: 50, stream: true, messages: [] }),
+  });
+  await (response.body as ReadableStream<Uint8Array>).getReader().read();
+  const killed = gatewayPid();
+  process.kill(killed, "SIGKILL");
+  await expect.poll(gatewayPid, { interval: 20 }).not.toBe(killed);
+  const isReady = () => statusOf(ports.api, "/readyz").catch(() => 0);
+  await expect.poll(isReady, { timeout: 30_000 }).toBe(200);
+  const openHolds = () => ask((db) => db.prisma.hold.count({ where: { state: "open" } }));
+  await expect.poll(openHolds, { timeout: 10_000 }).toBe(0);
+  const told = () => ask((db) => db.prisma.alert.findFirst({ where: { kind: "process_restarted" } }));
+  await expect.poll(told).toMatchObject({ facts: { signal: "SIGKILL", isRestarted: true } });
+  expect(await deploy(["--status"])).toMatchObject({ exitCode: 0 });
+}, 60_000);
+
+test("a gateway whose watcher was killed serves on, and the next run takes both over", async () => {
+  const before = gatewayPid();
+  process.kill(Number(readFileSync(inData("background.watcher.pid"), "utf8")), "SIGKILL");
+  expect(await statusOf(ports.api, "/readyz")).toBe(200);
+  expect(await deploy(["--status"])).toMatchObject({ exitCode: 0 });
+  expect((await deploy([])).exitCode).toBe(0);
+  expect([isRunning(before), isRunning(gatewayPid())]).toEqual([false, true]);
 }, 120_000);
 
 test("--logs shows the log until Ctrl-C, which is no interrupted deployment", async () => {

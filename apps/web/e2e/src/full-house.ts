@@ -36,7 +36,7 @@ export async function startFullHouse(language: HouseLanguage = "zh-CN"): Promise
     ...rest,
     announcement: t.announcement,
     baseUrl: "https://api.openai.com/v1",
-    apiKey: "",
+    apiKey: "sk-fake-upstream-key",
   });
   await ownerSession.api.admin.upstreams.put.mutate({
     id: null,

@@ -2,7 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { createPerson, type GatewayProcess } from "@codex-gateway/demo";
 
-export async function aFundedKey(gateway: GatewayProcess, upstreamUrl: string): Promise<string> {
+export async function aFundedKey(
+  gateway: Pick<GatewayProcess, "web" | "setupToken">,
+  upstreamUrl: string,
+): Promise<string> {
   const owner = createPerson(gateway.web);
   await owner.api.setup.complete.mutate({
     token: gateway.setupToken ?? "",

@@ -10,6 +10,8 @@ export const gatewayEnv = (own: Own): Record<string, string> => ({
   SECRET_KEY_PREVIOUS: "",
   JWT_SECRET: "",
   LEDGER_JOURNAL: "",
+  // As with the embedded database, and in Docker.
+  DATABASE_APP_ROLE: "on",
   TRUSTED_PROXIES: "",
   METRICS_TOKEN: "",
   METRICS_ADDRESSES: "",

@@ -140,7 +140,7 @@ test("a key that has another secret by now is not rotated again from an old page
   await page.getByRole("button", { name: "轮换“desk”" }).click();
   // Who leaves the grace open is asked for it: no secret ends because somebody said nothing.
   const unsaid = person.api.keys.rotate.mutate({ keyId: key!.id, masked: key!.masked, graceHours: "" });
-  await expect(unsaid).rejects.toThrow("Enter a number of hours.");
+  await expect(unsaid).rejects.toMatchObject({ data: { fields: { graceHours: "Enter a number of hours." } } });
   await person.api.keys.rotate.mutate({ keyId: key!.id, masked: key!.masked, graceHours: 0 });
   await page.getByRole("button", { name: "轮换", exact: true }).click();
   await page.getByText("该密钥已被更换").waitFor();

@@ -6,7 +6,7 @@ const calls = `
 CREATE TEMP TABLE month_price AS
   SELECT m.model, m.upto, v.id, (v.base->>'input')::numeric AS input,
     coalesce(v.base->>'cached_input', v.base->>'input')::numeric AS cached, (v.base->>'output')::numeric AS output, v.markup_ppm
-  FROM (VALUES ('gpt-5-mini', 0.42), ('gpt-5', 0.66), ('gpt-4.1', 0.82), ('gpt-4o-mini', 0.92), ('o4-mini', 1.0)) m(model, upto)
+  FROM (VALUES ('gpt-5-mini', 0.42), ('gpt-5', 0.66), ('gpt-4.1', 0.82), ('gpt-4o-mini', 0.92), ('gpt-6-sol', 1.0)) m(model, upto)
   CROSS JOIN LATERAL (
     SELECT p.id, p.prices->'bands'->0->'picoUsdPerUnit' AS base, p.markup_ppm FROM price_version p
     WHERE p.retired_at IS NULL AND m.model LIKE replace(p.model, '*', '%')
@@ -38,6 +38,14 @@ CREATE TEMP TABLE month_call AS
   CROSS JOIN LATERAL (SELECT * FROM month_price m WHERE s.model_pick < m.upto ORDER BY m.upto LIMIT 1) p
   CROSS JOIN LATERAL (SELECT lpad(to_hex((extract(epoch FROM s.at) * 1000)::bigint), 12, '0') AS hex, md5(s.c::text) AS rest) i;`;
 
+/** Over a window, every row gets its own link of its account's chain; it begins behind the link `head`. */
+const chain = `
+CREATE OR REPLACE FUNCTION pg_temp.link(link bytea, head bytea, ref uuid, amount bigint, balance_after bigint, seq bigint)
+  RETURNS bytea LANGUAGE plpgsql STABLE AS
+  'BEGIN RETURN entry_hash(coalesce(link, head), ''capture'', ref, amount, balance_after, seq); END';
+CREATE OR REPLACE AGGREGATE pg_temp.capture_chain(head bytea, ref uuid, amount bigint, balance_after bigint, seq bigint) (
+  SFUNC = pg_temp.link, STYPE = bytea);`;
+
 const books = `
 INSERT INTO hold (id, account_id, api_key_id, amount_nano_usd, price_version_id, endpoint, model, input_tokens_bound,
     instance_id, instance_epoch, state, created_at, dispatched_at, settled_at)
@@ -50,7 +58,7 @@ INSERT INTO charge (hold_id, account_id, api_key_id, created_at, endpoint, model
     true, latency_ms / 4, latency_ms FROM month_call ORDER BY id;
 INSERT INTO ledger_entry (account_id, account_seq, kind, ref, amount_nano_usd, balance_after_nano_usd, hash, created_at)
   SELECT e.account_id, e.seq, 'capture', e.id, -e.cost, e.balance_after,
-    capture_chain(e.head, e.id, -e.cost, e.balance_after, e.seq) OVER (PARTITION BY e.account_id ORDER BY e.seq), e.at
+    pg_temp.capture_chain(e.head, e.id, -e.cost, e.balance_after, e.seq) OVER (PARTITION BY e.account_id ORDER BY e.seq), e.at
   FROM (SELECT c.account_id, c.id, c.cost, c.at, a.head_hash AS head, a.seq + row_number() OVER w AS seq,
           a.balance_nano_usd - (sum(c.cost) OVER w)::bigint AS balance_after
         FROM month_call c JOIN account a ON a.id = c.account_id
@@ -75,7 +83,7 @@ export async function fillMonthOfUse({ pool }: Pick<Database, "pool">, userId: s
   try {
     await client.query("BEGIN");
     await client.query("SELECT setseed(0.42)");
-    for (const sql of [calls, books]) await client.query(sql.replaceAll("$USER", `'${userId}'`));
+    for (const sql of [calls, chain, books]) await client.query(sql.replaceAll("$USER", `'${userId}'`));
     await client.query("COMMIT");
   } finally {
     client.release();

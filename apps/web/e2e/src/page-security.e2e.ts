@@ -146,14 +146,56 @@ test("the form says of all three the same, word for word", async () => {
   expect([...pages]).toHaveLength(1);
 });
 
-test("the eleventh guess at an account waits a quarter of an hour, even with the right password", async () => {
+test("the eleventh guess at an account waits, at each door and in words, but not for the browser of its owner", async () => {
   const { email, password } = await aUser();
-  expect((await logIn(email, password)).status).toBe(200); // forgives what came before
+  const { cookies } = await logIn(email, password);
+  const ownBrowser = cookies.find((cookie) => cookie.startsWith("browser="))?.split(";")[0] ?? "";
+  expect(cookies.join("\n")).toMatch(/^browser=.*HttpOnly.*SameSite=Lax/m);
   for (let n = 0; n < 10; n++) expect((await logIn(email, `guess number ${n}`)).status).toBe(401);
-  const { status, body } = await logIn(email, password);
-  expect(status).toBe(429);
-  expect(body).toContain("Too many attempts");
+  const body = JSON.stringify({ email, password });
+  const form = new URLSearchParams({ email, password }).toString();
+  const doors = {
+    procedure: await send("/api/trpc/auth.login", { headers: asJson, body }),
+    token: await send("/api/auth/token", { headers: asJson, body }),
+    form: await send("/login", { headers: { ...asForm, "accept-language": "en" }, body: form }),
+  };
+  for (const [door, response] of Object.entries(doors)) {
+    expect(response.status, door).toBe(429);
+    expect(await response.text(), door).toContain("Too many attempts");
+    expect(Number(response.headers.get("retry-after")), door).toBeGreaterThan(0);
+  }
+  const inForm = await send("/login", { headers: { ...asForm, cookie: ownBrowser }, body: form });
+  expect([inForm.status, inForm.headers.get("location")]).toEqual([302, "/"]);
 });
+
+test("at most two attempts of one account are under way at once; the others are told so at once, in words", async () => {
+  const { email } = await aUser();
+  const outcomes = await Promise.all(Array.from({ length: 12 }, (_, n) => logIn(email, `guess number ${n}`)));
+  const refused = outcomes.filter(({ status, body }) => status === 429 && body.includes("Too many attempts at once"));
+  expect(refused.length).toBeGreaterThan(0);
+  expect(outcomes.every(({ status }) => status === 401 || status === 429)).toBe(true);
+});
+
+test.each([
+  ["email", () => ({ email: `${randomUUID()}@example.com` })],
+  ["password", () => ({ password: "another password" })],
+] as const)(
+  "a new %s ends every session, and the browser that set it goes on with a new one",
+  async (intent, change) => {
+    const { email, password } = await aUser();
+    const cookieOf = (cookies: string[]) => cookies.map((cookie) => cookie.split(";")[0]).join("; ");
+    const [here, there] = [
+      cookieOf((await logIn(email, password)).cookies),
+      cookieOf((await logIn(email, password)).cookies),
+    ];
+    const body = new URLSearchParams({ intent, currentPassword: password, ...change() }).toString();
+    const answer = await send("/account", { headers: { ...asForm, cookie: here }, body });
+    expect([answer.status, answer.headers.get("location")]).toEqual([302, `/account?changed=${intent}`]);
+    const renewed = cookieOf(answer.headers.getSetCookie());
+    const pageOf = async (cookie: string) => (await send("/account", { method: "GET", headers: { cookie } })).status;
+    expect([await pageOf(renewed), await pageOf(here), await pageOf(there)]).toEqual([200, 302, 302]);
+  },
+);
 
 test("the eleventh guess at a code waits a quarter of an hour, even a right one", async () => {
   const { codes } = await demo.ownerSession.api.admin.codes.create.mutate({

@@ -2,9 +2,10 @@ import {
   alertChannels,
   AppError,
   checkAlertTarget,
+  line,
   readAlertSettings,
   readLastFailures,
-  saveAlertSettings,
+  recordAlertTest,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
@@ -12,19 +13,15 @@ import { usdInput } from "../setup.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
 /** Empty: it stays as it is. */
-const secret = z
-  .string()
-  .trim()
-  .max(500)
-  .transform((text) => text || null);
+const secret = line({ max: 500 }).transform((text) => text || null);
 
-const input = {
+export const alertInputs = {
   lowBalanceUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
-  webhookUrl: z.string().trim().max(2_000),
+  webhookUrl: line({ max: 2_000 }),
   webhookSecret: secret,
   smtpUrl: secret,
-  emailFrom: z.string().trim().max(300),
-  emailTo: z.string().trim().max(2_000),
+  emailFrom: line({ max: 300 }),
+  emailTo: line({ max: 2_000 }),
 };
 
 const failure = z.strictObject({ failedAt: z.date(), fault: z.string(), isOver: z.boolean() }).nullable();
@@ -48,22 +45,14 @@ export const alerts = router({
     .output(z.strictObject({ webhook: failure, email: failure }))
     .query(({ ctx }) => readLastFailures(ctx.db)),
 
-  update: adminProcedure
-    .input(z.strictObject(input))
-    .output(done)
-    .mutation(async ({ ctx, input: { lowBalanceUsd, ...rest } }) => {
-      const settings = { ...rest, lowBalanceNanoUsd: lowBalanceUsd };
-      await saveAlertSettings(ctx.db, ctx.secrets, { input: settings, actor: actorOf(ctx) });
-      return isDone;
-    }),
-
   /** Sends a test by what was typed, before it is saved. */
   test: adminProcedure
-    .input(z.strictObject({ ...input, channel: z.enum(alertChannels) }))
+    .input(z.strictObject({ ...alertInputs, channel: z.enum(alertChannels) }))
     .output(done)
     .mutation(async ({ ctx, input: { channel, lowBalanceUsd, ...rest } }) => {
       const typed = { ...rest, lowBalanceNanoUsd: lowBalanceUsd };
       const fault = await ctx.sendTestAlert(await checkAlertTarget(ctx.db, ctx.secrets, { channel, input: typed }));
+      await recordAlertTest(ctx.db, { channel, fault, actor: actorOf(ctx) });
       if (fault !== null) throw new AppError("invalid_input", fault);
       return isDone;
     }),

@@ -1,4 +1,4 @@
-import { createRedeemBatch, listRedeemBatches } from "@codex-gateway/domain";
+import { createRedeemBatch, day, line, listRedeemBatches, wholeNumber } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { usdInput } from "../setup.ts";
@@ -29,14 +29,10 @@ export const codes = router({
     .input(
       z.strictObject({
         amountUsd: usdInput.refine((nanoUsd) => nanoUsd > 0n, "Enter an amount above zero."),
-        count: z.coerce
-          .number("Enter a whole number.")
-          .int()
-          .min(1, "Enter at least 1.")
-          .max(1_000, "Enter at most 1000."),
-        note: z.string().trim().max(200),
+        count: wholeNumber({ min: 1, max: 1_000, tooSmall: "Enter at least 1.", tooLarge: "Enter at most 1000." }),
+        note: line({ max: 200 }),
         /** The last day on which the codes count, in UTC; null: for ever. */
-        lastDay: z.iso.date("Enter a date.").nullable(),
+        lastDay: day.nullable(),
       }),
     )
     .output(z.strictObject({ batchId: z.string(), codes: z.array(z.string()) }))

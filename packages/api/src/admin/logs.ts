@@ -1,4 +1,4 @@
-import { listAudit, listAuditActions } from "@codex-gateway/domain";
+import { line, listAudit, listAuditActions } from "@codex-gateway/domain";
 import { z } from "zod";
 import { adminProcedure, page, router } from "../trpc.ts";
 
@@ -6,8 +6,8 @@ export const logs = router({
   list: adminProcedure
     .input(
       z.strictObject({
-        action: z.string().max(50).nullable().default(null),
-        search: z.string().max(200).default(""),
+        action: line({ max: 50 }).nullable().default(null),
+        search: line({ max: 200 }).default(""),
         ...page,
       }),
     )

@@ -1,7 +1,7 @@
-import { readDailyUsage, readSettings, readSystemOverview } from "@codex-gateway/domain";
+import { readDailyUsage, readSettings, readSystemOverview, timeZone } from "@codex-gateway/domain";
 import { z } from "zod";
 import { dayOfUsage } from "../dashboard.ts";
-import { adminProcedure, router, timeZone } from "../trpc.ts";
+import { adminProcedure, router } from "../trpc.ts";
 
 const both = <Value extends z.ZodType>(value: Value) => z.strictObject({ total: value, today: value });
 

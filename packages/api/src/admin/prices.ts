@@ -1,4 +1,17 @@
-import { applyProposals, changePrice, listPrices, proposePrices, readPriceHistory } from "@codex-gateway/domain";
+import {
+  applyProposals,
+  changePrice,
+  decimalNumber,
+  dismissUnpricedModel,
+  line,
+  list,
+  listPrices,
+  listUnpricedModels,
+  priceUnpricedModel,
+  proposePrices,
+  readPriceHistory,
+  wholeNumber,
+} from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { adminProcedure, done, isDone, page, router } from "../trpc.ts";
@@ -7,8 +20,13 @@ const band = z.strictObject({
   aboveInputTokens: z.number().int(),
   usdPerMillion: z.record(z.string().max(40), z.string().max(30)),
 });
+/** Classes of units are words of ours, such as `cached_input`. */
+const bandInput = z.strictObject({
+  aboveInputTokens: z.int().min(-1).max(100_000_000),
+  usdPerMillion: z.record(z.string().regex(/^[a-z][a-z0-9_]{0,39}$/), line({ max: 30 })),
+});
 const multipliers = z.record(z.string(), z.number());
-const tokens = z.coerce.number().int().min(1).max(100_000_000).nullable();
+const tokens = wholeNumber({ min: 1, max: 100_000_000 }).nullable();
 
 const priceRow = z.strictObject({
   id: z.string(),
@@ -22,11 +40,11 @@ const priceRow = z.strictObject({
   retiredAt: z.date().nullable(),
 });
 
-const model = z.string().trim().min(1, "Enter the name of the model.").max(200);
+const model = line({ max: 200, required: "Enter the name of the model." });
 
 export const prices = router({
   list: adminProcedure
-    .input(z.strictObject({ search: z.string().max(200).default(""), ...page }))
+    .input(z.strictObject({ search: line({ max: 200 }).default(""), ...page }))
     .output(z.strictObject({ prices: z.array(priceRow), total: z.number() }))
     .query(({ ctx, input }) => listPrices(ctx.db, input)),
 
@@ -39,8 +57,8 @@ export const prices = router({
     .input(
       z.strictObject({
         model,
-        bands: z.array(band).min(1).max(10),
-        markupPercent: z.coerce.number("Enter a percentage.").min(-100).max(10_000),
+        bands: list(bandInput, { max: 10, required: "Enter dollars per million with at most six places." }),
+        markupPercent: decimalNumber({ min: -100, max: 10_000, notANumber: "Enter a percentage." }),
         contextTokens: tokens,
         maxOutputTokens: tokens,
       }),
@@ -49,6 +67,37 @@ export const prices = router({
     .mutation(async ({ ctx, input: { markupPercent, ...rest } }) => {
       const markupPpm = Math.round(1_000_000 + markupPercent * 10_000);
       await changePrice(ctx.db, { ...rest, markupPpm, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  unpriced: adminProcedure
+    .output(
+      z.array(
+        z.strictObject({
+          model: z.string(),
+          requests: z.number(),
+          lastSeenAt: z.date(),
+          suggestion: z
+            .strictObject({ kind: z.enum(["published", "sibling"]), basedOn: z.string(), bands: z.array(band) })
+            .nullable(),
+        }),
+      ),
+    )
+    .query(({ ctx }) => listUnpricedModels(ctx.db)),
+
+  priceUnpriced: adminProcedure
+    .input(z.strictObject({ model, basedOn: model }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await priceUnpricedModel(ctx.db, { ...input, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  dismissUnpriced: adminProcedure
+    .input(z.strictObject({ model }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await dismissUnpricedModel(ctx.db, { ...input, actor: actorOf(ctx) });
       return isDone;
     }),
 
@@ -67,7 +116,7 @@ export const prices = router({
     .query(({ ctx }) => proposePrices(ctx.db)),
 
   applyProposals: adminProcedure
-    .input(z.strictObject({ models: z.array(model).min(1, "Choose at least one model.").max(2_000) }))
+    .input(z.strictObject({ models: list(model, { max: 1_000, required: "Choose at least one model." }) }))
     .output(z.strictObject({ applied: z.number() }))
     .mutation(async ({ ctx, input }) => ({
       applied: await applyProposals(ctx.db, { ...input, actor: actorOf(ctx) }),

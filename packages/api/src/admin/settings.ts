@@ -1,11 +1,20 @@
-import { readAdminSettings, saveAdminSettings } from "@codex-gateway/domain";
+import {
+  headerSecret,
+  limit,
+  line,
+  lines,
+  readAdminSettings,
+  saveAdminSettings,
+  wholeNumber,
+} from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { usdInput } from "../setup.ts";
+import { alertInputs } from "./alerts.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
 function seconds(max: number) {
-  return z.coerce.number("Enter a whole number.").int().min(1, "Enter at least 1.").max(max);
+  return wholeNumber({ min: 1, max, tooSmall: "Enter at least 1.", tooLarge: "Enter a smaller number." });
 }
 
 /** By the names of the settings. */
@@ -17,9 +26,7 @@ const timeouts = {
   totalTimeoutSeconds: seconds(86_400),
 };
 
-const limit = z.number().int().nullable();
-/** Empty: unlimited. */
-const limitInput = (max: number) => z.coerce.number("Enter a whole number.").int().min(1).max(max).nullable();
+const savedLimit = z.number().int().nullable();
 
 export const settings = router({
   get: adminProcedure
@@ -28,9 +35,9 @@ export const settings = router({
         announcement: z.string(),
         defaultBalanceUsd: z.string(),
         minimumTopUpUsd: z.string(),
-        defaultRequestsPerMinute: limit,
-        defaultTokensPerMinute: limit,
-        defaultConcurrentRequests: limit,
+        defaultRequestsPerMinute: savedLimit,
+        defaultTokensPerMinute: savedLimit,
+        defaultConcurrentRequests: savedLimit,
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: z.number(),
         drainsOnDisconnect: z.boolean(),
@@ -44,25 +51,29 @@ export const settings = router({
   update: adminProcedure
     .input(
       z.strictObject({
-        announcement: z.string().max(5_000),
+        announcement: lines({ max: 5_000 }),
         defaultBalanceUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
         minimumTopUpUsd: usdInput.refine((nanoUsd) => nanoUsd > 0n, "Enter an amount above zero."),
-        defaultRequestsPerMinute: limitInput(1_000_000),
-        defaultTokensPerMinute: limitInput(1_000_000_000),
-        defaultConcurrentRequests: limitInput(100_000),
+        defaultRequestsPerMinute: limit(1_000_000),
+        defaultTokensPerMinute: limit(1_000_000_000),
+        defaultConcurrentRequests: limit(100_000),
         isRegistrationOpen: z.boolean(),
-        defaultMaxOutputTokens: z.coerce.number().int().min(16).max(1_000_000),
+        defaultMaxOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
         ...timeouts,
-        baseUrl: z.string().trim().min(1).max(500),
+        baseUrl: line({ max: 500, required: "Enter an address such as https://api.openai.com/v1." }),
         /** Empty: the key stays as it is. */
-        apiKey: z.string().trim().max(500),
+        apiKey: headerSecret({ max: 500 }),
+        /** What is left out of these stays as it is. */
+        ...z.strictObject(alertInputs).partial().shape,
       }),
     )
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      const { baseUrl, apiKey, defaultBalanceUsd, minimumTopUpUsd, ...rest } = input;
+      const { baseUrl, apiKey, defaultBalanceUsd, minimumTopUpUsd, ...others } = input;
+      const { lowBalanceUsd, webhookUrl, webhookSecret, smtpUrl, emailFrom, emailTo, ...rest } = others;
+      const lowBalanceNanoUsd = lowBalanceUsd;
       await saveAdminSettings(ctx.db, ctx.secrets, {
         settings: {
           ...rest,
@@ -70,8 +81,15 @@ export const settings = router({
           minimumTopUpNanoUsd: String(minimumTopUpUsd),
         },
         upstream: { baseUrl, apiKey: apiKey === "" ? null : apiKey },
+        alerts: given({ lowBalanceNanoUsd, webhookUrl, webhookSecret, smtpUrl, emailFrom, emailTo }),
         actor: actorOf(ctx),
       });
       return isDone;
     }),
 });
+
+type Given<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> };
+
+/** The fields that were not left out. */
+const given = <Fields extends object>(fields: Fields): Given<Fields> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<Fields>;

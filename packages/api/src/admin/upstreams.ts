@@ -1,10 +1,14 @@
 import {
   AppError,
   deleteUpstream,
+  headerSecret,
+  line,
   listUpstreams,
   openUpstream,
   putUpstream,
   readSettings,
+  recordUpstreamTest,
+  wholeNumber,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
@@ -35,11 +39,11 @@ export const upstreams = router({
     .input(
       z.strictObject({
         id: z.uuid().nullable(),
-        name: z.string().trim().min(1, "Give the upstream a name.").max(100),
-        baseUrl: z.string().trim().min(1).max(500),
+        name: line({ max: 100, required: "Give the upstream a name." }),
+        baseUrl: line({ max: 500, required: "Enter an address such as https://api.openai.com/v1." }),
         /** Empty: it stays as it is. */
-        apiKey: z.string().trim().max(500),
-        weight: z.coerce.number("Enter a whole number.").int().min(1, "Enter at least 1.").max(1_000),
+        apiKey: headerSecret({ max: 500 }),
+        weight: wholeNumber({ min: 1, max: 1_000, tooSmall: "Enter at least 1.", tooLarge: "Enter at most 1000." }),
         isEnabled: z.boolean(),
       }),
     )
@@ -65,6 +69,8 @@ export const upstreams = router({
       const { allowsPrivateUpstreams } = await readSettings(ctx.db);
       const upstream = await openUpstream(ctx.db, ctx.secrets, input.id);
       const fault = await ctx.testUpstream({ ...upstream, isPrivateAllowed: allowsPrivateUpstreams });
+      const { baseUrl } = upstream;
+      await recordUpstreamTest(ctx.db, { ...input, baseUrl, fault: fault?.message ?? null, actor: actorOf(ctx) });
       if (fault !== null) throw new AppError("invalid_input", fault.message);
       return isDone;
     }),

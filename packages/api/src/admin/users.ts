@@ -1,5 +1,7 @@
 import {
   adjustUserBalance,
+  limit,
+  line,
   listKeys,
   listUsage,
   listUsers,
@@ -7,13 +9,14 @@ import {
   refundCharge,
   setUserLimits,
   setUserStatus,
+  timeZone,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { keySummary } from "../keys.ts";
 import { usdInput } from "../setup.ts";
 import { usageRow } from "../usage.ts";
-import { adminProcedure, done, isDone, page, router, timeZone } from "../trpc.ts";
+import { adminProcedure, done, isDone, page, router } from "../trpc.ts";
 
 const userSummary = z.strictObject({
   id: z.uuid(),
@@ -30,18 +33,17 @@ const limits = {
   tokensPerMinute: z.number().nullable(),
   concurrentRequests: z.number().nullable(),
 };
-const limitInput = (max: number) => z.coerce.number("Enter a whole number.").int().min(1).max(max).nullable();
 const limitInputs = {
-  requestsPerMinute: limitInput(1_000_000),
-  tokensPerMinute: limitInput(1_000_000_000),
-  concurrentRequests: limitInput(100_000),
+  requestsPerMinute: limit(1_000_000),
+  tokensPerMinute: limit(1_000_000_000),
+  concurrentRequests: limit(100_000),
 };
 
 export const users = router({
   list: adminProcedure
     .input(
       z.strictObject({
-        search: z.string().max(200).default(""),
+        search: line({ max: 200 }).default(""),
         status: z.enum(["active", "suspended"]).nullable().default(null),
         ...page,
       }),
@@ -92,7 +94,7 @@ export const users = router({
         userId: z.uuid(),
         amountUsd: usdInput,
         isPaid: z.boolean(),
-        note: z.string().trim().max(500),
+        note: line({ max: 500 }),
         /** Made once per shown form: the same form sent twice counts once. */
         formId: z.uuid(),
       }),

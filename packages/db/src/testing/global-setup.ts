@@ -7,6 +7,7 @@ import type { TestProject } from "vitest/node";
 import { openDatabase } from "../database.ts";
 import { startEmbeddedPostgres } from "../embedded-postgres.ts";
 import { migrate } from "../migrate.ts";
+import { findSchemaFolders } from "../schema-folders.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -14,7 +15,7 @@ declare module "vitest" {
   }
 }
 
-export const migrationsFolder = fileURLToPath(new URL("../../../../prisma/migrations", import.meta.url));
+export const schemaFolders = findSchemaFolders(fileURLToPath(new URL("../../../../", import.meta.url)));
 
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(path.join(tmpdir(), "codex-gateway-test-"));
@@ -22,7 +23,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     serverOptions: ["-c", "fsync=off", "-c", "max_connections=300"],
   });
   const database = openDatabase(server.url, { maxConnections: 1 });
-  await migrate(database.pool, migrationsFolder);
+  await migrate(database.pool, schemaFolders);
   await database.close();
   project.provide("templateUrl", server.url);
   return async () => {

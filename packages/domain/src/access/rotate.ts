@@ -1,6 +1,6 @@
 /** What lies encrypted under the secret key before this one is encrypted anew; hashes of keys follow as the keys are used. */
 import type { Database } from "@codex-gateway/db";
-import { appendAudit, inTransaction } from "../audit/audit.ts";
+import { recordAct } from "../audit/audit.ts";
 import { sealedSettingNames } from "../settings/sealed-settings.ts";
 import { decrypt, encrypt, type Secrets } from "./secrets.ts";
 
@@ -11,7 +11,8 @@ import { decrypt, encrypt, type Secrets } from "./secrets.ts";
 export async function reencrypt(db: Database, secrets: Secrets): Promise<number> {
   const { previous } = secrets;
   if (!previous) return 0;
-  return inTransaction(db, async (client) => {
+  const actor = { userId: null, email: null, address: "" };
+  return recordAct(db, actor, async (client) => {
     const renewed = (sealed: Uint8Array, rowId: string): Buffer | null => {
       if (opens(sealed, secrets, rowId)) return null;
       return encrypt(decrypt(sealed, previous.encryptionKey, rowId), secrets.encryptionKey, rowId);
@@ -37,16 +38,18 @@ export async function reencrypt(db: Database, secrets: Secrets): Promise<number>
       await client.query("UPDATE setting SET value = $2, updated_at = now() WHERE key = $1", [key, text]);
       count++;
     }
-    if (count > 0) {
-      const actor = { userId: null, email: null, address: "" };
-      await appendAudit(client, actor, {
+    if (count === 0) return { act: null, result: 0 };
+    return {
+      act: {
         action: "rotate_secret_key",
         targetKind: "system",
         targetId: null,
-        details: { before: previous.id, after: secrets.id, values: count },
-      });
-    }
-    return count;
+        before: previous.id,
+        after: secrets.id,
+        details: { values: count },
+      },
+      result: count,
+    };
   });
 }
 

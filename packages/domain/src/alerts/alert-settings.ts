@@ -1,19 +1,25 @@
 /** Where alerts go. The webhook's secret and the mail server's address, which holds its password, are sealed and never shown. */
-import { isDeepStrictEqual } from "node:util";
 import type { Database } from "@codex-gateway/db";
 import { requireAllowedAddress, isPrivateHost } from "../access/outbound-address.ts";
 import type { Secrets } from "../access/secrets.ts";
-import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { AppError, checkAll } from "../app-error.ts";
+import { recordEvent, type Actor } from "../audit/audit.ts";
 import { usdOf } from "../ledger/money.ts";
 import { emailSchema } from "../people/credentials.ts";
 import { readSealedSettings, writeSealedSetting, type SealedSettings } from "../settings/sealed-settings.ts";
-import { readSettings, writeSettings, type Settings } from "../settings/settings.ts";
+import { readSettings, writeSettings, type AlertSettingName, type Settings } from "../settings/settings.ts";
 import type { AlertChannel, Queryable } from "./alert.ts";
 
-export type WebhookTarget = { url: string; secret: string };
+/** `isPrivateAllowed`: it may lead into the operator's own network, as upstreams then may, and be plain http. */
+export type WebhookTarget = { url: string; secret: string; isPrivateAllowed: boolean };
 /** A public mail server is spoken to over TLS alone. */
-export type EmailTarget = { smtpUrl: string; isTlsRequired: boolean; from: string; to: string };
+export type EmailTarget = {
+  smtpUrl: string;
+  isTlsRequired: boolean;
+  isPrivateAllowed: boolean;
+  from: string;
+  to: string;
+};
 /** Null: not set. */
 export type AlertTargets = { webhook: WebhookTarget | null; email: EmailTarget | null };
 
@@ -59,9 +65,13 @@ export async function openAlertTargets(db: Pick<Database, "pool">, secrets: Secr
   const settings = await readSettings(db);
   const { alertWebhookSecret, smtpUrl } = await readSealedSettings(db, secrets);
   const { alertWebhookUrl: url, alertEmailFrom: from, alertEmailTo: to } = settings;
+  const isPrivateAllowed = settings.allowsPrivateUpstreams;
   return {
-    webhook: url !== "" && alertWebhookSecret !== null ? { url, secret: alertWebhookSecret } : null,
-    email: to !== "" && smtpUrl !== null ? { smtpUrl, isTlsRequired: isTlsRequired(smtpUrl), from, to } : null,
+    webhook: url !== "" && alertWebhookSecret !== null ? { url, secret: alertWebhookSecret, isPrivateAllowed } : null,
+    email:
+      to !== "" && smtpUrl !== null
+        ? { smtpUrl, isTlsRequired: isTlsRequired(smtpUrl), isPrivateAllowed, from, to }
+        : null,
   };
 }
 
@@ -74,8 +84,8 @@ export async function checkAlertTarget(
   const settings = await readSettings(db);
   const sealed = await readSealedSettings(db, secrets);
   const targets = {
-    webhook: channel === "webhook" ? webhookOf(input, sealed, settings) : null,
-    email: channel === "email" ? emailOf(input, sealed, settings) : null,
+    webhook: channel === "webhook" ? webhookOf(input, sealed, settings.allowsPrivateUpstreams) : null,
+    email: channel === "email" ? emailOf(input, sealed, settings.allowsPrivateUpstreams) : null,
   };
   if (channel === "webhook" && !targets.webhook) {
     throw new AppError("invalid_input", "Enter the address of the webhook.", "webhookUrl");
@@ -86,102 +96,130 @@ export async function checkAlertTarget(
   return targets;
 }
 
-/** All or nothing; what is as it was before leaves no line in the log. @throws AppError `invalid_input` */
-export async function saveAlertSettings(
-  db: Database,
-  secrets: Secrets,
-  { input, actor }: { input: AlertSettingsInput; actor: Actor },
-): Promise<void> {
-  await inTransaction(db, async (client) => {
-    const before = await readSettings({ pool: client });
-    const sealed = await readSealedSettings({ pool: client }, secrets);
-    const webhook = webhookOf(input, sealed, before);
-    const email = emailOf(input, sealed, before);
-    const after = {
+type Known = { settings: Settings; sealed: SealedSettings };
+
+/** What is to be written, after all of it was checked. */
+export type AlertSettingsPlan = {
+  settings: Pick<Settings, AlertSettingName>;
+  sealed: SealedSettings;
+  isWebhookSecretChanged: boolean;
+  isSmtpUrlChanged: boolean;
+};
+
+/**
+ * Checks the inputs, of which those that are left out stay as they are, against the settings that are to count.
+ * @throws AppError `invalid_input` that names every input that is wrong
+ */
+export function planAlertSettings(
+  { settings, sealed }: Known,
+  typed: Partial<AlertSettingsInput>,
+  { isPrivateAllowed }: { isPrivateAllowed: boolean },
+): AlertSettingsPlan {
+  const input: AlertSettingsInput = {
+    lowBalanceNanoUsd: BigInt(settings.lowBalanceNanoUsd),
+    webhookUrl: settings.alertWebhookUrl,
+    webhookSecret: null,
+    smtpUrl: null,
+    emailFrom: settings.alertEmailFrom,
+    emailTo: settings.alertEmailTo,
+    ...typed,
+  };
+  const [webhook, email] = checkAll(
+    () => webhookOf(input, sealed, isPrivateAllowed),
+    () => emailOf(input, sealed, isPrivateAllowed),
+  );
+  const next: SealedSettings = { alertWebhookSecret: webhook?.secret ?? null, smtpUrl: email?.smtpUrl ?? null };
+  return {
+    settings: {
       lowBalanceNanoUsd: String(input.lowBalanceNanoUsd),
       alertWebhookUrl: webhook?.url ?? "",
       alertEmailFrom: email?.from ?? "",
       alertEmailTo: email?.to ?? "",
-    };
-    const isWebhookSecretChanged = (webhook?.secret ?? null) !== sealed.alertWebhookSecret;
-    const isSmtpUrlChanged = (email?.smtpUrl ?? null) !== sealed.smtpUrl;
-    if (!isWebhookSecretChanged && !isSmtpUrlChanged && isDeepStrictEqual({ ...before, ...after }, before)) return;
-    await writeSettings(client, after);
-    await writeSealed(client, secrets, { sealed, alertWebhookSecret: webhook?.secret, smtpUrl: email?.smtpUrl });
-    await appendAudit(client, actor, {
-      action: "update_settings",
-      targetKind: "system",
-      targetId: null,
-      details: {
-        before: auditable(before),
-        after: auditable(after),
-        isWebhookSecretChanged,
-        isSmtpUrlChanged,
-      },
-    });
-  });
+    },
+    sealed: next,
+    isWebhookSecretChanged: next.alertWebhookSecret !== sealed.alertWebhookSecret,
+    isSmtpUrlChanged: next.smtpUrl !== sealed.smtpUrl,
+  };
+}
+
+/** A secret that stays is not written anew. */
+export async function writeAlertSettings(client: Queryable, secrets: Secrets, plan: AlertSettingsPlan): Promise<void> {
+  await writeSettings(client, plan.settings);
+  if (plan.isWebhookSecretChanged) {
+    await writeSealedSetting(client, secrets, "alertWebhookSecret", plan.sealed.alertWebhookSecret);
+  }
+  if (plan.isSmtpUrlChanged) await writeSealedSetting(client, secrets, "smtpUrl", plan.sealed.smtpUrl);
 }
 
 /** The path of a webhook's address is a secret with many services: the log names its host. */
-const auditable = (
-  settings: Pick<Settings, "lowBalanceNanoUsd" | "alertWebhookUrl" | "alertEmailFrom" | "alertEmailTo">,
-) => ({
+export const auditableAlerts = (settings: Pick<Settings, AlertSettingName>) => ({
   lowBalanceNanoUsd: settings.lowBalanceNanoUsd,
   alertWebhookHost: settings.alertWebhookUrl === "" ? "" : new URL(settings.alertWebhookUrl).host,
   alertEmailFrom: settings.alertEmailFrom,
   alertEmailTo: settings.alertEmailTo,
 });
 
-async function writeSealed(
-  client: Queryable,
-  secrets: Secrets,
-  {
-    sealed,
-    ...wanted
-  }: { sealed: SealedSettings; alertWebhookSecret: string | undefined; smtpUrl: string | undefined },
+/** `fault` null: it was taken. */
+export async function recordAlertTest(
+  db: Pick<Database, "pool">,
+  { channel, fault, actor }: { channel: AlertChannel; fault: string | null; actor: Actor },
 ): Promise<void> {
-  for (const name of ["alertWebhookSecret", "smtpUrl"] as const) {
-    const value = wanted[name] ?? null;
-    if (value !== sealed[name]) await writeSealedSetting(client, secrets, name, value);
-  }
+  const details = { channel, isGood: fault === null, ...(fault === null ? {} : { fault }) };
+  await recordEvent(db, actor, { action: "test_alert", targetKind: "system", targetId: null, details });
 }
 
-function webhookOf(
-  input: AlertSettingsInput,
-  sealed: SealedSettings,
-  { allowsPrivateUpstreams }: Settings,
-): WebhookTarget | null {
+function webhookOf(input: AlertSettingsInput, sealed: SealedSettings, isPrivateAllowed: boolean): WebhookTarget | null {
   if (input.webhookUrl === "") return null;
-  const url = URL.canParse(input.webhookUrl) ? new URL(input.webhookUrl) : null;
+  const [url, secret] = checkAll(
+    () => checkedWebhookUrl(input.webhookUrl, isPrivateAllowed),
+    () => checkedWebhookSecret(input.webhookSecret ?? sealed.alertWebhookSecret ?? ""),
+  );
+  return { url, secret, isPrivateAllowed };
+}
+
+function checkedWebhookUrl(text: string, isPrivateAllowed: boolean): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) {
     throw new AppError("invalid_input", "Enter an address such as https://example.com/alerts.", "webhookUrl");
   }
-  requireAllowedAddress(url, { isPrivateAllowed: allowsPrivateUpstreams, field: "webhookUrl" });
-  const secret = input.webhookSecret ?? sealed.alertWebhookSecret ?? "";
-  if (secret.length < minSecretLength) {
-    throw new AppError("invalid_input", "Enter a secret of at least 16 characters.", "webhookSecret");
-  }
-  return { url: url.href, secret };
+  requireAllowedAddress(url, { isPrivateAllowed, field: "webhookUrl" });
+  return url.href;
 }
 
-function emailOf(
-  input: AlertSettingsInput,
-  sealed: SealedSettings,
-  { allowsPrivateUpstreams }: Settings,
-): EmailTarget | null {
+function checkedWebhookSecret(secret: string): string {
+  if (secret.length >= minSecretLength) return secret;
+  throw new AppError("invalid_input", "Enter a secret of at least 16 characters.", "webhookSecret");
+}
+
+function emailOf(input: AlertSettingsInput, sealed: SealedSettings, isPrivateAllowed: boolean): EmailTarget | null {
   if (input.emailTo === "") return null;
-  const to = input.emailTo.split(",").map((address) => checkedEmail(address, "emailTo"));
-  const from = checkedEmail(input.emailFrom, "emailFrom");
-  const smtpUrl = input.smtpUrl ?? sealed.smtpUrl ?? "";
+  const [to, from, smtpUrl] = checkAll(
+    () => input.emailTo.split(",").map((address) => checkedEmail(address, "emailTo")),
+    () => checkedEmail(input.emailFrom, "emailFrom"),
+    () => checkedSmtpUrl(input.smtpUrl ?? sealed.smtpUrl ?? "", isPrivateAllowed),
+  );
+  return { smtpUrl, isTlsRequired: isTlsRequired(smtpUrl), isPrivateAllowed, from, to: to.join(", ") };
+}
+
+function checkedSmtpUrl(smtpUrl: string, isPrivateAllowed: boolean): string {
   const url = URL.canParse(smtpUrl) ? new URL(smtpUrl) : null;
   // A query would set options of the client that are no address.
-  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === "" || url.search || url.hash) {
+  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === "" || url.search || url.hash || !isDecodable(url)) {
     throw new AppError("invalid_input", "Enter an address such as smtps://user:password@mail.example.com.", "smtpUrl");
   }
-  if (!allowsPrivateUpstreams && isPrivateHost(url.hostname)) {
+  if (!isPrivateAllowed && isPrivateHost(url.hostname)) {
     throw new AppError("invalid_input", "The mail server must be public; a setting allows private ones.", "smtpUrl");
   }
-  return { smtpUrl, isTlsRequired: isTlsRequired(smtpUrl), from, to: to.join(", ") };
+  return smtpUrl;
+}
+
+/** User name and password are percent-encoded in it. */
+function isDecodable({ username, password }: URL): boolean {
+  try {
+    return !/[\0\r\n]/.test(decodeURIComponent(username) + decodeURIComponent(password));
+  } catch {
+    return false;
+  }
 }
 
 const isTlsRequired = (smtpUrl: string): boolean => !isPrivateHost(new URL(smtpUrl).hostname);

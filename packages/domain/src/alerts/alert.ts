@@ -12,6 +12,11 @@ export type AlertChannel = (typeof alertChannels)[number];
 
 type LowBalance = { userId: string; email: string; balanceUsd: string };
 type LedgerBreach = { invariant: string; says: string; breaches: number };
+/** An error that no code had caught: its class and code, and the place that threw it. */
+export type ProcessFault = { name: string; code: string | null; place: string | null };
+/** How a process of the gateway ended, as far as is known, and whether it was started again. */
+export type ProcessDeath = { exitCode: number | null; signal: string | null; isRestarted: boolean };
+export type DiskUse = { folder: string; freeMegabytes: number; usedMegabytes: Record<string, number> };
 export type UpstreamName = { upstreamId: string; name: string; host: string };
 
 /** By kind; each kind with its facts. */
@@ -21,6 +26,16 @@ type AlertFacts = {
   upstream_recovered: UpstreamName & { downSeconds: number };
   ledger_unsound: { breaches: LedgerBreach[] };
   ledger_sound: Record<string, never>;
+  unpriced_models: { models: { model: string; requests: number }[] };
+  /** `open`: of these, whose holds still stand, for an admin to mend. */
+  settlements_set_aside: { count: number; open: number; requestIds: string[] };
+  log_unwritable: { instanceId: string; reason: string };
+  log_writable: { instanceId: string };
+  process_fault: ProcessFault & { faults: number };
+  process_restarted: ProcessDeath;
+  disk_low: DiskUse;
+  /** Told to the account's owner, not to whoever runs the gateway. */
+  password_guesses: { email: string; failures: number };
   test: Record<string, never>;
 };
 type AlertKind = keyof AlertFacts;
@@ -31,7 +46,7 @@ export type Alert = {
 export type Queryable = { query: Database["pool"]["query"] };
 export type Raise = <Kind extends AlertKind>(kind: Kind, facts: AlertFacts[Kind]) => Promise<void>;
 
-const alertLock = 7305113;
+export const alertLock = 7305113;
 
 /** The channels that alerts go to; none where nothing is set. */
 const channelsOf = ({ alertWebhookUrl, alertEmailTo }: Settings): AlertChannel[] =>
@@ -50,17 +65,49 @@ export async function decideAlerts(
   if (channels.length === 0) return;
   await inTransaction(db, async (client) => {
     await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
-    await decide(client, (kind, facts) => insertAlert(client, channels, kind, facts), settings);
+    await decide(client, (kind, facts) => insertAlert(client, channels.map(toSettings), kind, facts), settings);
   });
 }
 
-async function insertAlert(
+/**
+ * Writes an alert of what has happened, once in `quietMs` for its kind, whichever process sees it; true where it did. Without
+ * a channel the alert stands all the same: what has happened is not seen again.
+ */
+export async function raiseEvent<Kind extends AlertKind>(
+  db: Pick<Database, "pool">,
+  kind: Kind,
+  facts: AlertFacts[Kind],
+  { quietMs }: { quietMs: number },
+): Promise<boolean> {
+  const channels = channelsOf(await readSettings(db));
+  return inTransaction(db, async (client) => {
+    await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
+    const { rowCount } = await client.query(
+      "SELECT 1 FROM alert WHERE kind = $1 AND created_at > now() - $2::float8 * interval '1 ms' LIMIT 1",
+      [kind, quietMs],
+    );
+    if (rowCount) return false;
+    await insertAlert(client, channels.map(toSettings), kind, facts);
+    return true;
+  });
+}
+
+/** `recipient` null: whom the settings name. */
+type NewDelivery = { channel: AlertChannel; recipient: string | null };
+
+const toSettings = (channel: AlertChannel): NewDelivery => ({ channel, recipient: null });
+
+/** Within a transaction that has `alertLock`. */
+export async function insertAlert<Kind extends AlertKind>(
   client: Queryable,
-  channels: AlertChannel[],
-  kind: AlertKind,
-  facts: AlertFacts[AlertKind],
+  deliveries: NewDelivery[],
+  kind: Kind,
+  facts: AlertFacts[Kind],
 ): Promise<void> {
   const id = randomUUID();
   await client.query("INSERT INTO alert (id, kind, facts) VALUES ($1, $2, $3)", [id, kind, JSON.stringify(facts)]);
-  await client.query("INSERT INTO alert_delivery (alert_id, channel) SELECT $1, unnest($2::text[])", [id, channels]);
+  await client.query(
+    "INSERT INTO alert_delivery (alert_id, channel, recipient) SELECT $1, unnest($2::text[]), unnest($3::text[])",
+    [id, deliveries.map(({ channel }) => channel), deliveries.map(({ recipient }) => recipient)],
+  );
 }

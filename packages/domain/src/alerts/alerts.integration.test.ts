@@ -3,12 +3,14 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { deriveSecrets } from "../access/secrets.ts";
 import { adjustBalance } from "../ledger/credit.ts";
-import { writeSettings } from "../settings/settings.ts";
+import { saveAdminSettings, withoutAlerts } from "../settings/admin-settings.ts";
+import { settingsSchema, writeSettings } from "../settings/settings.ts";
 import { aPayer, dollar, type Payer } from "../testing/money.ts";
 import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Alert } from "./alert.ts";
-import { openAlertTargets, readAlertSettings, saveAlertSettings } from "./alert-settings.ts";
+import { openAlertTargets, readAlertSettings } from "./alert-settings.ts";
 import { noteDelivery, readLastFailures, takeDeliveries } from "./deliveries.ts";
+import { noteLog } from "./ledger-faults.ts";
 import { noteLedgerVerdict } from "./ledger-verdict.ts";
 import { noteLowBalances } from "./low-balances.ts";
 import { noteUpstreams, type UpstreamSighting } from "./upstream-outages.ts";
@@ -164,6 +166,24 @@ test("unsound books are told once, again when more breaks, and when they are sou
   expect(await kinds(finding("I1", 0), finding("I2", 0))).toEqual(["ledger_sound"]);
 });
 
+test("a log that cannot be written is told once, and when it can be written again", async () => {
+  const [one, other] = [randomUUID(), randomUUID()];
+  const kinds = async (instanceId: string, fault: string | null) => {
+    await Promise.all([noteLog(db, { instanceId, fault }), noteLog(db, { instanceId, fault })]);
+    return (await told()).map(({ kind, facts }) => [kind, facts]);
+  };
+  const reason = "ENOSPC: no space left on device";
+  expect(await kinds(one, null)).toEqual([]);
+  expect(await kinds(one, reason)).toEqual([["log_unwritable", { instanceId: one, reason }]]);
+  expect(await kinds(one, reason)).toEqual([]);
+  expect(await kinds(other, reason)).toEqual([["log_unwritable", { instanceId: other, reason }]]);
+  expect(await kinds(one, null)).toEqual([["log_writable", { instanceId: one }]]);
+  // The other one has died.
+  await db.pool.query("UPDATE standing_alert SET last_seen_at = now() - interval '2 hours'");
+  expect(await kinds(one, null)).toEqual([]);
+  expect(await db.prisma.standingAlert.count()).toBe(0);
+});
+
 test("a delivery is taken by one of two processes, tried again after a pause, and over once delivered", async () => {
   const retryMs = 100;
   await noteLedgerVerdict(db, [{ invariant: "I1", says: "…", checked: 9, breaches: 1 }]);
@@ -211,20 +231,41 @@ test("secrets are sealed, stay where nothing new is typed, and go with their add
   };
   const actor = { userId: null, email: "owner@example.com", address: "127.0.0.1" };
   const save = (change: Partial<typeof input> & object = {}) =>
-    saveAlertSettings(db, secrets, { input: { ...input, webhookSecret: null, smtpUrl: null, ...change }, actor });
-  await expect(save()).rejects.toMatchObject({ field: "webhookSecret" });
+    saveAdminSettings(db, secrets, {
+      settings: withoutAlerts(settingsSchema.parse({})),
+      upstream: { baseUrl: "https://api.example.com/v1", apiKey: null },
+      alerts: { ...input, webhookSecret: null, smtpUrl: null, ...change },
+      actor,
+    });
+  await anUpstream();
+  await expect(save({ emailTo: "" })).rejects.toMatchObject({ field: "webhookSecret" });
+  const faults = { webhookSecret: expect.any(String), smtpUrl: expect.any(String), emailFrom: expect.any(String) };
+  await expect(save({ emailFrom: "" })).rejects.toMatchObject({ code: "invalid_input", fields: faults });
   await save(input);
   await save({ lowBalanceNanoUsd: 0n });
   expect(await openAlertTargets(db, secrets)).toEqual({
-    webhook: { url: input.webhookUrl, secret: input.webhookSecret },
-    email: { smtpUrl: input.smtpUrl, isTlsRequired: true, from: input.emailFrom, to: "a@example.com, b@example.com" },
+    webhook: { url: input.webhookUrl, secret: input.webhookSecret, isPrivateAllowed: false },
+    email: {
+      smtpUrl: input.smtpUrl,
+      isTlsRequired: true,
+      isPrivateAllowed: false,
+      from: input.emailFrom,
+      to: "a@example.com, b@example.com",
+    },
   });
   for (const [change, field] of [
     [{ webhookUrl: "http://example.com/" }, "webhookUrl"],
     [{ webhookUrl: "https://10.0.0.1/" }, "webhookUrl"],
     [{ webhookUrl: "gopher://example.com" }, "webhookUrl"],
     [{ webhookSecret: "short" }, "webhookSecret"],
+    [{ webhookUrl: "https://[::]/" }, "webhookUrl"],
+    [{ webhookUrl: "https://0.0.0.0/" }, "webhookUrl"],
+    [{ webhookUrl: "https://100.64.0.1/" }, "webhookUrl"],
+    [{ webhookUrl: "https://[64:ff9b::7f00:1]/" }, "webhookUrl"],
     [{ smtpUrl: "smtp://127.0.0.1" }, "smtpUrl"],
+    [{ smtpUrl: "smtp://[::]" }, "smtpUrl"],
+    [{ smtpUrl: "smtps://a:%@mail.example.com" }, "smtpUrl"],
+    [{ smtpUrl: "smtps://a:%0d%0aRSET@mail.example.com" }, "smtpUrl"],
     [{ smtpUrl: "smtps://mail.example.com/?proxy=socks5://10.0.0.1" }, "smtpUrl"],
     [{ emailTo: "nobody" }, "emailTo"],
     [{ emailFrom: "" }, "emailFrom"],

@@ -1,7 +1,8 @@
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { deriveSecrets } from "../access/secrets.ts";
-import { createThrottles, type Throttles } from "../people/login.ts";
+import { adjustBalance } from "../ledger/credit.ts";
+import { createThrottles, type Throttles } from "../people/throttles.ts";
 import { aPayer, breachesIn, dollar } from "../testing/money.ts";
 import { createRedeemBatch, listRedeemBatches, redeemCode } from "./redeem-codes.ts";
 
@@ -40,6 +41,23 @@ test("of 100 at once, one redeems the code, and it is credited once", async () =
   expect(accounts.reduce((sum, { balanceNanoUsd }) => sum + balanceNanoUsd, 0n)).toBe(10n * dollar);
   const { batches } = await listRedeemBatches(db, { limit: 10, offset: 0 });
   expect(batches.find(({ id }) => id === batchId)).toMatchObject({ codeCount: 2, redeemedCount: 1 });
+});
+
+test("thirty codes and as many adjustments of one user at once all go through", async () => {
+  const admin = await aPayer(db);
+  const batch = { amountNanoUsd: 10n * dollar, count: 30, note: "", expiresAt: null, actor: actorOf(admin), pepper };
+  const { codes } = await createRedeemBatch(db, batch);
+  const payer = await aPayer(db, { balanceNanoUsd: 0n });
+  // Each is counted as an attempt until it is known to be right.
+  const perRedeemer = { consume: () => Promise.resolve(), delete: () => Promise.resolve(true) };
+  const patient = { ...throttles, perRedeemer: perRedeemer as unknown as Throttles["perRedeemer"] };
+  const adjustment = { accountId: payer.accountId, amountNanoUsd: dollar, source: "test", isPaid: true, note: "" };
+  await Promise.all([
+    ...codes.map((typed) => redeemCode(db, patient, { typed, actor: actorOf(payer), secrets })),
+    ...codes.map((_code, n) => adjustBalance(db, { ...adjustment, sourceId: `redeem ${n}`, actorId: null })),
+  ]);
+  const { balanceNanoUsd } = await db.prisma.account.findUniqueOrThrow({ where: { id: payer.accountId } });
+  expect(balanceNanoUsd).toBe(330n * dollar);
 });
 
 test("a code is read in any case, with or without its dashes", async () => {

@@ -4,12 +4,13 @@
  */
 import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
-import { RateLimiterRes } from "rate-limiter-flexible";
 import { AppError } from "../app-error.ts";
 import { peppersOf, type Secrets } from "../access/secrets.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { recordAct, recordEvent, type Actor, type Client } from "../audit/audit.ts";
+import { lockBalance } from "../ledger/balance.ts";
+import { walletOf } from "../ledger/charges.ts";
 import { usdOf } from "../ledger/money.ts";
-import type { Throttles } from "../people/login.ts";
+import { tooManyAttempts, type Throttles } from "../people/throttles.ts";
 import { readSettings } from "../settings/settings.ts";
 
 /** Without 0, 1, I and O, which are misread. */
@@ -65,7 +66,7 @@ export async function createRedeemBatch(
   }
   const batchId = randomUUID();
   const codes = Array.from({ length: count }, createCode);
-  await inTransaction(db, async (client) => {
+  return recordAct(db, actor, async (client) => {
     await client.query(
       `INSERT INTO redeem_batch (id, amount_nano_usd, code_count, note, expires_at, created_by) VALUES ($1, $2, $3, $4, $5, $6)`,
       [batchId, String(amountNanoUsd), count, note, expiresAt, actor.userId],
@@ -74,14 +75,17 @@ export async function createRedeemBatch(
       codes.map((code) => hashOf(code, pepper)),
       batchId,
     ]);
-    await appendAudit(client, actor, {
-      action: "create_codes",
-      targetKind: "redeem_batch",
-      targetId: batchId,
-      details: { amountUsd: usdOf(amountNanoUsd), count, note },
-    });
+    return {
+      act: {
+        action: "create_codes",
+        targetKind: "redeem_batch",
+        targetId: batchId,
+        before: null,
+        after: { amountUsd: usdOf(amountNanoUsd), count, note, expiresAt: expiresAt?.toISOString() ?? null },
+      },
+      result: { batchId, codes },
+    };
   });
-  return { batchId, codes };
 }
 
 export async function listRedeemBatches(
@@ -116,22 +120,33 @@ export async function listRedeemBatches(
   return { batches, total: Number(rows[0]?.total ?? 0n) };
 }
 
-const unknownCode = () => new AppError("invalid_input", "This code is unknown, used or expired.", "code");
+type Redeemer = Actor & { userId: string };
 
 /** Credits the code's amount to the user once, however many redeem it at once. @throws AppError `invalid_input`, `too_many_attempts` */
 export async function redeemCode(
   db: Database,
   throttles: Throttles,
-  { typed, actor, secrets }: { typed: string; actor: Actor & { userId: string }; secrets: Secrets },
+  { typed, actor, secrets }: { typed: string; actor: Redeemer; secrets: Secrets },
 ): Promise<{ amountUsd: string }> {
   await throttles.perRedeemer.consume(actor.userId).catch((error: unknown) => {
-    if (!(error instanceof RateLimiterRes)) throw error;
-    throw new AppError("too_many_attempts", "Too many attempts. Try again in a quarter of an hour.", "code");
+    throw tooManyAttempts(error, "code");
   });
   const code = normalized(typed);
-  if (code === null) throw unknownCode();
-  const hashes = peppersOf(secrets).map((pepper) => hashOf(code, pepper));
-  const amountNanoUsd = await inTransaction(db, async (client) => {
+  const hashes = code === null ? [] : peppersOf(secrets).map((pepper) => hashOf(code, pepper));
+  const amountNanoUsd = await creditCode(db, hashes, actor);
+  if (amountNanoUsd === null) {
+    await recordEvent(db, actor, { action: "redeem_failed", targetKind: "user", targetId: actor.userId });
+    throw new AppError("invalid_input", "This code is unknown, used or expired.", "code");
+  }
+  await throttles.perRedeemer.delete(actor.userId);
+  return { amountUsd: usdOf(amountNanoUsd) };
+}
+
+/** Null where none of the hashes is a code that is still worth something. */
+async function creditCode(db: Database, hashes: Buffer[], actor: Redeemer): Promise<bigint | null> {
+  const accountId = await walletOf(db, actor.userId);
+  return recordAct(db, actor, async (client) => {
+    const before = await lockBalance(client, accountId);
     const taken = await client.query<{ amount: bigint; batch_id: string; code_hash: Buffer }>(
       `UPDATE redeem_code c SET redeemed_at = now(), redeemed_by = $2 FROM redeem_batch b
        WHERE c.code_hash = ANY ($1) AND c.redeemed_at IS NULL AND b.id = c.batch_id AND (b.expires_at IS NULL OR b.expires_at > now())
@@ -139,24 +154,36 @@ export async function redeemCode(
       [hashes, actor.userId],
     );
     const row = taken.rows[0];
-    if (!row) throw unknownCode();
-    const topUpId = randomUUID();
-    const { rows } = await client.query<{ done: boolean }>(
-      `WITH wallet AS (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet'), top AS (
-         INSERT INTO top_up (id, account_id, source, source_id, amount_nano_usd)
-         SELECT $2, id, 'redeem_code', $3, $4 FROM wallet RETURNING account_id)
-       SELECT credit(account_id, 'top_up', $2, $4) AS done FROM top`,
-      [actor.userId, topUpId, row.code_hash.toString("hex"), String(row.amount)],
-    );
-    if (rows[0]?.done !== true) throw new Error("The code's amount could not be credited.");
-    await appendAudit(client, actor, {
-      action: "redeem_code",
-      targetKind: "redeem_batch",
-      targetId: row.batch_id,
-      details: { amountUsd: usdOf(row.amount) },
-    });
-    return row.amount;
+    if (!row) return { act: null, result: null };
+    await topUp(client, { accountId, codeHash: row.code_hash, amount: row.amount });
+    const after = await lockBalance(client, accountId);
+    return {
+      act: {
+        action: "redeem_code",
+        targetKind: "redeem_batch",
+        targetId: row.batch_id,
+        before: { balanceUsd: usdOf(before) },
+        after: { balanceUsd: usdOf(after) },
+        details: { amountUsd: usdOf(row.amount) },
+      },
+      result: row.amount,
+    };
   });
-  await throttles.perRedeemer.delete(actor.userId);
-  return { amountUsd: usdOf(amountNanoUsd) };
+}
+
+type TopUp = { accountId: string; codeHash: Buffer; amount: bigint };
+
+/** Credits a wallet that is locked; a debt is paid first. */
+async function topUp(client: Client, { accountId, codeHash, amount }: TopUp): Promise<void> {
+  const topUpId = randomUUID();
+  await client.query(
+    `INSERT INTO top_up (id, account_id, source, source_id, amount_nano_usd) VALUES ($1, $2, 'redeem_code', $3, $4)`,
+    [topUpId, accountId, codeHash.toString("hex"), String(amount)],
+  );
+  const { rows } = await client.query<{ done: boolean }>("SELECT credit($1, 'top_up', $2, $3) AS done", [
+    accountId,
+    topUpId,
+    String(amount),
+  ]);
+  if (rows[0]?.done !== true) throw new Error("The code's amount could not be credited.");
 }

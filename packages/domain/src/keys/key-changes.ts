@@ -1,13 +1,13 @@
 /** What an owner changes about a key: what it may do, whether it works at all, its secret. Every process follows within a second. */
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
-import { maskOf, type NewKeyLimits } from "./keys.ts";
+import { recordAct, type Act, type Actor, type Client } from "../audit/audit.ts";
+import { auditablePolicy, type KeyPolicy } from "./auditable-policy.ts";
+import { maskOf } from "./keys.ts";
 import { createSecret, displayOf, hashSecret } from "./secret.ts";
 
 type OfKey = { userId: string; keyId: string; actor: Actor };
-export type KeyPolicy = NewKeyLimits & { name: string; expiresAt: Date | null };
-type Client = { query: Database["pool"]["query"] };
+export type { KeyPolicy } from "./auditable-policy.ts";
 type Row = {
   name: string;
   status: "active" | "disabled";
@@ -37,9 +37,9 @@ async function lockKey(client: Client, { userId, keyId }: OfKey): Promise<Row> {
 
 /** Gives the key a new name and new limits in place of all that it had. @throws AppError `not_found` where the user has no such key */
 export async function updateKey(db: Database, { policy, ...of }: OfKey & { policy: KeyPolicy }): Promise<void> {
-  await inTransaction(db, async (client) => {
+  await recordAct(db, of.actor, async (client) => {
     const before = auditableRow(await lockKey(client, of));
-    const after = auditable(policy);
+    const after = auditablePolicy(policy);
     await client.query(
       `UPDATE api_key SET name = $2, expires_at = $3, requests_per_minute = $4, tokens_per_minute = $5,
          concurrent_requests = $6, daily_budget_nano_usd = $7, monthly_budget_nano_usd = $8, allowed_models = $9,
@@ -58,12 +58,7 @@ export async function updateKey(db: Database, { policy, ...of }: OfKey & { polic
         after.allowedAddresses,
       ],
     );
-    await appendAudit(client, of.actor, {
-      action: "update_key",
-      targetKind: "api_key",
-      targetId: of.keyId,
-      details: { before, after },
-    });
+    return { act: ofKey(of, { action: "update_key", before, after }), result: undefined };
   });
 }
 
@@ -72,16 +67,15 @@ export async function setKeyStatus(
   db: Database,
   { status, ...of }: OfKey & { status: "active" | "disabled" },
 ): Promise<void> {
-  await inTransaction(db, async (client) => {
+  await recordAct(db, of.actor, async (client) => {
     const before = await lockKey(client, of);
-    if (before.status === status) return;
+    if (before.status === status) return { act: null, result: undefined };
     await client.query("UPDATE api_key SET status = $2::api_key_status WHERE id = $1", [of.keyId, status]);
-    await appendAudit(client, of.actor, {
-      action: status === "active" ? "enable_key" : "disable_key",
-      targetKind: "api_key",
-      targetId: of.keyId,
-      details: { name: before.name },
-    });
+    const action = status === "active" ? "enable_key" : "disable_key";
+    return {
+      act: ofKey(of, { action, before: before.status, after: status, details: { name: before.name } }),
+      result: undefined,
+    };
   });
 }
 
@@ -96,7 +90,7 @@ export async function rotateKey(
 ): Promise<{ secret: string }> {
   const secret = createSecret();
   const { prefix, lastFour } = displayOf(secret);
-  await inTransaction(db, async (client) => {
+  return recordAct(db, of.actor, async (client) => {
     const before = await lockKey(client, of);
     if (maskOf(before.prefix, before.last_four) !== masked) {
       throw new AppError("conflict", "The key has another secret by now; look at the list again.");
@@ -107,25 +101,22 @@ export async function rotateKey(
          previous_secret_expires = CASE WHEN $5::int > 0 THEN now() + $5::int * interval '1 hour' END WHERE id = $1`,
       [of.keyId, hashSecret(secret, keyPepper), prefix, lastFour, graceHours],
     );
-    await appendAudit(client, of.actor, {
-      action: "rotate_key",
-      targetKind: "api_key",
-      targetId: of.keyId,
-      details: { name: before.name, graceHours },
-    });
+    const details = { name: before.name, graceHours };
+    return {
+      act: ofKey(of, { action: "rotate_key", before: masked, after: maskOf(prefix, lastFour), details }),
+      result: { secret },
+    };
   });
-  return { secret };
 }
 
-const auditable = ({ dailyBudgetNanoUsd, monthlyBudgetNanoUsd, expiresAt, ...policy }: KeyPolicy) => ({
-  ...policy,
-  dailyBudgetNanoUsd: dailyBudgetNanoUsd?.toString() ?? null,
-  monthlyBudgetNanoUsd: monthlyBudgetNanoUsd?.toString() ?? null,
-  expiresAt: expiresAt?.toISOString() ?? null,
+const ofKey = ({ keyId }: OfKey, act: Omit<Act, "targetKind" | "targetId">): Act => ({
+  ...act,
+  targetKind: "api_key",
+  targetId: keyId,
 });
 
 const auditableRow = (row: Row) =>
-  auditable({
+  auditablePolicy({
     name: row.name,
     requestsPerMinute: row.requests_per_minute,
     tokensPerMinute: row.tokens_per_minute,

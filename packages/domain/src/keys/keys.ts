@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { recordAct, type Actor } from "../audit/audit.ts";
+import { auditablePolicy } from "./auditable-policy.ts";
 import { usdOf } from "../ledger/money.ts";
 import { createSecret, displayOf, hashSecret } from "./secret.ts";
 
@@ -71,7 +72,7 @@ export async function createKey(
   const { limits = noLimits, expiresAt = null } = input;
   const secret = createSecret();
   const { prefix, lastFour } = displayOf(secret);
-  return inTransaction(db, async (client) => {
+  return recordAct(db, input.actor, async (client) => {
     // The user's row is locked, so that two requests at once cannot both be the hundredth.
     await client.query('SELECT 1 FROM "user" WHERE id = $1 FOR UPDATE', [input.userId]);
     const { rows } = await client.query<{ count: number }>(
@@ -104,26 +105,26 @@ export async function createKey(
         limits.allowedAddresses,
       ],
     );
-    await appendAudit(client, input.actor, {
-      action: "create_key",
-      targetKind: "api_key",
-      targetId: id,
-      details: { name: input.name },
-    });
-    const createdAt = created.rows[0]?.created_at ?? new Date();
+    const key: KeySummary = {
+      id,
+      name: input.name,
+      masked: maskOf(prefix, lastFour),
+      createdAt: created.rows[0]?.created_at ?? new Date(),
+      lastUsedAt: null,
+      status: "active",
+      expiresAt,
+      previousSecretUntil: null,
+      limits: limitsOf(limits),
+    };
     return {
-      key: {
-        id,
-        name: input.name,
-        masked: maskOf(prefix, lastFour),
-        createdAt,
-        lastUsedAt: null,
-        status: "active",
-        expiresAt,
-        previousSecretUntil: null,
-        limits: limitsOf(limits),
+      act: {
+        action: "create_key",
+        targetKind: "api_key",
+        targetId: id,
+        before: null,
+        after: { masked: key.masked, ...auditablePolicy({ ...limits, name: input.name, expiresAt }) },
       },
-      secret,
+      result: { key, secret },
     };
   });
 }
@@ -161,19 +162,19 @@ export async function listKeys(db: Database, userId: string): Promise<KeySummary
 
 /** Every process refuses the key within a second. @throws AppError `not_found` where the user has no such key */
 export async function deleteKey(db: Database, input: { userId: string; keyId: string; actor: Actor }): Promise<void> {
-  await inTransaction(db, async (client) => {
-    const deleted = await client.query<{ name: string }>(
-      `UPDATE api_key SET status = 'deleted', deleted_at = now()
-       WHERE id = $1 AND user_id = $2 AND status <> 'deleted' RETURNING name`,
+  await recordAct(db, input.actor, async (client) => {
+    const { rows } = await client.query<{ name: string; status: string; prefix: string; last_four: string }>(
+      `SELECT name, status, prefix, last_four FROM api_key
+       WHERE id = $1 AND user_id = $2 AND status <> 'deleted' FOR UPDATE`,
       [input.keyId, input.userId],
     );
-    const [key] = deleted.rows;
+    const [key] = rows;
     if (!key) throw new AppError("not_found", "The API key does not exist.");
-    await appendAudit(client, input.actor, {
-      action: "delete_key",
-      targetKind: "api_key",
-      targetId: input.keyId,
-      details: { name: key.name },
-    });
+    await client.query("UPDATE api_key SET status = 'deleted', deleted_at = now() WHERE id = $1", [input.keyId]);
+    const before = { name: key.name, masked: maskOf(key.prefix, key.last_four), status: key.status };
+    return {
+      act: { action: "delete_key", targetKind: "api_key", targetId: input.keyId, before, after: null },
+      result: undefined,
+    };
   });
 }

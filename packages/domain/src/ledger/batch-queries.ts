@@ -1,8 +1,9 @@
 /** The questions of the ledger to the database, with its orders as records in binary. */
 import type { Database } from "@codex-gateway/db";
-import { inputTokensOf, type UsageUnits } from "../prices/cost.ts";
+import { inputTokensOf, outputTokensOf, type UsageUnits } from "../prices/cost.ts";
 import { createBatchConnection } from "./batch-connection.ts";
 import { RecordArray } from "./batch-records.ts";
+import { clampedInt4, clampedInt4OrNull } from "./clamp.ts";
 import type { Capture, DefaultLimits, DrawnHold, HoldOrder, HoldOutcome } from "./ledger.ts";
 
 /** `capture` null: the held money is given back. */
@@ -128,16 +129,16 @@ function writeSettlements(records: RecordArray, typeOid: number, settlements: Se
     records.texts(capture && capture.flags);
     records.json(capture && jsonOf(capture.usage));
     records.int8(capture && inputTokensOf(capture.usage));
-    records.int8(capture && (capture.usage.output ?? 0));
+    records.int8(capture && outputTokensOf(capture.usage));
     records.text(capture && capture.servedModel);
     records.text(capture && capture.serviceTier);
     records.uuid(capture && capture.upstreamId);
     records.text(capture && capture.upstreamRequestId);
     records.text(capture && capture.upstreamResponseId);
-    records.int4(capture && capture.status);
+    records.int4(capture && clampedInt4(capture.status));
     records.boolean(capture && capture.isStream);
-    records.int4(capture && capture.timeToFirstByteMs);
-    records.int4(capture && capture.latencyMs);
+    records.int4(capture && clampedInt4OrNull(capture.timeToFirstByteMs));
+    records.int4(capture && clampedInt4(capture.latencyMs));
     records.end();
   }
   return records.bytes();

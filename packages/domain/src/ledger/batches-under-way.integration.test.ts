@@ -99,7 +99,7 @@ test("under load, and with its connections broken all the time, each call is cha
   const wallet = await walletOf();
   expect(wallet.heldNanoUsd).toBe(0n);
   expect(wallet.balanceNanoUsd).toBe(1_000n * dollar - BigInt(settled.length) * aCapture("").costNanoUsd);
-  expect(ledger.load()).toEqual({ holdsOpen: 0, queued: 0 });
+  expect(ledger.load()).toMatchObject({ holdsOpen: 0, queued: 0 });
 }, 60_000);
 
 /** As the spool does: again, until it is in. */

@@ -32,6 +32,8 @@ export async function checkBooksIfDue(
       checkLock,
     ]);
     if (rows[0]?.is_mine !== true) return null;
+    // A chunk of it may look at every open hold; it is given back with the lock.
+    await client.query("SET statement_timeout = 0");
     const newest = await readBooksCheck({ pool: client });
     const startedAt = new Date();
     if (newest && startedAt.getTime() - newest.finishedAt.getTime() < everyMs) return null;
@@ -48,7 +50,7 @@ export async function checkBooksIfDue(
     );
     return check;
   } finally {
-    const isUnlocked = await client.query("SELECT pg_advisory_unlock($1)", [checkLock]).then(
+    const isUnlocked = await client.query(`RESET statement_timeout; SELECT pg_advisory_unlock(${checkLock})`).then(
       () => true,
       () => false,
     );

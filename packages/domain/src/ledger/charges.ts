@@ -69,7 +69,7 @@ export async function listCharges(
   { accountId, limit, after }: { accountId: string; limit: number; after: string | null },
 ): Promise<{ charges: PublicCharge[]; hasMore: boolean }> {
   const { rows } = await pool.query<Row>(
-    `SELECT ${columns} FROM charge c JOIN price_version p ON p.id = c.price_version_id
+    `SELECT ${columns} FROM corrected_charge c JOIN price_version p ON p.id = c.price_version_id
      WHERE c.account_id = $1 AND ($2::uuid IS NULL OR c.hold_id < $2) ORDER BY c.hold_id DESC LIMIT $3`,
     [accountId, after, limit + 1],
   );
@@ -82,7 +82,7 @@ export async function findCharge(
   { accountId, requestId }: { accountId: string; requestId: string },
 ): Promise<PublicCharge | null> {
   const { rows } = await pool.query<Row>(
-    `SELECT ${columns} FROM charge c JOIN price_version p ON p.id = c.price_version_id
+    `SELECT ${columns} FROM corrected_charge c JOIN price_version p ON p.id = c.price_version_id
      WHERE c.hold_id = $1 AND c.account_id = $2`,
     [requestId, accountId],
   );
@@ -96,7 +96,11 @@ export async function findResponse(
   responseId: string,
 ): Promise<{ upstreamId: string | null } | null> {
   const { rows } = await pool.query<{ upstream_id: string | null }>(
-    "SELECT upstream_id FROM charge WHERE upstream_response_id = $1 AND endpoint = 'responses' AND account_id = $2",
+    `SELECT upstream_id FROM charge WHERE upstream_response_id = $1 AND endpoint = 'responses' AND account_id = $2
+     UNION ALL
+     SELECT t.upstream_id FROM true_up t JOIN charge c USING (hold_id)
+       WHERE t.upstream_response_id = $1 AND c.endpoint = 'responses' AND c.account_id = $2
+     ORDER BY upstream_id LIMIT 1`,
     [responseId, accountId],
   );
   return rows[0] ? { upstreamId: rows[0].upstream_id } : null;

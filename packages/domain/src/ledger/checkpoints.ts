@@ -1,5 +1,6 @@
 /** Progress of streams, gathered and written together; losing some of it costs an estimate, not a charge. */
 import type { Database } from "@codex-gateway/db";
+import { storableText } from "./clamp.ts";
 
 type Progress = {
   id: string;
@@ -18,7 +19,8 @@ export function createCheckpoints({ pool }: Pick<Database, "pool">): Checkpoints
     while (waiting.size > 0) {
       const items = [...waiting.values()].map((progress) => ({
         id: progress.id,
-        upstream_response_id: progress.upstreamResponseId,
+        // One that jsonb refuses would lose the progress of all that are written with it.
+        upstream_response_id: progress.upstreamResponseId === null ? null : storableText(progress.upstreamResponseId),
         observed_output_tokens: progress.observedOutputTokens,
         estimated_input_tokens: progress.estimatedInputTokens,
       }));
@@ -34,7 +36,7 @@ export function createCheckpoints({ pool }: Pick<Database, "pool">): Checkpoints
       waiting.set(progress.id, progress);
       if (isRunning) return;
       isRunning = true;
-      void flush();
+      flush().catch(() => undefined); // It catches what can fail.
     },
   };
 }

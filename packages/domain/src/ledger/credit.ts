@@ -1,6 +1,8 @@
 /** Money that comes in or is taken back by an admin. Each source id counts once, however often it is sent. */
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
+import { runTransaction } from "../audit/audit.ts";
+import { lockBalance } from "./balance.ts";
 
 export type CreditOutcome = "credited" | "already_credited" | "below_zero";
 
@@ -25,6 +27,7 @@ type Queryable = { query: Database["pool"]["query"] };
  */
 export async function adjust(client: Queryable, adjustment: Adjustment): Promise<CreditOutcome> {
   const id = randomUUID();
+  await lockBalance(client, adjustment.accountId);
   const inserted = await client.query(
     `INSERT INTO adjustment (id, account_id, source, source_id, amount_nano_usd, is_paid, note, actor_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (source, source_id) DO NOTHING`,
@@ -50,16 +53,9 @@ export async function adjust(client: Queryable, adjustment: Adjustment): Promise
 
 /** Adjusts a wallet once, in a transaction of its own. */
 export async function adjustBalance(db: Pick<Database, "pool">, adjustment: Adjustment): Promise<CreditOutcome> {
-  const client = await db.pool.connect();
-  try {
-    await client.query("BEGIN");
-    const outcome = await adjust(client, adjustment);
-    await client.query(outcome === "credited" ? "COMMIT" : "ROLLBACK");
-    return outcome;
-  } catch (error) {
-    await client.query("ROLLBACK").catch(() => undefined);
-    throw error;
-  } finally {
-    client.release();
-  }
+  return runTransaction(
+    db,
+    (client) => adjust(client, adjustment),
+    (outcome) => outcome === "credited",
+  );
 }

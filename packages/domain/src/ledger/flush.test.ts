@@ -53,7 +53,7 @@ function aFlush({ aside = [] as string[] } = {}) {
 
 const hold = aHold(payer);
 const holdOrder = { kind: "hold" as const, hold };
-const release = (id: string) => ({ kind: "settle" as const, id, capture: null });
+const release = (id: string) => ({ kind: "settle" as const, id, capture: null, accountId: null });
 
 test("nobody is refused for want of money that is set aside and still to be given back", async () => {
   const { database, ended, state, run } = aFlush();

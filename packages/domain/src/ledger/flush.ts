@@ -1,10 +1,12 @@
 /** What becomes of a batch of the ledger's orders: which question it is to the database, and what the answer means. */
+import { kindOfBatchError } from "./batch-errors.ts";
 import type { BatchQueries, Deviation, Settlement } from "./batch-queries.ts";
 import { again } from "./group-commit.ts";
 import type { Allowance, DefaultLimits, DrawnHold, HoldOrder, HoldOutcome, SettleOutcome } from "./ledger.ts";
 import type { Reserves } from "./reserves.ts";
 
-type SettleWaiting = { kind: "settle" } & Settlement;
+/** `accountId`: of the hold, where whoever settles knows it. */
+type SettleWaiting = { kind: "settle"; accountId: string | null } & Settlement;
 
 export type Order =
   | { kind: "hold"; hold: HoldOrder }
@@ -63,6 +65,20 @@ function sort(orders: Order[], unplaced: State["unplaced"]): Sorted {
     sorted.areNew = false;
   }
   return sorted;
+}
+
+/** The account whose rows an order is about; null where only the database knows it. */
+export function accountOf(order: Order, { open }: Pick<State, "open">): string | null {
+  switch (order.kind) {
+    case "hold":
+      return order.hold.accountId;
+    case "drawn":
+      return order.drawn.hold.accountId;
+    case "reserve":
+      return order.reserve.accountId;
+    default:
+      return open.get(order.id) ?? order.accountId;
+  }
 }
 
 /** What is settled, or was not held, is open no more. @throws what the database threw: nobody knows what stands then */
@@ -124,9 +140,9 @@ export function createFlush(queries: BatchQueries, state: State) {
     const wallets = new Set<string>();
     for (const { accountId } of holds) wallets.add(accountId);
     for (const { hold } of drawn.values()) wallets.add(hold.accountId);
-    for (const id of settlements.keys()) {
-      const wallet = open.get(id);
-      if (wallet === undefined) return null;
+    for (const order of settlements.values()) {
+      const wallet = accountOf(order, state);
+      if (wallet === null) return null;
       wallets.add(wallet);
     }
     return [...wallets];
@@ -179,8 +195,10 @@ export function createFlush(queries: BatchQueries, state: State) {
     try {
       const placed = asked.length > 0 ? await queries.reserve(asked) : [];
       return (id) => (placed.includes(id) ? "placed" : "refused");
-    } catch {
-      return () => "unknown";
+    } catch (error) {
+      // What is only too late for a lock, or refused, does not stand.
+      const outcome = kindOfBatchError(error) === "other" ? "unknown" : "refused";
+      return () => outcome;
     }
   }
 

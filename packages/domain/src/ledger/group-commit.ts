@@ -24,6 +24,18 @@ export type GroupCommit<Item, Result> = {
 /** What `flush` answers with for an item that it has left alone, and that is to be in the next flush. */
 export const again = Symbol("again");
 
+/** What `flush` answers with for an item that failed although others of its batch did not. */
+export class Failed {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** A promise where the item went elsewhere: whoever waits for the item waits for that. */
+export type Flushed<Result> = Result | Promise<Result> | Failed | typeof again;
+
 export type GroupCommitOptions<Item> = {
   maxBatch?: number;
   maxQueue?: number;
@@ -47,7 +59,7 @@ const minShareBehind = 0.5;
 
 type Waiting<Item, Result> = {
   item: Item;
-  resolve: (result: Result) => void;
+  resolve: (result: Result | Promise<Result>) => void;
   reject: (error: unknown) => void;
   sinceMs: number;
   /** Once is enough: a flush that leaves it alone may not know that it stands. */
@@ -61,7 +73,7 @@ type Waiting<Item, Result> = {
  * works while they do.
  */
 export function createGroupCommit<Item, Result>(
-  flush: (items: Item[]) => Promise<(Result | typeof again)[]>,
+  flush: (items: Item[]) => Promise<Flushed<Result>[]>,
   {
     maxBatch = 256,
     maxQueue = 2_000,
@@ -129,7 +141,8 @@ export function createGroupCommit<Item, Result>(
   }
 
   function sendWhatIsDue(): void {
-    while (isWorthAFlush()) void send();
+    // A flush that fails is told to whoever waits for it.
+    while (isWorthAFlush()) send().catch(() => undefined);
     if (queue.length + lagging.length + inFlight.size > 0) return;
     rest();
     for (const resolve of rested) resolve();
@@ -165,7 +178,7 @@ export function createGroupCommit<Item, Result>(
     for (const waiting of batch) waiting.wasSent = true;
     inFlight.add(batch);
     const stopWatching = watch(batch);
-    let results: (Result | typeof again)[] = [];
+    let results: Flushed<Result>[] = [];
     let fault: unknown = null;
     try {
       results = await flush(batch.map(({ item }) => item));
@@ -182,8 +195,23 @@ export function createGroupCommit<Item, Result>(
     for (let at = 0; at < batch.length; at++) {
       const result = results[at];
       if (fault !== null) batch[at]?.reject(fault);
+      else if (result instanceof Failed) batch[at]?.reject(result.error);
+      else if (result instanceof Promise) handOver(batch[at], result);
       else if (result !== again) batch[at]?.resolve(result as Result);
     }
+  }
+
+  /** To whoever answers the item elsewhere; it is refused in its own time there, too. */
+  function handOver(waiting: Waiting<Item, Result> | undefined, result: Promise<Result>): void {
+    if (!waiting) return;
+    const { item, sinceMs, resolve, reject } = waiting;
+    if (!isImpatient(item)) {
+      resolve(result);
+      return;
+    }
+    const refuseLate = () => reject(refuse(item, { reason: "late", wasSent: true }));
+    const timer = setTimeout(refuseLate, Math.max(1, sinceMs + patienceMs - performance.now()));
+    result.finally(() => clearTimeout(timer)).then(resolve, reject);
   }
 
   return {

@@ -86,6 +86,15 @@ test("what no ledger can write down is refused before it is asked", async () => 
   expect(order).toBeUndefined();
 });
 
+test("what no wallet holds is refused before the ledger is asked: many of it in one batch would not add up", async () => {
+  const dear = (outputTokens: number) => call({ outputTokens });
+  expect((await held(10n ** 18n, dear(Number(2n ** 59n / 2_000n) - 100))).order).toBeDefined();
+  expect(await held(10n ** 18n, dear(Number(2n ** 59n / 2_000n) + 100))).toEqual({
+    outcome: { refused: "credit_balance_exhausted" },
+    order: undefined,
+  });
+});
+
 test("input that the body only points at is bounded by the model's context", async () => {
   const { order } = await held(10n ** 9n, call({ isInputRemote: true, outputTokens: 1 }));
   expect(order.amountNanoUsd).toBe(10_000n * 1_000n + 2_000n);

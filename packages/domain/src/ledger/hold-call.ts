@@ -49,8 +49,8 @@ export type CallRefusal = {
 
 /** The least that OpenAI takes as `max_output_tokens`: an answer below it is not worth asking for. */
 const minOutputTokens = 16;
-/** The most that the ledger can write down (int8): no wallet holds as much. */
-const mostNanoUsd = 2n ** 63n - 1n;
+/** No wallet holds as much, and the database can still add up a batch of such amounts in 64 bits. */
+const mostNanoUsd = 2n ** 59n;
 /** Where neither the body nor the price says how large an input is that the body only points at. */
 const unknownContextTokens = 400_000;
 

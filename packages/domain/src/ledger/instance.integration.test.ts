@@ -3,8 +3,9 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aCapture, aHold, aLedger, aPayer, breachesIn, dollar } from "../testing/money.ts";
 import { createCheckpoints } from "./checkpoints.ts";
-import { closeInstance, openInstance, reapOrphans, type RecallResponse } from "./instance.ts";
+import { closeInstance, openInstance } from "./instance.ts";
 import { createLedger } from "./ledger.ts";
+import { reapOrphans, settleOverdue, type RecallResponse } from "./orphans.ts";
 
 let db: TestDatabase;
 beforeEach(async () => void (db = await createTestDatabase()));
@@ -23,17 +24,36 @@ async function aHoldOfADyingProcess() {
 
 test("an instance that lives keeps its holds", async () => {
   const { order, living } = await aHoldOfADyingProcess();
-  expect(await reapOrphans(db, living)).toBe(0);
+  expect(await reapOrphans(db, living)).toEqual({ settled: 0, errors: [] });
   expect((await living.capture(aCapture(order.id))).didSettle).toBe(true);
 });
 
 test("a dead one's hold is charged for its prompt, flagged, and the rest is free again", async () => {
   const { dying, order, living } = await aHoldOfADyingProcess();
   await closeInstance(db, dying);
-  expect(await reapOrphans(db, living)).toBe(1);
+  expect(await reapOrphans(db, living)).toEqual({ settled: 1, errors: [] });
   const charge = await db.prisma.charge.findUniqueOrThrow({ where: { holdId: order.id } });
   // 100 bytes are 25 tokens at USD 1 per million
   expect(charge).toMatchObject({ basis: "orphan", flags: ["process_died"], costNanoUsd: 25_000n });
+});
+
+test("of several dead ones, those alone are settled for that are named", async () => {
+  const { dying, order, living } = await aHoldOfADyingProcess();
+  await closeInstance(db, dying);
+  expect(await reapOrphans(db, living, undefined, { only: [randomUUID()] })).toEqual({ settled: 0, errors: [] });
+  expect(await reapOrphans(db, living, undefined, { only: [dying.id] })).toEqual({ settled: 1, errors: [] });
+  expect(await db.prisma.charge.count({ where: { holdId: order.id } })).toBe(1);
+});
+
+test("a living process's hold is settled when no call can have it any more, and not before", async () => {
+  const { dying: living, order } = await aHoldOfADyingProcess();
+  const ledger = createLedger(db.pool, living);
+  const overdue = () =>
+    settleOverdue(db, ledger, () => Promise.resolve(null), { instanceId: living.id, overdueMs: 60_000 });
+  expect(await overdue()).toEqual({ settled: 0, errors: [] });
+  await db.pool.query("UPDATE hold SET created_at = now() - interval '61 seconds'");
+  expect(await overdue()).toEqual({ settled: 1, errors: [] });
+  expect((await ledger.capture(aCapture(order.id))).didSettle).toBe(false);
 });
 
 /** Its upstream's response has an id, and 7 tokens of it were seen when its process died. */
@@ -89,7 +109,7 @@ test.each<[string, RecallResponse]>([
 
 test("a response that failed before anything came is given back", async () => {
   const { id, living } = await anOrphanWithACheckpoint();
-  expect(await reapOrphans(db, living, () => Promise.resolve({ outcome: "nothing" }))).toBe(1);
+  expect(await reapOrphans(db, living, () => Promise.resolve({ outcome: "nothing" }))).toMatchObject({ settled: 1 });
   expect((await db.prisma.hold.findUniqueOrThrow({ where: { id } })).state).toBe("released");
 });
 
@@ -107,7 +127,7 @@ test("a provider that takes its time holds nobody up: after a second the rest is
     return new Promise<null>((resolve) => setTimeout(resolve, 1_100, null));
   };
   const startedAtMs = Date.now();
-  expect(await reapOrphans(db, await aLedger(db), slow)).toBe(40);
+  expect(await reapOrphans(db, await aLedger(db), slow)).toMatchObject({ settled: 40 });
   expect(asked).toBe(16);
   expect(Date.now() - startedAtMs).toBeLessThan(5_000);
 });
@@ -123,5 +143,5 @@ test("several reapers at once settle a hold once", async () => {
   const { dying, living } = await aHoldOfADyingProcess();
   await closeInstance(db, dying);
   const counts = await Promise.all([reapOrphans(db, living), reapOrphans(db, living), reapOrphans(db, living)]);
-  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1);
+  expect(counts.reduce((sum, { settled }) => sum + settled, 0)).toBe(1);
 });

@@ -77,11 +77,12 @@ export function removeJournal(file: string): void {
 const nextOf = (file: string): string => `${file}.next`;
 
 /**
- * A line begins with its break, so that one before it that was cut off, by a full disk or a death, does not take it along.
- * Answers with how many bytes were written.
+ * A line begins and ends with its break, so that one before it that was cut off, by a full disk or a death, does not take it
+ * along, and neither does what a power failure leaves behind it. Answers with how many bytes were written.
  */
 function write(descriptor: number, lines: readonly string[]): number {
-  const bytes = Buffer.from(`\n${lines.join("\n")}`);
+  if (lines.length === 0) return 0;
+  const bytes = Buffer.from(`\n${lines.join("\n")}\n`);
   if (writeSync(descriptor, bytes) < bytes.length) throw new Error("The disk is full.");
   return bytes.length;
 }

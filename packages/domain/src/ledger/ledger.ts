@@ -6,13 +6,27 @@
  * Settlements that nobody waits for lag behind holds, as long as these can be placed without what they would give back. A
  * busy key's holds are drawn from a reserve, and lag as well.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@codex-gateway/db";
 import type { UsageUnits } from "../prices/cost.ts";
-import { createBatchQueries } from "./batch-queries.ts";
-import { createFlush, isJudged, type Order, type Outcome, type ReserveOutcome, type State } from "./flush.ts";
-import { createGroupCommit } from "./group-commit.ts";
+import { codeOf } from "./batch-errors.ts";
+import { createBatchQueries, type Settlement } from "./batch-queries.ts";
+import { bisectBatch } from "./bisect-batch.ts";
+import { createContendedAccounts } from "./contended-accounts.ts";
+import type { DeadLetter } from "./dead-letters.ts";
+import {
+  accountOf,
+  createFlush,
+  isJudged,
+  type Order,
+  type Outcome,
+  type ReserveOutcome,
+  type State,
+} from "./flush.ts";
+import { createGroupCommit, Failed, type Flushed, type GroupCommitOptions } from "./group-commit.ts";
+import { findLockedAccounts } from "./locked-accounts.ts";
 import { createReserves, type Reserves } from "./reserves.ts";
+import { recordUnplaced, salvage } from "./salvage.ts";
+import { skipLocked } from "./skip-locked.ts";
 
 export type HoldOrder = {
   id: string;
@@ -68,8 +82,8 @@ export type Capture = {
   latencyMs: number;
 };
 
-/** `mayLag` where nobody waits for it. */
-type SettleOptions = { mayLag?: boolean };
+/** `mayLag` where nobody waits for it; `accountId` of a hold of another process, where it is known. */
+type SettleOptions = { mayLag?: boolean; accountId?: string };
 export type SettleOutcome = { didSettle: boolean; paidNanoUsd: bigint };
 
 export type Ledger = {
@@ -92,7 +106,8 @@ export type Ledger = {
   hurry(): void;
   /** The lowest id of a hold that is not known to be settled; ids rise with time. Null: none is open. */
   oldestOpenHold(): string | null;
-  load(): { holdsOpen: number; queued: number };
+  /** `contended`: of the orders that are queued, those that wait for rows which somebody else has locked. */
+  load(): { holdsOpen: number; queued: number; contended: number };
   idle(): Promise<void>;
 };
 
@@ -109,17 +124,24 @@ export class LedgerSlowError extends Error {
   }
 }
 
+type Flush = (batch: Order[]) => Promise<Flushed<Outcome>[]>;
+
 const unlimited: DefaultLimits = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
 const retryMs = 1_000;
 
-/** `instance` owns the holds: when its lease runs out they are settled by others. `onBatch` is told of each batch. */
+export type LedgerOptions = {
+  defaultLimits?: () => DefaultLimits;
+  /** Told of each batch. */
+  onBatch?: (orders: number, tookMs: number) => void;
+  /** Told of each settlement that could not be entered as it was, and is kept as a dead letter. */
+  onDeadLetter?: (letter: { requestId: string; outcome: DeadLetter["outcome"]; code: string }) => void;
+};
+
+/** `instance` owns the holds: when its lease runs out they are settled by others. */
 export function createLedger(
   pool: Database["pool"],
   instance: { id: string; epoch: bigint },
-  {
-    defaultLimits = () => unlimited,
-    onBatch,
-  }: { defaultLimits?: () => DefaultLimits; onBatch?: (orders: number, tookMs: number) => void } = {},
+  { defaultLimits = () => unlimited, onBatch, onDeadLetter = () => undefined }: LedgerOptions = {},
 ): Ledger {
   // One queue for both: two would wait for each other's lock on the same account, and commit twice as often.
   const queries = createBatchQueries(pool, instance);
@@ -127,7 +149,7 @@ export function createLedger(
     setAside: async (reserve) => {
       state.open.set(reserve.id, reserve.accountId);
       state.aside.set(reserve.id, reserve.accountId);
-      const outcome = (await orders.add({ kind: "reserve", reserve })) as ReserveOutcome;
+      const outcome = (await add({ kind: "reserve", reserve })) as ReserveOutcome;
       if (outcome === "unknown") throw new LedgerSlowError();
       if (outcome === "refused") {
         state.open.delete(reserve.id);
@@ -135,13 +157,83 @@ export function createLedger(
       }
       return outcome === "placed";
     },
-    giveBack: (id) => void releaseUntilDone(id),
+    giveBack: (id) => releaseSoon(id),
   });
   const state: State = { open: new Map(), judgedKeys: new Set(), unplaced: new Map(), aside: new Map(), reserves };
-  const flush = createFlush(queries, state);
+  const abandoned = new WeakSet<Order>();
+  const refuse: GroupCommitOptions<Order>["refuse"] = (order, { reason, wasSent }) => {
+    abandoned.add(order);
+    if (wasSent) return new LedgerSlowError();
+    if (order.kind === "hold") state.open.delete(order.hold.id);
+    return new QueueFullError(
+      reason === "full" ? "Too many requests are waiting for the ledger." : "The ledger's database does not answer.",
+    );
+  };
+  // Whoever waits for a hold is told that the database does not answer; a settlement waits for as long as it takes.
+  const isImpatient = ({ kind }: Order) => kind === "hold";
+  const isAbandoned = (order: Order) => abandoned.has(order);
+  const findLocked = (accountIds: string[]) => findLockedAccounts(pool, accountIds);
+
+  function createBisectedFlush(batchQueries: typeof queries): Flush {
+    const flush = createFlush(batchQueries, state);
+    const flushAll: Flush = async (batch) => {
+      const outcomes = await flush(batch, defaultLimits());
+      batch.forEach((order, at) => giveBackUnwanted(order, outcomes[at]));
+      return outcomes;
+    };
+    return bisectBatch(flushAll, (order, error) => giveUp(flushAll, order, error));
+  }
+
+  /** A hold that was refused while it was under way, and then placed: its release may have come before it. */
+  function giveBackUnwanted(order: Order, outcome: unknown): void {
+    if (order.kind !== "hold" || !abandoned.has(order)) return;
+    if ((outcome as Partial<HoldOutcome>).outcome === "held") releaseSoon(order.hold.id);
+  }
+
+  /** Answers an order that fails by itself, whatever it is sent with. */
+  async function giveUp(flushAll: Flush, order: Order, error: unknown): Promise<Flushed<Outcome>> {
+    try {
+      if (order.kind === "settle") {
+        const settle = async (settlement: Settlement) => {
+          const [settled] = await flushAll([{ ...order, ...settlement }]);
+          return settled as SettleOutcome;
+        };
+        const { outcome, settled } = await salvage({ pool, settle }, order, error);
+        if (outcome !== null) onDeadLetter({ requestId: order.id, outcome, code: codeOf(error) });
+        return settled;
+      }
+      if (order.kind === "drawn") {
+        const { id } = order.drawn.hold;
+        await recordUnplaced({ pool }, order.drawn, error);
+        onDeadLetter({ requestId: id, outcome: "unread", code: codeOf(error) });
+        state.unplaced.delete(id);
+        state.open.delete(id);
+        return "refused";
+      }
+    } catch (fault) {
+      return new Failed(fault);
+    }
+    return new Failed(error);
+  }
+
+  const slowQueries = createBatchQueries(pool, instance);
+  const contended = createContendedAccounts<Order, Outcome>({
+    findLocked,
+    flush: createBisectedFlush(slowQueries),
+    rest: () => slowQueries.rest(),
+    isImpatient,
+    isAbandoned,
+    refuse,
+  });
+  const flushFree = skipLocked(createBisectedFlush(queries), {
+    accountOf: (order) => accountOf(order, state),
+    findLocked,
+    park: (accountId, order) => contended.add(accountId, order, { wasSent: true }),
+    isAbandoned,
+  });
   const flushBatch = async (batch: Order[]) => {
     const startedAtMs = performance.now();
-    const results = await flush(batch, defaultLimits());
+    const results = await flushFree(batch);
     onBatch?.(batch.length, performance.now() - startedAtMs);
     return results;
   };
@@ -149,20 +241,18 @@ export function createLedger(
     rest: () => queries.rest(),
     waitsForLagging: (order) =>
       order.kind === "settle" || (order.kind === "hold" && isJudged(order.hold, defaultLimits(), state)),
-    // Whoever waits for a hold is told that the database does not answer; a settlement waits for as long as it takes.
-    isImpatient: ({ kind }) => kind === "hold",
-    refuse: (order, { reason, wasSent }) => {
-      if (wasSent) return new LedgerSlowError();
-      if (order.kind === "hold") state.open.delete(order.hold.id);
-      return new QueueFullError(
-        reason === "full" ? "Too many requests are waiting for the ledger." : "The ledger's database does not answer.",
-      );
-    },
+    isImpatient,
+    refuse,
   });
-  const settle = (id: string, capture: Capture | null, options?: SettleOptions) =>
-    orders.add({ kind: "settle", id, capture }, options) as Promise<SettleOutcome>;
+  function add(order: Order, options?: { mayLag?: boolean }): Promise<Outcome> {
+    const accountId = accountOf(order, state);
+    if (accountId !== null && contended.has(accountId)) return contended.add(accountId, order);
+    return orders.add(order, options);
+  }
+  const settle = (id: string, capture: Capture | null, options: SettleOptions = {}) =>
+    add({ kind: "settle", id, capture, accountId: options.accountId ?? null }, options) as Promise<SettleOutcome>;
   function place(drawn: DrawnHold): Promise<unknown> {
-    const placing = orders.add({ kind: "drawn", drawn }, { mayLag: true });
+    const placing = add({ kind: "drawn", drawn }, { mayLag: true });
     // Another process's hold is not this one's to settle.
     if (drawn.instance.id === instance.id) {
       const { id, accountId } = drawn.hold;
@@ -171,23 +261,18 @@ export function createLedger(
     }
     return placing;
   }
-  /** While this process lives, nobody else gives it back. */
-  async function releaseUntilDone(id: string): Promise<void> {
-    for (;;) {
-      try {
-        await settle(id, null, { mayLag: true });
-        return;
-      } catch {
-        await sleep(retryMs, undefined, { ref: false });
-      }
-    }
+  /** Until it is done: while this process lives, nobody else gives it back. */
+  function releaseSoon(id: string): void {
+    settle(id, null, { mayLag: true }).catch(() => {
+      setTimeout(() => releaseSoon(id), retryMs).unref();
+    });
   }
   return {
     hold: (hold) => {
       state.open.set(hold.id, hold.accountId);
       // What is decided by what is left of the money is decided by all of it.
       if (isJudged(hold, defaultLimits(), state)) reserves.endOf(hold.accountId);
-      return orders.add({ kind: "hold", hold }) as Promise<HoldOutcome>;
+      return add({ kind: "hold", hold }) as Promise<HoldOutcome>;
     },
     draw: (hold) => {
       if (isJudged(hold, defaultLimits(), state)) return null;
@@ -208,7 +293,14 @@ export function createLedger(
       for (const id of state.open.keys()) if (oldest === null || id < oldest) oldest = id;
       return oldest;
     },
-    load: () => ({ holdsOpen: state.open.size, queued: orders.queued() }),
-    idle: () => orders.idle(),
+    load: () => ({
+      holdsOpen: state.open.size,
+      queued: orders.queued() + contended.queued(),
+      contended: contended.queued(),
+    }),
+    idle: async () => {
+      await orders.idle();
+      await contended.idle();
+    },
   };
 }

@@ -1,7 +1,8 @@
 /** Gives back what was charged without knowing it exactly: the call's process died, its stream broke off, no usage came. */
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { recordAct, type Actor } from "../audit/audit.ts";
+import { lockBalance } from "./balance.ts";
 import { adjust } from "./credit.ts";
 import { usdOf } from "./money.ts";
 
@@ -16,10 +17,17 @@ export async function refundCharge(
   db: Pick<Database, "pool">,
   { requestId, actor }: { requestId: string; actor: Actor },
 ): Promise<{ amountUsd: string }> {
-  return inTransaction(db, async (client) => {
+  return recordAct(db, actor, async (client) => {
+    const found = await client.query<{ account_id: string }>("SELECT account_id FROM charge WHERE hold_id = $1", [
+      requestId,
+    ]);
+    const accountId = found.rows[0]?.account_id;
+    if (accountId === undefined) throw new AppError("not_found", "The charge does not exist.");
+    // A true-up, which makes an estimate exact, is written under this lock too.
+    const before = await lockBalance(client, accountId);
     const { rows } = await client.query<{ account_id: string; user_id: string; cost: bigint; basis: string }>(
       `SELECT c.account_id, a.user_id, c.cost_nano_usd AS cost, c.basis
-       FROM charge c JOIN account a ON a.id = c.account_id WHERE c.hold_id = $1`,
+       FROM corrected_charge c JOIN account a ON a.id = c.account_id WHERE c.hold_id = $1`,
       [requestId],
     );
     const charge = rows[0];
@@ -36,12 +44,18 @@ export async function refundCharge(
       actorId: actor.userId,
     });
     if (outcome !== "credited") throw new AppError("conflict", "The charge was refunded before.");
-    await appendAudit(client, actor, {
-      action: "refund_charge",
-      targetKind: "user",
-      targetId: charge.user_id,
-      details: { requestId, amountUsd: usdOf(charge.cost) },
-    });
-    return { amountUsd: usdOf(charge.cost) };
+    const amountUsd = usdOf(charge.cost);
+    const after = await lockBalance(client, charge.account_id);
+    return {
+      act: {
+        action: "refund_charge",
+        targetKind: "user",
+        targetId: charge.user_id,
+        before: { balanceUsd: usdOf(before) },
+        after: { balanceUsd: usdOf(after) },
+        details: { requestId, amountUsd },
+      },
+      result: { amountUsd },
+    };
   });
 }

@@ -85,9 +85,14 @@ async function settleForIt(): Promise<{ adopted: number; reaped: number }> {
   const own = await openInstance(db);
   const heir = createLedger(db.pool, own);
   const recall = () => Promise.resolve(null);
-  const settled = await settleForTheDead(db, { ledger: heir, spoolFolder: folder, ownInstanceId: own.id, recall });
+  const { adopted, reaped } = await settleForTheDead(db, {
+    ledger: heir,
+    spoolFolder: folder,
+    ownInstanceId: own.id,
+    recall,
+  });
   await heir.idle();
-  return settled;
+  return { adopted, reaped };
 }
 
 test("a busy key's hold does not wait for the database, and all of it is in the books soon after", async () => {
@@ -252,7 +257,7 @@ test("under load, and with its connections broken all the time, each drawn call 
   await ledger.endReserves();
   await ledger.idle();
   // What could not be given back is tried again after a second.
-  await expect.poll(() => ledger.load(), { timeout: 5_000 }).toEqual({ holdsOpen: 0, queued: 0 });
+  await expect.poll(() => ledger.load(), { timeout: 5_000 }).toMatchObject({ holdsOpen: 0, queued: 0 });
   expect(await db.prisma.charge.count()).toBe(finished.length);
   await expect.poll(async () => (await walletOf(payer)).heldNanoUsd, { timeout: 5_000 }).toBe(0n);
   expect((await walletOf(payer)).balanceNanoUsd).toBe(1_000n * dollar - BigInt(finished.length) * cost);

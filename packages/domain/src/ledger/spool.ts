@@ -6,24 +6,26 @@
  * Each process writes a file of its own, named by its instance, so that several may share one folder; what a dead one
  * left behind is settled by the others, before they settle its holds by estimate.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Database } from "@codex-gateway/db";
-import { openJournal, removeJournal } from "./journal.ts";
-import type { Dead } from "./instance.ts";
+import { openJournal } from "./journal.ts";
 import { heldInFull } from "./flush.ts";
-import type { Capture, DrawnHold, HoldOrder, HoldOutcome, Ledger } from "./ledger.ts";
-
-export type SettleOrder = { capture: Capture } | { release: string };
-/** What the file has lines of. */
-type SpoolOrder = SettleOrder | { drawn: DrawnHold };
+import type { HoldOrder, HoldOutcome, Ledger } from "./ledger.ts";
+import { lineOf, type SettleOrder, type SpoolOrder } from "./settlement-lines.ts";
 
 export type Spool = {
   /** As the ledger's, without its database where the key has a reserve: then it is in the file when this resolves. */
   hold(order: HoldOrder): Promise<HoldOutcome>;
-  /** Resolves when the order is in the file, or in the database. @throws Error only where neither can be written */
+  /**
+   * Resolves when the order is in the file, or in the database. Where neither takes it, it stays in memory and is tried
+   * again, and no further call is to be begun.
+   */
   settle(order: SettleOrder): Promise<void>;
+  /** Whether neither the file nor the database takes what calls leave behind. */
+  isStuck(): boolean;
+  /** Why the file cannot be written; null where it can. */
+  fault(): Error | null;
   /** Resolves when the database has answered every order so far, at most after a second. */
   caughtUp(): Promise<void>;
   /** Sends again what the database could not take; answers how many of these orders are left. */
@@ -40,6 +42,8 @@ export type SpoolOptions = {
   writesAhead?: boolean;
   /** Above that the file is written anew, with what is not known to be in the database. */
   trimBytes?: number;
+  /** Told once when the file cannot be written any more, and with null when it can again. */
+  onFault?: (fault: Error | null) => void;
 };
 
 const defaultTrimBytes = 4 * 1024 * 1024;
@@ -47,44 +51,69 @@ const caughtUpMs = 1_000;
 /** So many are sent again at once: there is room left in the ledger's queue for the calls of the moment. */
 const partOrders = 256;
 
-const ending = ".jsonl";
-const fileOf = (folder: string, instanceId: string) => path.join(folder, instanceId + ending);
+export const logEnding = ".jsonl";
+export const logFileOf = (folder: string, instanceId: string) => path.join(folder, instanceId + logEnding);
 
-function send(ledger: Ledger, order: SettleOrder, options?: { mayLag: boolean }) {
-  const { capture, release = "" } = order as { capture?: Capture; release?: string };
-  return capture ? ledger.capture(capture, options) : ledger.release(release, options);
+export function send(ledger: Ledger, order: SettleOrder, options?: { mayLag?: boolean; accountId?: string }) {
+  return "capture" in order ? ledger.capture(order.capture, options) : ledger.release(order.release, options);
 }
 
 export function openSpool(
   folder: string,
   instanceId: string,
   ledger: Ledger,
-  { writesAhead = false, trimBytes = defaultTrimBytes }: SpoolOptions = {},
+  { writesAhead = false, trimBytes = defaultTrimBytes, onFault = () => undefined }: SpoolOptions = {},
 ): Spool {
   mkdirSync(folder, { recursive: true });
-  const journal = openJournal(fileOf(folder, instanceId));
+  const journal = openJournal(logFileOf(folder, instanceId));
   /** What is not known to be in the database. */
   const unsettled = new Set<SpoolOrder>();
   /** Of these, what the database could not take. */
   const refused = new Set<SpoolOrder>();
   let lastTaken: Promise<boolean> = Promise.resolve(true);
   let replaying: Promise<number> | null = null;
+  let fault: Error | null = null;
 
   let trimAboveBytes = trimBytes;
+
+  function setFault(next: Error | null): void {
+    const isNews = (fault === null) !== (next === null);
+    fault = next;
+    if (isNews) onFault(next);
+  }
 
   function rewrite(): void {
     journal.replace([...unsettled].map(lineOf), { isSynced: refused.size > 0 });
     // Where the database takes nothing for long, not with every order.
     trimAboveBytes = Math.max(trimBytes, 2 * journal.sizeBytes());
+    setFault(null);
+  }
+
+  /** @throws Error where the disk does not take them; they are written with all else once it does */
+  function append(lines: readonly string[]): void {
+    try {
+      journal.append(lines);
+    } catch (error) {
+      setFault(error as Error);
+      throw error;
+    }
+  }
+
+  /** Its lines are among what is not settled, and so is what could not be written before. */
+  function trim(lines: readonly string[]): void {
+    try {
+      rewrite();
+    } catch {
+      append(lines);
+    }
   }
 
   const lagging = { mayLag: writesAhead };
 
   /** Into the database. */
   function enter(order: SpoolOrder): Promise<unknown> {
-    const { drawn } = order as { drawn?: DrawnHold };
-    if (!drawn) return send(ledger, order as SettleOrder, lagging);
-    return refused.has(order) ? ledger.placeAgain(drawn) : ledger.place(drawn);
+    if (!("drawn" in order)) return send(ledger, order, lagging);
+    return refused.has(order) ? ledger.placeAgain(order.drawn) : ledger.place(order.drawn);
   }
 
   /** Whether the database has taken it. */
@@ -111,13 +140,14 @@ export function openSpool(
       const lines = linesOfTurn;
       linesOfTurn = [];
       writeOfTurn = null;
-      if (journal.sizeBytes() > trimAboveBytes) rewrite();
-      else journal.append(lines);
+      if (journal.sizeBytes() > trimAboveBytes) trim(lines);
+      else append(lines);
     });
     return writeOfTurn;
   }
 
-  function settleAhead(order: SpoolOrder): Promise<void> {
+  /** @throws Error where neither the file nor the database takes it */
+  function enterAhead(order: SpoolOrder): Promise<void> {
     const written = writeSoon(order);
     const taken = (lastTaken = take(order));
     return written.catch(async (error: unknown) => {
@@ -125,11 +155,18 @@ export function openSpool(
     });
   }
 
+  /** What neither takes is among what is sent again, and its answer is not held back for it. */
+  const settleAhead = (order: SettleOrder): Promise<void> => enterAhead(order).catch(() => undefined);
+
   async function settleThenWrite(order: SettleOrder): Promise<void> {
     if (await take(order)) return;
     unsettled.add(order);
-    journal.append([lineOf(order)]);
-    journal.sync();
+    try {
+      append([lineOf(order)]);
+      journal.sync();
+    } catch (error) {
+      setFault(error as Error);
+    }
   }
 
   let oldestBefore: SpoolOrder | undefined;
@@ -142,25 +179,38 @@ export function openSpool(
     if (writesAhead && isWaiting) journal.sync();
   }
 
-  async function sendAgain(): Promise<number> {
+  /** A file that could not be written, or that somebody has taken for a dead process's, is made anew. */
+  function mendFile(): void {
     try {
-      syncWhatWaits();
-    } finally {
-      for (const part of partsOf([...refused])) await Promise.all(part.map(take));
+      if (fault !== null) rewrite();
+      else syncWhatWaits();
+    } catch (error) {
+      setFault(error as Error);
     }
-    // Only an empty spool gives up its file: until then a second replay after a crash is harmless.
-    if (unsettled.size === 0) journal.remove();
-    else if (journal.isGone()) rewrite();
+  }
+
+  async function sendAgain(): Promise<number> {
+    mendFile();
+    for (const part of partsOf([...refused])) await Promise.all(part.map(take));
+    try {
+      // Only an empty spool gives up its file: until then a second replay after a crash is harmless.
+      if (unsettled.size === 0) journal.remove();
+      else if (journal.isGone()) rewrite();
+    } catch (error) {
+      setFault(error as Error);
+    }
     return refused.size;
   }
 
   return {
     hold: (order) => {
-      const drawn = writesAhead ? ledger.draw(order) : null;
+      const drawn = writesAhead && fault === null ? ledger.draw(order) : null;
       if (!drawn) return ledger.hold(order);
-      return settleAhead({ drawn }).then(() => heldInFull(order));
+      return enterAhead({ drawn }).then(() => heldInFull(order));
     },
     settle: writesAhead ? settleAhead : settleThenWrite,
+    isStuck: () => fault !== null && refused.size > 0,
+    fault: () => fault,
     caughtUp: async () => {
       if (!writesAhead) return;
       ledger.hurry();
@@ -174,137 +224,7 @@ export function openSpool(
   };
 }
 
-/**
- * Settles what the dead processes of this database left in the folder; answers how many holds that were. Several processes
- * may do it at once. `keepsFiles` where they may belong to a process that is dead in this database only.
- * @throws Error where the database cannot be asked; the files stay then
- */
-export async function adoptSpools(
-  { pool }: Pick<Database, "pool">,
-  folder: string,
-  ledger: Ledger,
-  { deadAt = null, except = null, keepsFiles = false }: Partial<Dead> & { keepsFiles?: boolean } = {},
-): Promise<number> {
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(ending)) : [];
-  if (names.length === 0) return 0;
-  // A file of another database's process, or of one that is not known here, is none of our business.
-  const dead = await pool.query<{ id: string }>(
-    `SELECT id::text FROM instance
-     WHERE id::text = ANY ($1) AND lease_until < coalesce($2::timestamptz, now()) AND id::text IS DISTINCT FROM $3`,
-    [names.map((name) => name.slice(0, -ending.length)), deadAt, except],
-  );
-  let adopted = 0;
-  for (const { id } of dead.rows) {
-    for (const part of partsOf(readOrders(fileOf(folder, id)))) {
-      await placeMissing(pool, ledger, part);
-      const open = await openOf(pool, part);
-      const outcomes = await Promise.all(open.map((order) => send(ledger, order)));
-      adopted += outcomes.filter(({ didSettle }) => didSettle).length;
-    }
-    if (!keepsFiles) removeJournal(fileOf(folder, id));
-  }
-  return adopted;
-}
-
-const idOf = (order: SpoolOrder): string =>
-  "capture" in order ? order.capture.id : "drawn" in order ? order.drawn.hold.id : order.release;
-
-const isDrawn = (order: SpoolOrder): order is { drawn: DrawnHold } => "drawn" in order;
-
-async function idsIn(pool: Database["pool"], where: string, ids: string[]): Promise<Set<string>> {
-  if (ids.length === 0) return new Set();
-  const { rows } = await pool.query<{ id: string }>(`SELECT id::text FROM hold WHERE id = ANY ($1::uuid[]) ${where}`, [
-    ids,
-  ]);
-  return new Set(rows.map(({ id }) => id));
-}
-
-/**
- * As holds of the process that drew them: what it does not say how to settle is settled by what is known of the call. One
- * whose reserve is not known was drawn from another state of this database, before a backup was restored.
- */
-async function placeMissing(pool: Database["pool"], ledger: Ledger, orders: SpoolOrder[]): Promise<void> {
-  const drawn = orders.filter(isDrawn);
-  const reserves = [...new Set(drawn.map(({ drawn: { reserveId } }) => reserveId))];
-  const known = await idsIn(pool, "", [...drawn.map(idOf), ...reserves]);
-  const missing = drawn.filter((order) => !known.has(idOf(order)) && known.has(order.drawn.reserveId));
-  if (missing.length === 0) return;
-  await Promise.all(missing.map((order) => ledger.place(order.drawn)));
-  // They are to be looked for once more, however long it has been dead.
-  await pool.query("UPDATE instance SET reaped_at = NULL WHERE id = ANY ($1::uuid[])", [
-    missing.map((order) => order.drawn.instance.id),
-  ]);
-}
-
-/** Most lines of a process that wrote ahead are long settled; the ledger would look them up one by one. */
-async function openOf(pool: Database["pool"], orders: SpoolOrder[]): Promise<SettleOrder[]> {
-  const settlements = orders.filter((order): order is SettleOrder => !isDrawn(order));
-  const open = await idsIn(pool, "AND state = 'open'", settlements.map(idOf));
-  return settlements.filter((order) => open.has(idOf(order)));
-}
-
-const partsOf = (orders: SpoolOrder[]): SpoolOrder[][] =>
+export const partsOf = (orders: SpoolOrder[]): SpoolOrder[][] =>
   Array.from({ length: Math.ceil(orders.length / partOrders) }, (_, n) =>
     orders.slice(n * partOrders, (n + 1) * partOrders),
   );
-
-/** Put together by hand, as JSON.stringify takes twice as long: ids, numbers and our own words need no escapes. */
-function lineOf(order: SpoolOrder): string {
-  const { drawn, capture, release } = order as { drawn?: DrawnHold; capture?: Capture; release?: string };
-  if (drawn) return `{"drawn":${drawnJson(drawn)}}`;
-  return capture ? `{"capture":${captureJson(capture)}}` : JSON.stringify({ release });
-}
-
-const drawnJson = ({ hold, reserveId, instance }: DrawnHold): string =>
-  `{"reserveId":"${reserveId}","instance":{"id":"${instance.id}","epoch":"${instance.epoch}"},"hold":{"id":"${hold.id}",` +
-  `"accountId":"${hold.accountId}","apiKeyId":"${hold.apiKeyId}","priceVersionId":"${hold.priceVersionId}",` +
-  `"endpoint":"${hold.endpoint}","model":${JSON.stringify(hold.model)},"inputTokensBound":${hold.inputTokensBound},` +
-  `"amountNanoUsd":"${hold.amountNanoUsd}"}}`;
-
-const captureJson = (capture: Capture): string =>
-  `{"id":"${capture.id}","costNanoUsd":"${capture.costNanoUsd}","usage":${JSON.stringify(capture.usage)},` +
-  `"basis":"${capture.basis}","flags":${capture.flags.length === 0 ? "[]" : JSON.stringify(capture.flags)},` +
-  `"servedModel":${textJson(capture.servedModel)},"serviceTier":${textJson(capture.serviceTier)},` +
-  `"upstreamId":${textJson(capture.upstreamId)},"upstreamRequestId":${textJson(capture.upstreamRequestId)},` +
-  `"upstreamResponseId":${textJson(capture.upstreamResponseId)},"status":${capture.status},` +
-  `"isStream":${capture.isStream},"timeToFirstByteMs":${capture.timeToFirstByteMs},"latencyMs":${capture.latencyMs}}`;
-
-const textJson = (text: string | null): string => (text === null ? "null" : JSON.stringify(text));
-
-type Line =
-  | { capture: Omit<Capture, "costNanoUsd"> & { costNanoUsd: string } }
-  | { release: string }
-  | {
-      drawn: {
-        reserveId: string;
-        instance: { id: string; epoch: string };
-        hold: Omit<HoldOrder, "amountNanoUsd"> & { amountNanoUsd: string };
-      };
-    };
-
-function orderOf(line: Line): SpoolOrder {
-  if ("release" in line) return line;
-  if ("capture" in line) return { capture: { ...line.capture, costNanoUsd: BigInt(line.capture.costNanoUsd) } };
-  const { reserveId, instance, hold } = line.drawn;
-  return {
-    drawn: {
-      reserveId,
-      instance: { id: instance.id, epoch: BigInt(instance.epoch) },
-      hold: { ...hold, amountNanoUsd: BigInt(hold.amountNanoUsd), minAmountNanoUsd: null },
-    },
-  };
-}
-
-/** A line that was cut off was never answered for, and is left out. Of a file that is gone, another one has settled all. */
-function readOrders(file: string): SpoolOrder[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, "utf8")
-    .split("\n")
-    .flatMap((line): SpoolOrder[] => {
-      try {
-        return [orderOf(JSON.parse(line) as Line)];
-      } catch {
-        return [];
-      }
-    });
-}

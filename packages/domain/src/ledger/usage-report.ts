@@ -1,5 +1,6 @@
 /** A user's charges as a table: filtered by days, model and key, in pages, with the totals of the whole range. */
 import type { Database } from "@codex-gateway/db";
+import { cachedTokensOf, inputTokensOf, outputTokensOf, type UsageUnits } from "../prices/cost.ts";
 import { usdOf } from "./money.ts";
 import { refundSource } from "./refund.ts";
 
@@ -66,7 +67,7 @@ export async function listUsage(
     model: string;
     endpoint: string;
     key_name: string;
-    usage: Record<string, number>;
+    usage: UsageUnits;
     cost: bigint;
     latency_ms: number;
     basis: UsageRow["basis"];
@@ -75,7 +76,7 @@ export async function listUsage(
   const { rows } = await pool.query<Row>(
     `SELECT c.hold_id, c.created_at, c.model, c.endpoint, k.name AS key_name, c.usage, c.cost_nano_usd AS cost, c.latency_ms,
        c.basis, EXISTS (SELECT 1 FROM adjustment r WHERE r.source = '${refundSource}' AND r.source_id = c.hold_id::text) AS is_refunded
-     FROM charge c JOIN api_key k ON k.id = c.api_key_id
+     FROM corrected_charge c JOIN api_key k ON k.id = c.api_key_id
      WHERE c.account_id = (SELECT id FROM account WHERE user_id = $1 AND kind = 'wallet')
        AND c.created_at >= $2::date::timestamp AT TIME ZONE $4
        AND c.created_at < ($3::date + 1)::timestamp AT TIME ZONE $4
@@ -85,23 +86,20 @@ export async function listUsage(
      ORDER BY c.hold_id DESC LIMIT $7 OFFSET $8`,
     [filter.userId, filter.fromDay, filter.toDay, filter.timeZone, filter.model, filter.apiKeyId, limit, offset],
   );
-  return rows.map((row) => {
-    const { input = 0, cached_input = 0, cache_write = 0, output = 0 } = row.usage;
-    return {
-      requestId: row.hold_id,
-      createdAt: row.created_at,
-      model: row.model,
-      endpoint: row.endpoint,
-      keyName: row.key_name,
-      inputTokens: input + cached_input + cache_write,
-      cachedTokens: cached_input,
-      outputTokens: output,
-      costUsd: usdOf(row.cost),
-      latencyMs: row.latency_ms,
-      basis: row.basis,
-      isRefunded: row.is_refunded,
-    };
-  });
+  return rows.map((row) => ({
+    requestId: row.hold_id,
+    createdAt: row.created_at,
+    model: row.model,
+    endpoint: row.endpoint,
+    keyName: row.key_name,
+    inputTokens: inputTokensOf(row.usage),
+    cachedTokens: cachedTokensOf(row.usage),
+    outputTokens: outputTokensOf(row.usage),
+    costUsd: usdOf(row.cost),
+    latencyMs: row.latency_ms,
+    basis: row.basis,
+    isRefunded: row.is_refunded,
+  }));
 }
 
 /** The models that a user has used. */

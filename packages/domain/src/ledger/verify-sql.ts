@@ -54,6 +54,7 @@ export const entriesSql = `WITH chunk AS MATERIALIZED (
       CASE c.kind
         WHEN 'top_up' THEN NOT EXISTS (SELECT 1 FROM top_up t WHERE t.id = c.ref)
         WHEN 'adjustment' THEN NOT EXISTS (SELECT 1 FROM adjustment j WHERE j.id = c.ref)
+        WHEN 'true_up' THEN NOT EXISTS (SELECT 1 FROM true_up t WHERE t.hold_id = c.ref)
         ELSE NOT EXISTS (SELECT 1 FROM charge g WHERE g.hold_id = c.ref)
       END AS is_unfounded,
       NOT EXISTS (SELECT 1 FROM account a WHERE a.id = c.account_id) AS is_lost
@@ -86,6 +87,15 @@ export const chargesSql = `WITH holds AS MATERIALIZED (
       WHERE e.kind IN ('capture', 'debt') AND e.ref = c.hold_id), 0)::bigint END AS entered_nano_usd
   FROM holds h FULL JOIN charges c ON c.hold_id = h.id
   ORDER BY 1`;
+
+/** $1: the last true-up that was looked at. What it corrected is the charge's cost, and its entries are the difference. */
+export const trueUpsSql = `SELECT t.hold_id AS id, t.usage, t.service_tier, t.cost_nano_usd, c.price_version_id,
+    c.hold_id IS NULL OR c.account_id <> t.account_id AS is_lost, c.cost_nano_usd IS DISTINCT FROM t.charged_nano_usd
+      OR t.charged_nano_usd - t.cost_nano_usd <> coalesce((
+        SELECT ${signedAmount} FROM ledger_entry e JOIN account a ON a.id = e.account_id
+        WHERE e.kind = 'true_up' AND e.ref = t.hold_id), 0) AS is_wrong
+  FROM true_up t LEFT JOIN charge c ON c.hold_id = t.hold_id
+  WHERE t.hold_id > $1 ORDER BY t.hold_id LIMIT $2`;
 
 /** $1: the last line that was looked at. At the end, the newest line must be the one that the log's head names. */
 export const auditSql = `WITH chunk AS MATERIALIZED (

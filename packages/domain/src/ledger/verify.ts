@@ -9,7 +9,16 @@
 import type { Database } from "@codex-gateway/db";
 import { costNanoUsd, type Prices, type UsageUnits } from "../prices/cost.ts";
 import { pricesFromJson, type PricesJson } from "../prices/prices-json.ts";
-import { auditSql, accountsSql, chargesSql, creditsSql, entriesSql, orphansSql, rollupsSql } from "./verify-sql.ts";
+import {
+  auditSql,
+  accountsSql,
+  chargesSql,
+  creditsSql,
+  entriesSql,
+  orphansSql,
+  rollupsSql,
+  trueUpsSql,
+} from "./verify-sql.ts";
 
 export type Finding = { invariant: string; says: string; checked: number; breaches: number };
 
@@ -55,7 +64,9 @@ export async function verifyLedger(
   };
   await walk({}, () => checkAccounts(client, tally));
   await walk({ accountId: zeroId, seq: 0n }, entriesWalk(client, tally));
-  await walk(zeroId, chargesWalk(client, tally, await readPriceVersions(client)));
+  const prices = await readPriceVersions(client);
+  await walk(zeroId, chargesWalk(client, tally, prices));
+  await walk(zeroId, trueUpsWalk(client, tally, prices));
   await walk(0n, auditWalk(client, tally));
   return Object.entries(invariants).map(([invariant, says]) => ({
     invariant,
@@ -106,16 +117,19 @@ function entriesWalk(client: Queryable, tally: Tally): Walk<{ accountId: string;
   };
 }
 
-type ChargeRow = {
+type PricedRow = {
+  usage: UsageUnits;
+  service_tier: string | null;
+  cost_nano_usd: bigint;
+  price_version_id: string;
+};
+
+type ChargeRow = PricedRow & {
   id: string;
   is_hold: boolean;
   is_charge: boolean;
   is_captured: boolean;
   is_lost: boolean;
-  usage: UsageUnits;
-  service_tier: string | null;
-  cost_nano_usd: bigint;
-  price_version_id: string;
   entered_nano_usd: bigint;
 };
 
@@ -133,6 +147,18 @@ function chargesWalk(client: Queryable, tally: Tally, books: ReadonlyMap<string,
   };
 }
 
+type TrueUpRow = PricedRow & { id: string; is_lost: boolean; is_wrong: boolean };
+
+function trueUpsWalk(client: Queryable, tally: Tally, books: ReadonlyMap<string, Prices>): Walk<string> {
+  return async (after, chunkRows) => {
+    const { rows } = await client.query<TrueUpRow>(trueUpsSql, [after, chunkRows]);
+    tally("I7", rows.length, rows.filter((row) => row.is_wrong).length);
+    tally("I9", rows.length, rows.filter((row) => !isCostRight(books, row)).length);
+    tally("REF", rows.length, rows.filter((row) => row.is_lost).length);
+    return rows.length < chunkRows ? null : (rows.at(-1)?.id ?? null);
+  };
+}
+
 async function readPriceVersions(client: Queryable): Promise<Map<string, Prices>> {
   const { rows } = await client.query<{ id: string; prices: PricesJson; markup_ppm: number }>(
     "SELECT id, prices, markup_ppm FROM price_version",
@@ -140,7 +166,7 @@ async function readPriceVersions(client: Queryable): Promise<Map<string, Prices>
   return new Map(rows.map((row) => [row.id, pricesFromJson(row.prices, row.markup_ppm)]));
 }
 
-function isCostRight(books: ReadonlyMap<string, Prices>, row: ChargeRow): boolean {
+function isCostRight(books: ReadonlyMap<string, Prices>, row: PricedRow): boolean {
   const prices = books.get(row.price_version_id);
   try {
     return prices !== undefined && costNanoUsd(prices, row.usage, row.service_tier) === row.cost_nano_usd;

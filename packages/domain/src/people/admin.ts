@@ -1,7 +1,8 @@
 /** What admins see and change of users. */
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { recordAct, type Actor, type Client } from "../audit/audit.ts";
+import { lockBalance } from "../ledger/balance.ts";
 import { adjust } from "../ledger/credit.ts";
 import { usdOf } from "../ledger/money.ts";
 
@@ -99,18 +100,45 @@ export async function readUser(db: Pick<Database, "pool">, userId: string): Prom
   };
 }
 
+type LockedUser = {
+  role: UserSummary["role"];
+  status: UserSummary["status"];
+  requests_per_minute: number | null;
+  tokens_per_minute: number | null;
+  concurrent_requests: number | null;
+};
+
+/** The user as an act finds them; nobody else changes them until it is over. @throws AppError `not_found` */
+async function lockUser(client: Client, userId: string): Promise<LockedUser> {
+  const { rows } = await client.query<LockedUser>(
+    `SELECT role, status, requests_per_minute, tokens_per_minute, concurrent_requests FROM "user" WHERE id = $1
+     FOR NO KEY UPDATE`,
+    [userId],
+  );
+  if (!rows[0]) throw new AppError("not_found", "The user does not exist.");
+  return rows[0];
+}
+
 /** Null: the default of the settings. @throws AppError `not_found` */
 export async function setUserLimits(
   db: Database,
   { userId, limits, actor }: { userId: string; limits: UserLimits; actor: Actor },
 ): Promise<void> {
-  const { count } = await db.prisma.user.updateMany({ where: { id: userId }, data: limits });
-  if (count === 0) throw new AppError("not_found", "The user does not exist.");
-  await appendAudit(db.pool, actor, {
-    action: "update_limits",
-    targetKind: "user",
-    targetId: userId,
-    details: { after: limits },
+  await recordAct(db, actor, async (client) => {
+    const user = await lockUser(client, userId);
+    await client.query(
+      `UPDATE "user" SET requests_per_minute = $2, tokens_per_minute = $3, concurrent_requests = $4 WHERE id = $1`,
+      [userId, limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests],
+    );
+    const before: UserLimits = {
+      requestsPerMinute: user.requests_per_minute,
+      tokensPerMinute: user.tokens_per_minute,
+      concurrentRequests: user.concurrent_requests,
+    };
+    return {
+      act: { action: "update_limits", targetKind: "user", targetId: userId, before, after: limits },
+      result: undefined,
+    };
   });
 }
 
@@ -126,8 +154,8 @@ export async function adjustUserBalance(
   const wallet = await db.prisma.account.findUnique({ where: { userId_kind: { userId, kind: "wallet" } } });
   if (!wallet) throw new AppError("not_found", "The user does not exist.");
   if (amountNanoUsd === 0n) throw new AppError("invalid_input", "Enter an amount above or below zero.", "amountUsd");
-  // The act and its line in the audit log stand or fall together.
-  const balanceNanoUsd = await inTransaction(db, async (client) => {
+  return recordAct(db, actor, async (client) => {
+    const before = usdOf(await lockBalance(client, wallet.id));
     const outcome = await adjust(client, {
       accountId: wallet.id,
       amountNanoUsd,
@@ -140,22 +168,14 @@ export async function adjustUserBalance(
     if (outcome === "below_zero") {
       throw new AppError("balance_too_low", "The free balance does not cover what would be taken.", "amountUsd");
     }
-    const { rows } = await client.query<{ balance: bigint }>(
-      "SELECT balance_nano_usd AS balance FROM account WHERE id = $1",
-      [wallet.id],
-    );
-    const after = rows[0]?.balance ?? 0n;
-    if (outcome === "credited") {
-      await appendAudit(client, actor, {
-        action: "update_balance",
-        targetKind: "user",
-        targetId: userId,
-        details: { amountUsd: usdOf(amountNanoUsd), note, after: usdOf(after) },
-      });
-    }
-    return after;
+    if (outcome === "already_credited") return { act: null, result: { balanceUsd: before } };
+    const after = usdOf(await lockBalance(client, wallet.id));
+    const details = { amountUsd: usdOf(amountNanoUsd), isPaid, note };
+    return {
+      act: { action: "update_balance", targetKind: "user", targetId: userId, before, after, details },
+      result: { balanceUsd: after },
+    };
   });
-  return { balanceUsd: usdOf(balanceNanoUsd) };
 }
 
 /** A suspended user's sessions and keys end at once. The owner cannot be suspended. */
@@ -163,13 +183,15 @@ export async function setUserStatus(
   db: Database,
   { userId, status, actor }: { userId: string; status: "active" | "suspended"; actor: Actor },
 ): Promise<void> {
-  const changed = await db.prisma.user.updateMany({ where: { id: userId, role: { not: "owner" } }, data: { status } });
-  if (changed.count === 0) throw new AppError("not_found", "There is no such user whose status can be changed.");
-  if (status === "suspended") await db.prisma.session.deleteMany({ where: { userId } });
-  await appendAudit(db.pool, actor, {
-    action: "update_status",
-    targetKind: "user",
-    targetId: userId,
-    details: { after: status },
+  await recordAct(db, actor, async (client) => {
+    const user = await lockUser(client, userId);
+    if (user.role === "owner") throw new AppError("not_found", "There is no such user whose status can be changed.");
+    if (user.status === status) return { act: null, result: undefined };
+    await client.query('UPDATE "user" SET status = $2::user_status WHERE id = $1', [userId, status]);
+    if (status === "suspended") await client.query("DELETE FROM session WHERE user_id = $1", [userId]);
+    return {
+      act: { action: "update_status", targetKind: "user", targetId: userId, before: user.status, after: status },
+      result: undefined,
+    };
   });
 }

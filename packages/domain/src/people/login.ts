@@ -1,132 +1,65 @@
-/** Log-in and registration. Unknown, wrong and suspended are told in the same words, after the same time. */
-import { randomUUID } from "node:crypto";
+/** Log-in: unknown, wrong, suspended and slowed down are told in the same words, after the same time. */
 import type { Database } from "@codex-gateway/db";
-import pg from "pg";
-import { RateLimiterPostgres, RateLimiterRes } from "rate-limiter-flexible";
 import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
-import { readSettings } from "../settings/settings.ts";
+import { recordAct, recordEvent } from "../audit/audit.ts";
+import { networkOf } from "./client-network.ts";
 import type { Credentials } from "./credentials.ts";
-import { hashPassword, isPasswordOf } from "./passwords.ts";
+import { countGuess } from "./guesses.ts";
+import { findLoginCandidate } from "./known-clients.ts";
+import { openSession, sessionName, type OpenedSession, type Visitor } from "./sessions.ts";
+import type { Throttles } from "./throttles.ts";
 
-export type Throttles = {
-  perAccount: RateLimiterPostgres;
-  perAddress: RateLimiterPostgres;
-  perRedeemer: RateLimiterPostgres;
-};
-
-/** Counters lie in PostgreSQL, so that they hold for all processes together. */
-export function createThrottles({ pool }: Pick<Database, "pool">): Throttles {
-  // The limiter counts in numbers, whereas the pool reads int8, which is money elsewhere, as bigint.
-  const storeClient = { query: (config: pg.QueryConfig) => pool.query({ ...config, types: pg.types }) };
-  const shared = {
-    storeClient,
-    storeType: "client",
-    tableName: "throttle",
-    tableCreated: true,
-    clearExpiredByTimeout: false,
-  };
-  return {
-    perAccount: new RateLimiterPostgres({ ...shared, keyPrefix: "login-account", points: 10, duration: 900 }),
-    perAddress: new RateLimiterPostgres({ ...shared, keyPrefix: "login-address", points: 100, duration: 900 }),
-    perRedeemer: new RateLimiterPostgres({ ...shared, keyPrefix: "redeem", points: 10, duration: 900 }),
-  };
-}
-
-/** @throws AppError `too_many_attempts` */
-async function consume(throttles: Throttles, email: string, address: string): Promise<void> {
-  try {
-    await throttles.perAddress.consume(address);
-    await throttles.perAccount.consume(email);
-  } catch (error) {
-    if (!(error instanceof RateLimiterRes)) throw error;
-    throw new AppError("too_many_attempts", "Too many attempts. Try again in a quarter of an hour.");
-  }
-}
-
-/** The id of the user whose credentials these are. @throws AppError `unauthorized`, `too_many_attempts` */
+/**
+ * Opens a session for the user whose credentials these are, in place of one that the browser had.
+ * @throws AppError `unauthorized`, `too_many_attempts`, `busy`
+ */
 export async function logIn(
   db: Database,
   throttles: Throttles,
   { email, password }: Credentials,
-  address: string,
+  visitor: Visitor,
+): Promise<OpenedSession> {
+  const userId = await checkCredentials(db, throttles, { email, password }, visitor);
+  const { address } = visitor;
+  return recordAct(db, { userId, email, address }, async (client) => {
+    const session = await openSession(client, { userId, visitor });
+    const after = { session: sessionName(session.id) };
+    return { act: { action: "login", targetKind: "user", targetId: userId, before: null, after }, result: session };
+  });
+}
+
+async function checkCredentials(
+  db: Database,
+  throttles: Throttles,
+  { email, password }: Credentials,
+  { address, browserToken }: Visitor,
 ): Promise<string> {
-  await consume(throttles, email, address);
-  const user = await db.prisma.user.findUnique({ where: { email } });
-  const isRight = await isPasswordOf(user?.passwordHash ?? null, password);
-  if (!user || !isRight || user.status !== "active") {
-    await appendAudit(
-      db.pool,
+  const client = networkOf(address);
+  const { network } = client;
+  // A stranger who keeps guessing takes up their own share, not the owner's.
+  return throttles.passwords.admit({ account: `${email}|${network}`, network }, async (hasher) => {
+    const { user, knownBrowser, isKnownNetwork } = await findLoginCandidate(db, { email, network, browserToken });
+    const guess = await countGuess(throttles, { account: email, client, known: knownBrowser, isKnownNetwork });
+    const storedHash = guess.isIgnored ? null : (user?.passwordHash ?? null);
+    const isKnown = knownBrowser !== null || isKnownNetwork;
+    const isRight = await hasher.isPasswordOf(storedHash, password, { isKnown }).catch(async (error: unknown) => {
+      await guess.forgive();
+      throw error;
+    });
+    if (user && isRight && user.status === "active") {
+      await guess.forgive();
+      return user.id;
+    }
+    await recordEvent(
+      db,
       { userId: null, email, address },
       {
         action: "login_failed",
         targetKind: "user",
         targetId: null,
+        ...(guess.isIgnored ? { details: { isSlowedDown: true } } : {}),
       },
     );
     throw new AppError("unauthorized", "The e-mail address or the password is wrong.", "password");
-  }
-  await throttles.perAccount.delete(email);
-  const actor: Actor = { userId: user.id, email, address };
-  await appendAudit(db.pool, actor, { action: "login", targetKind: "user", targetId: user.id });
-  return user.id;
-}
-
-/** A new user with a wallet and the default balance; answers with its id. @throws AppError `registration_closed`, `conflict` */
-export async function register(
-  db: Database,
-  throttles: Throttles,
-  { email, password }: Credentials,
-  address: string,
-): Promise<string> {
-  const settings = await readSettings(db);
-  if (!settings.isRegistrationOpen) throw new AppError("registration_closed", "Registration is closed.");
-  await consume(throttles, email, address);
-  const passwordHash = await hashPassword(password);
-  return createUser(db, {
-    email,
-    passwordHash,
-    role: "user",
-    balanceNanoUsd: BigInt(settings.defaultBalanceNanoUsd),
-    address,
   });
-}
-
-type NewUser = {
-  email: string;
-  passwordHash: string;
-  role: "owner" | "user";
-  balanceNanoUsd: bigint;
-  address: string;
-};
-
-async function createUser(db: Database, user: NewUser): Promise<string> {
-  return inTransaction(db, (client) => insertUser(client, user));
-}
-
-/** Within a transaction of the caller's. @throws AppError `conflict` where the address is taken */
-export async function insertUser(client: { query: Database["pool"]["query"] }, user: NewUser): Promise<string> {
-  const [id, accountId] = [randomUUID(), randomUUID()];
-  const inserted = await client.query(
-    `INSERT INTO "user" (id, email, password_hash, role) VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING`,
-    [id, user.email, user.passwordHash, user.role],
-  );
-  if (inserted.rowCount === 0) throw new AppError("conflict", "This e-mail address is registered already.", "email");
-  await client.query("INSERT INTO account (id, kind, user_id) VALUES ($1, 'wallet', $2)", [accountId, id]);
-  if (user.balanceNanoUsd > 0n) {
-    const adjustmentId = randomUUID();
-    await client.query(
-      `INSERT INTO adjustment (id, account_id, source, source_id, amount_nano_usd, is_paid, note)
-       VALUES ($1, $2, 'welcome', $3, $4, false, '')`,
-      [adjustmentId, accountId, id, String(user.balanceNanoUsd)],
-    );
-    await client.query("SELECT credit($1, 'adjustment', $2, $3)", [
-      accountId,
-      adjustmentId,
-      String(user.balanceNanoUsd),
-    ]);
-  }
-  const actor: Actor = { userId: id, email: user.email, address: user.address };
-  await appendAudit(client, actor, { action: "register", targetKind: "user", targetId: id });
-  return id;
 }

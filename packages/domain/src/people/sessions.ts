@@ -4,7 +4,17 @@
  */
 import { createHash } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
-import { Lucia, TimeSpan, type Adapter, type DatabaseSession, type DatabaseUser } from "lucia";
+import {
+  generateIdFromEntropySize,
+  Lucia,
+  TimeSpan,
+  type Adapter,
+  type DatabaseSession,
+  type DatabaseUser,
+} from "lucia";
+import type { Client } from "../audit/audit.ts";
+import { networkOf } from "./client-network.ts";
+import { noteKnownClient } from "./known-clients.ts";
 
 export type SessionUser = { id: string; email: string; role: "owner" | "admin" | "user" };
 export type Sessions = ReturnType<typeof createSessions>;
@@ -20,6 +30,9 @@ declare module "lucia" {
 const idleDays = 14;
 const absoluteDays = 90;
 const dayMs = 86_400_000;
+/** The newest per user; who logs in once more ends the oldest. */
+const maxPerUser = 1_000;
+const tokenBytes = 25;
 
 /** `isHttps` decides the cookie's name and its Secure attribute. */
 export function createSessions(db: Pick<Database, "prisma">, isHttps: boolean) {
@@ -48,9 +61,57 @@ export async function findSessionUser(
   return { id, email, role };
 }
 
-export async function endSession({ prisma }: Pick<Database, "prisma">, sessionId: string): Promise<void> {
-  await prisma.session.deleteMany({ where: { id: sessionId } });
+/** Who comes without being signed in: from where, with which browser. */
+export type Visitor = {
+  address: string;
+  userAgent: string;
+  /** By which the browser is known to accounts that were logged in to with it; null: a new one, or none. */
+  browserToken: string | null;
+  /** Of a session that the browser has had, and that ends when another one begins. */
+  endedSessionId: string | null;
+};
+
+export type OpenedSession = {
+  id: string;
+  userId: string;
+  /** What the browser keeps of it. */
+  token: string;
+  /** What the browser is known by from now on. */
+  browserToken: string;
+};
+
+/** Opens a session within the transaction of the act that it follows from, which tells it in the audit log. */
+export async function openSession(
+  client: Client,
+  { userId, visitor }: { userId: string; visitor: Visitor },
+): Promise<OpenedSession> {
+  const { address, userAgent, endedSessionId } = visitor;
+  const token = generateIdFromEntropySize(tokenBytes);
+  const [id, now] = [idOfSession(token), Date.now()];
+  await client.query(
+    `DELETE FROM session WHERE id = $2 OR user_id = $1 AND (expires_at <= now() OR absolute_expires_at <= now()
+       OR id IN (SELECT id FROM session WHERE user_id = $1 ORDER BY created_at DESC OFFSET $3))`,
+    [userId, endedSessionId ?? "", maxPerUser - 1],
+  );
+  await client.query(
+    `INSERT INTO session (id, user_id, expires_at, absolute_expires_at, user_agent, address)
+     VALUES ($1, $2, $3, $4, $5, $6)`,
+    [
+      id,
+      userId,
+      new Date(now + idleDays * dayMs),
+      new Date(now + absoluteDays * dayMs),
+      userAgent.slice(0, 300),
+      address,
+    ],
+  );
+  const { network } = networkOf(address);
+  const browserToken = await noteKnownClient(client, { userId, network, browserToken: visitor.browserToken });
+  return { id, userId, token, browserToken };
 }
+
+/** What the audit log calls a session. */
+export const sessionName = (id: string): string => id.slice(0, 8);
 
 function adapterFor({ prisma }: Pick<Database, "prisma">): Adapter {
   return {

@@ -1,14 +1,16 @@
 /** The first start: one token, one owner, once. Without the token nobody becomes the owner; with it, exactly one does. */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction } from "../audit/audit.ts";
+import { inTransaction, recordAct } from "../audit/audit.ts";
 import type { Secrets } from "../access/secrets.ts";
 import { writeSettings, type Settings } from "../settings/settings.ts";
 import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Credentials } from "./credentials.ts";
-import { insertUser } from "./login.ts";
-import { hashPassword } from "./passwords.ts";
+import { networkOf } from "./client-network.ts";
+import { insertUser } from "./registration.ts";
+import { openSession, type OpenedSession, type Visitor } from "./sessions.ts";
+import type { Throttles } from "./throttles.ts";
 
 /** Taken by whatever makes the first owner. */
 export const setupLock = 7305111;
@@ -52,25 +54,34 @@ export type SetupInput = {
   settings: Pick<Settings, "announcement" | "defaultBalanceNanoUsd" | "isRegistrationOpen" | "allowsPrivateUpstreams">;
 };
 
-/** Makes the owner, the first upstream and the settings in one transaction; answers with the owner's id. */
+/** Makes the owner, the first upstream, the settings and the owner's first session in one transaction. */
 export async function completeSetup(
   db: Database,
-  secrets: Secrets,
+  { secrets, throttles }: { secrets: Secrets; throttles: Throttles },
   input: SetupInput,
-  address: string,
-): Promise<string> {
+  visitor: Visitor,
+): Promise<OpenedSession> {
   await requireSetupToken(db, input.token);
-  const passwordHash = await hashPassword(input.owner.password);
-  return inTransaction(db, async (client) => {
+  const { email, password } = input.owner;
+  const { address } = visitor;
+  const { network } = networkOf(address);
+  // Who has the token is no stranger.
+  const passwordHash = await throttles.passwords.admit({ account: `${email}|${network}`, network }, (hasher) =>
+    hasher.hash(password, { isKnown: true }),
+  );
+  const userId = randomUUID();
+  return recordAct(db, { userId, email, address }, async (client) => {
     await client.query("SELECT pg_advisory_xact_lock($1)", [setupLock]);
     await requireSetupToken({ pool: client }, input.token);
-    const { email } = input.owner;
-    const userId = await insertUser(client, { email, passwordHash, role: "owner", balanceNanoUsd: 0n, address });
+    await insertUser(client, { id: userId, email, passwordHash, role: "owner", balanceNanoUsd: 0n });
     await writeSettings(client, input.settings);
     await saveUpstream(client, secrets, input.upstream);
     await client.query("DELETE FROM setup");
-    const actor = { userId, email, address };
-    await appendAudit(client, actor, { action: "complete_setup", targetKind: "system", targetId: null });
-    return userId;
+    const session = await openSession(client, { userId, visitor });
+    const after = { email, role: "owner", baseUrl: input.upstream.baseUrl, ...input.settings };
+    return {
+      act: { action: "complete_setup", targetKind: "system", targetId: null, before: null, after },
+      result: session,
+    };
   });
 }

@@ -2,7 +2,7 @@
  * The cost of a call: (Σ tokensᵢ × priceᵢ × tier × window + Σ callsᵢ × priceᵢ) × markup, in integers, rounded once, half up,
  * to nano-USD. A price is in pico-USD per unit; a multiplier in parts per million.
  */
-import { classPicoUsd, isHosted, isInput } from "./price-classes.ts";
+import { classPicoUsd, isCached, isHosted, isInput, isOutput } from "./price-classes.ts";
 
 /** Units by price class; the classes are disjoint, so that no token is priced twice. */
 export type UsageUnits = Readonly<Record<string, number | undefined>>;
@@ -28,9 +28,17 @@ const picoPerNano = 1_000n;
 export const costDivisor = picoPerNano * ppm * ppm * ppm;
 
 /** Counts all input tokens of a request, whatever they cost: they decide its band. */
-export function inputTokensOf(usage: UsageUnits): number {
+export const inputTokensOf = (usage: UsageUnits): number => sumUnits(usage, isInput);
+
+/** Counts those of the input tokens that the provider had read before. */
+export const cachedTokensOf = (usage: UsageUnits): number => sumUnits(usage, isCached);
+
+/** Counts all tokens that came out, whatever they cost. */
+export const outputTokensOf = (usage: UsageUnits): number => sumUnits(usage, isOutput);
+
+function sumUnits(usage: UsageUnits, fits: (unitClass: string) => boolean): number {
   let sum = 0;
-  for (const unitClass in usage) if (isInput(unitClass)) sum += usage[unitClass] ?? 0;
+  for (const unitClass in usage) if (fits(unitClass)) sum += usage[unitClass] ?? 0;
   return sum;
 }
 

@@ -6,13 +6,10 @@ import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
-import { nanoUsdOf, usdOf } from "../ledger/money.ts";
+import { recordAct, type Actor, type Client } from "../audit/audit.ts";
+import { bandsOf, bandToJson, type PriceBandUsd } from "./price-bands.ts";
 import type { PricesJson } from "./prices-json.ts";
 import { publishedPrices, publishedTiers } from "./published-prices.ts";
-
-/** One band of a price, as people read it: USD per million units by class, exact decimals. */
-type PriceBandUsd = { aboveInputTokens: number; usdPerMillion: Record<string, string> };
 
 export type PriceRow = {
   id: string;
@@ -38,17 +35,6 @@ type Row = {
   valid_from: Date;
   retired_at: Date | null;
 };
-
-/** A pico-USD per unit is a micro-USD per million units. */
-const usdPerMillionOf = (pico: string): string => usdOf(BigInt(pico) * 1_000n).replace(/\.?0+$/, "");
-
-const bandsOf = (prices: PricesJson): PriceBandUsd[] =>
-  prices.bands.map(({ aboveInputTokens, picoUsdPerUnit }) => ({
-    aboveInputTokens,
-    usdPerMillion: Object.fromEntries(
-      Object.entries(picoUsdPerUnit).map(([unitClass, pico]) => [unitClass, usdPerMillionOf(pico)]),
-    ),
-  }));
 
 const toRow = (row: Row): PriceRow => ({
   id: row.id,
@@ -96,28 +82,54 @@ type PriceChange = {
   maxOutputTokens: number | null;
 };
 
+/** Taken by whatever adds versions, so that each is told with the one that it really follows. */
+const bookLock = 7305114;
+
 /** Adds a version that counts from now on. @throws AppError `invalid_input` where an amount is none */
 export async function changePrice(db: Database, change: PriceChange & { actor: Actor }): Promise<void> {
   const { actor, model, bands, markupPpm, contextTokens, maxOutputTokens } = change;
-  const [before] = await readPriceHistory(db, model).catch(() => []);
-  const kept = before ? await multipliersOfVersion(db, before.id) : { tiersPpm: publishedTiers(model, new Date()) };
-  const prices: PricesJson = { ...kept, bands: bands.map(bandToJson) };
-  await inTransaction(db, async (client) => {
+  const newBands = bands.map(bandToJson);
+  await recordAct(db, actor, async (client) => {
+    await client.query("SELECT pg_advisory_xact_lock($1)", [bookLock]);
+    const before = await newestVersion(client, model);
+    const prices: PricesJson = { ...multipliersOfVersion(before, model), bands: newBands };
+    await retireAnnounced(client, model);
     await client.query(
-      `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source)
-       VALUES ($1, $2, $3, $4, $5, $6, 'admin')`,
+      // Not now(), which is when the transaction began: it may have waited for the one before it.
+      `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source, valid_from)
+       VALUES ($1, $2, $3, $4, $5, $6, 'admin', clock_timestamp())`,
       [randomUUID(), model, JSON.stringify(prices), markupPpm, contextTokens, maxOutputTokens],
     );
-    await appendAudit(client, actor, {
-      action: "update_price",
-      targetKind: "price",
-      targetId: model,
-      details: {
-        before: before && limitedPriceOf(before),
+    return {
+      act: {
+        action: "update_price",
+        targetKind: "price",
+        targetId: model,
+        before: before && limitedPriceOf(toRow(before)),
         after: { bands, markupPpm, contextTokens, maxOutputTokens },
       },
-    });
+      result: undefined,
+    };
   });
+}
+
+/** Takes back the changes that the provider has announced: what an admin sets stays until an admin changes it. */
+async function retireAnnounced(client: Client, model: string): Promise<void> {
+  await client.query(
+    `UPDATE price_version SET retired_at = clock_timestamp()
+     WHERE model = $1 AND source = 'published' AND valid_from > clock_timestamp() AND retired_at IS NULL`,
+    [model],
+  );
+}
+
+/** Of those that have begun, whatever its state, a retired one included; null where the model has none. */
+async function newestVersion(client: Client, model: string): Promise<Row | null> {
+  const { rows } = await client.query<Row>(
+    `SELECT * FROM price_version WHERE model = $1 AND valid_from <= clock_timestamp()
+     ORDER BY valid_from DESC, id DESC LIMIT 1`,
+    [model],
+  );
+  return rows[0] ?? null;
 }
 
 const limitedPriceOf = ({ bands, markupPpm, contextTokens, maxOutputTokens }: PriceRow) => ({
@@ -128,27 +140,10 @@ const limitedPriceOf = ({ bands, markupPpm, contextTokens, maxOutputTokens }: Pr
 });
 
 /** Tiers and windows stay as they are when the amounts change. */
-async function multipliersOfVersion({ pool }: Pick<Database, "pool">, id: string): Promise<Omit<PricesJson, "bands">> {
-  const { rows } = await pool.query<{ prices: PricesJson }>("SELECT prices FROM price_version WHERE id = $1", [id]);
-  const { bands: _bands, ...rest } = rows[0]?.prices ?? { bands: [], tiersPpm: {} };
+function multipliersOfVersion(before: Row | null, model: string): Omit<PricesJson, "bands"> {
+  if (!before) return { tiersPpm: publishedTiers(model, new Date()) };
+  const { bands: _bands, ...rest } = before.prices;
   return rest;
-}
-
-function bandToJson({ aboveInputTokens, usdPerMillion }: PriceBandUsd): PricesJson["bands"][number] {
-  const picoUsdPerUnit = Object.fromEntries(
-    Object.entries(usdPerMillion).map(([unitClass, text]) => {
-      const nanoUsd = nanoUsdOf(text);
-      if (nanoUsd === null || nanoUsd < 0n || nanoUsd % 1_000n !== 0n) {
-        throw new AppError(
-          "invalid_input",
-          "Enter dollars per million with at most six places.",
-          `price.${aboveInputTokens}.${unitClass}`,
-        );
-      }
-      return [unitClass, String(nanoUsd / 1_000n)];
-    }),
-  );
-  return { aboveInputTokens, picoUsdPerUnit };
 }
 
 export type PriceProposal = {
@@ -194,19 +189,25 @@ export async function applyProposals(
   { models, actor }: { models: string[]; actor: Actor },
 ): Promise<number> {
   const wanted = new Set(models);
-  const { rows } = await db.pool.query<Row>(current);
-  const known = new Map(rows.map((row) => [row.model, row]));
   const published = [...new Map(publishedPrices(new Date()).map((price) => [price.model, price])).values()].filter(
     ({ model }) => wanted.has(model),
   );
-  await inTransaction(db, async (client) => {
+  return recordAct(db, actor, async (client) => {
+    await client.query("SELECT pg_advisory_xact_lock($1)", [bookLock]);
+    const { rows } = await client.query<Row>(current);
+    const known = new Map(rows.map((row) => [row.model, row]));
+    const before: Record<string, string | null> = {};
+    const after: Record<string, string> = {};
     for (const { model, prices, contextTokens, maxOutputTokens } of published) {
       const own = known.get(model);
+      const id = randomUUID();
+      before[model] = own?.id ?? null;
+      after[model] = id;
       await client.query(
-        `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source)
-         VALUES ($1, $2, $3, $4, $5, $6, 'published')`,
+        `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source, valid_from)
+         VALUES ($1, $2, $3, $4, $5, $6, 'published', clock_timestamp())`,
         [
-          randomUUID(),
+          id,
           model,
           JSON.stringify(prices),
           own?.markup_ppm ?? 1_000_000,
@@ -215,12 +216,12 @@ export async function applyProposals(
         ],
       );
     }
-    await appendAudit(client, actor, {
-      action: "apply_prices",
-      targetKind: "price",
-      targetId: null,
-      details: { models: published.map(({ model }) => model) },
-    });
+    // A version never changes, so that its id tells what the price was and is.
+    const models = published.map(({ model }) => model);
+    if (models.length === 0) return { act: null, result: 0 };
+    return {
+      act: { action: "apply_prices", targetKind: "price", targetId: null, before, after, details: { models } },
+      result: models.length,
+    };
   });
-  return published.length;
 }

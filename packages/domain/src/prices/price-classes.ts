@@ -39,6 +39,9 @@ const inputClasses = new Set([
 /** Tells whether a class counts tokens that went in. */
 export const isInput = (unitClass: string): boolean => inputClasses.has(unitClass);
 
+/** Tells whether a class counts tokens that went in and that the provider had read before. */
+export const isCached = (unitClass: string): boolean => isInput(unitClass) && unitClass.startsWith("cached_");
+
 /** Where a class without a price of its own looks next: the class that it is a part of. */
 const plainClasses: Readonly<Record<string, readonly string[]>> = {
   cached_input: ["input"],

@@ -4,6 +4,7 @@ import type { Database } from "@codex-gateway/db";
 import { createPriceBook, type PriceBook, type PriceVersion } from "./price-book.ts";
 import { pricesFromJson, type PricesJson } from "./prices-json.ts";
 import { findShutdownDay, isShutDown } from "./model-shutdowns.ts";
+import type { PricedModel } from "./suggest-price.ts";
 import { comingPrices, publishedPrices } from "./published-prices.ts";
 
 const seedLock = 7305113;
@@ -82,6 +83,31 @@ export async function loadPrices(db: Pick<Database, "pool">, now = new Date()): 
     models.set(model, { id: model, createdAt, shutdownDay: findShutdownDay(model) });
   }
   return { book: createPriceBook(versions), models: [...models.values()].sort((a, b) => (a.id < b.id ? -1 : 1)) };
+}
+
+/** Returns each model's newest valid version as it lies in the database. */
+export async function readPricedModels({
+  pool,
+}: Pick<Database, "pool">): Promise<(PricedModel & { markupPpm: number })[]> {
+  type Row = {
+    model: string;
+    prices: PricesJson;
+    context_tokens: number | null;
+    max_output_tokens: number | null;
+    markup_ppm: number;
+    source: string;
+  };
+  const { rows } = await pool.query<Row>(
+    `SELECT DISTINCT ON (model) model, prices, context_tokens, max_output_tokens, markup_ppm, source FROM price_version
+     WHERE retired_at IS NULL AND valid_from <= now() ORDER BY model, valid_from DESC, id DESC`,
+  );
+  return rows.map((row) => ({
+    model: row.source === "published" ? withoutLoosePrefix(row.model) : row.model,
+    prices: row.prices,
+    contextTokens: row.context_tokens,
+    maxOutputTokens: row.max_output_tokens,
+    markupPpm: row.markup_ppm,
+  }));
 }
 
 /**

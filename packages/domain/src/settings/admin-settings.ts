@@ -1,12 +1,27 @@
 /** Settings and the first upstream as one form shows them. */
+import { isDeepStrictEqual } from "node:util";
 import type { Database } from "@codex-gateway/db";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
 import type { Secrets } from "../access/secrets.ts";
+import {
+  auditableAlerts,
+  planAlertSettings,
+  writeAlertSettings,
+  type AlertSettingsInput,
+} from "../alerts/alert-settings.ts";
+import { checkAll } from "../app-error.ts";
+import { recordAct, type Actor } from "../audit/audit.ts";
 import { usdOf } from "../ledger/money.ts";
-import { listUpstreams, saveUpstream } from "../upstreams/upstreams.ts";
+import {
+  checkedBaseUrl,
+  listUpstreams,
+  readFirstUpstream,
+  requireKeyOfFirst,
+  saveUpstream,
+} from "../upstreams/upstreams.ts";
+import { readSealedSettings } from "./sealed-settings.ts";
 import { readSettings, writeSettings, type AlertSettingName, type Settings } from "./settings.ts";
 
-/** All but those of alerts, which have a form of their own. */
+/** All but those of alerts, some of which are sealed. */
 type GeneralSettings = Omit<Settings, AlertSettingName>;
 
 export type AdminSettings = Omit<GeneralSettings, "defaultBalanceNanoUsd" | "minimumTopUpNanoUsd"> & {
@@ -26,7 +41,7 @@ export async function readAdminSettings(db: Database): Promise<AdminSettings> {
   };
 }
 
-function withoutAlerts(settings: Settings): GeneralSettings {
+export function withoutAlerts(settings: Settings): GeneralSettings {
   const {
     lowBalanceNanoUsd: _low,
     alertWebhookUrl: _url,
@@ -37,26 +52,60 @@ function withoutAlerts(settings: Settings): GeneralSettings {
   return rest;
 }
 
-/** All or nothing. @throws AppError `invalid_input` where the upstream's address is not allowed */
-export async function saveAdminSettings(
-  db: Database,
-  secrets: Secrets,
-  input: { settings: GeneralSettings; upstream: { baseUrl: string; apiKey: string | null }; actor: Actor },
-): Promise<void> {
-  await inTransaction(db, async (client) => {
-    const before = withoutAlerts(await readSettings({ pool: client }));
+/** Taken by whoever saves settings, so that each is told with what it really replaced. */
+const settingsLock = 7305115;
+
+type SettingsInput = {
+  settings: GeneralSettings;
+  upstream: { baseUrl: string; apiKey: string | null };
+  /** What is left out stays as it is. */
+  alerts: Partial<AlertSettingsInput>;
+  actor: Actor;
+};
+
+/**
+ * Saves settings, first upstream and alerts: all or nothing, as one act. All inputs are checked before the first is
+ * written, against the settings that are to count from now on. What is as it was before leaves no line in the log.
+ * @throws AppError `invalid_input` that names every input that is wrong
+ */
+export async function saveAdminSettings(db: Database, secrets: Secrets, input: SettingsInput): Promise<void> {
+  const isPrivateAllowed = input.settings.allowsPrivateUpstreams;
+  await recordAct(db, input.actor, async (client) => {
+    await client.query("SELECT pg_advisory_xact_lock($1)", [settingsLock]);
+    const known = {
+      settings: await readSettings({ pool: client }),
+      sealed: await readSealedSettings({ pool: client }, secrets),
+    };
+    const upstream = await readFirstUpstream(client);
+    const [baseUrl, , alerts] = checkAll(
+      () => checkedBaseUrl(input.upstream.baseUrl, isPrivateAllowed),
+      () => requireKeyOfFirst(upstream, input.upstream.apiKey),
+      () => planAlertSettings(known, input.alerts, { isPrivateAllowed }),
+    );
+    const keyLastFour = input.upstream.apiKey?.slice(-4) ?? upstream?.keyLastFour ?? "";
+    const before = {
+      ...withoutAlerts(known.settings),
+      ...auditableAlerts(known.settings),
+      baseUrl: upstream?.baseUrl ?? "",
+      keyLastFour: upstream?.keyLastFour ?? "",
+    };
+    const after = { ...input.settings, ...auditableAlerts(alerts.settings), baseUrl, keyLastFour };
+    const details = {
+      isKeyChanged: input.upstream.apiKey !== null,
+      // Its host alone is told, whereas all of it counts.
+      isWebhookUrlChanged: known.settings.alertWebhookUrl !== alerts.settings.alertWebhookUrl,
+      isWebhookSecretChanged: alerts.isWebhookSecretChanged,
+      isSmtpUrlChanged: alerts.isSmtpUrlChanged,
+    };
+    if (isDeepStrictEqual(before, after) && !Object.values(details).includes(true)) {
+      return { act: null, result: undefined };
+    }
     await writeSettings(client, input.settings);
-    await saveUpstream(client, secrets, input.upstream);
-    await appendAudit(client, input.actor, {
-      action: "update_settings",
-      targetKind: "system",
-      targetId: null,
-      details: {
-        before,
-        after: input.settings,
-        baseUrl: input.upstream.baseUrl,
-        isKeyChanged: input.upstream.apiKey !== null,
-      },
-    });
+    await saveUpstream(client, secrets, { baseUrl, apiKey: input.upstream.apiKey });
+    await writeAlertSettings(client, secrets, alerts);
+    return {
+      act: { action: "update_settings", targetKind: "system", targetId: null, before, after, details },
+      result: undefined,
+    };
   });
 }

@@ -20,9 +20,13 @@ test.each([
   expect(checkedBaseUrl(address, true)).toMatch(/^https?:/);
 });
 
-test.each(["", "api.openai.com", "ftp://x.example/v1", "https://user:pass@x.example/v1", "https://x.example/v1?a=1"])(
-  "%j is no address of an upstream",
-  (address) => {
-    expect(() => checkedBaseUrl(address, true)).toThrow(/such as/);
-  },
-);
+test.each([
+  "",
+  "api.openai.com",
+  "ftp://x.example/v1",
+  "https://user:pass@x.example/v1",
+  "https://:pass@x.example",
+  "https://x.example/v1?a=1",
+])("%j is no address of an upstream", (address) => {
+  expect(() => checkedBaseUrl(address, true)).toThrow(/such as/);
+});

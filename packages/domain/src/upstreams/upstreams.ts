@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { appendAudit, inTransaction, type Actor } from "../audit/audit.ts";
+import { recordAct, recordEvent, type Actor } from "../audit/audit.ts";
 import { requireAllowedAddress } from "../access/outbound-address.ts";
 import { decrypt, encrypt, type Secrets } from "../access/secrets.ts";
 import { readSettings } from "../settings/settings.ts";
@@ -35,23 +35,51 @@ export async function saveUpstream(
 ): Promise<string> {
   const { allowsPrivateUpstreams } = await readSettings({ pool: client });
   const address = checkedBaseUrl(baseUrl, allowsPrivateUpstreams);
-  const { rows } = await client.query<{ id: string }>("SELECT id FROM upstream ORDER BY created_at LIMIT 1 FOR UPDATE");
-  const id = rows[0]?.id ?? randomUUID();
-  if (rows[0]) await client.query("UPDATE upstream SET base_url = $2, updated_at = now() WHERE id = $1", [id, address]);
+  const first = await readFirstUpstream(client);
+  requireKeyOfFirst(first, apiKey);
+  const id = first?.id ?? randomUUID();
+  if (first && apiKey === null) requireSameOrigin(first.baseUrl, address);
+  if (first) await client.query("UPDATE upstream SET base_url = $2, updated_at = now() WHERE id = $1", [id, address]);
   if (apiKey !== null) {
     await client.query(
       `INSERT INTO upstream (id, name, base_url, key_ciphertext, key_last_four) VALUES ($1, 'OpenAI', $2, $3, $4)
        ON CONFLICT (id) DO UPDATE SET key_ciphertext = excluded.key_ciphertext, key_last_four = excluded.key_last_four`,
       [id, address, encrypt(apiKey, secrets.encryptionKey, id), apiKey.slice(-4)],
     );
-  } else if (!rows[0]) throw new AppError("invalid_input", "Enter the key of the upstream.", "apiKey");
+  }
   return id;
+}
+
+/**
+ * A stored key goes to the server that it was typed for and to no other one: whoever may change the address could read
+ * it there. Scheme, host and port make the server; a path on it may change.
+ * @throws AppError `invalid_input` at `apiKey`
+ */
+function requireSameOrigin(before: string, after: string): void {
+  if (new URL(before).origin === new URL(after).origin) return;
+  throw new AppError("invalid_input", "Enter the key anew: the address leads to another server.", "apiKey");
+}
+
+type FirstUpstream = { id: string; baseUrl: string; keyLastFour: string };
+
+/** Null where there is none; locked until the transaction ends. */
+export async function readFirstUpstream(client: Queryable): Promise<FirstUpstream | null> {
+  const { rows } = await client.query<FirstUpstream>(
+    `SELECT id, base_url AS "baseUrl", key_last_four AS "keyLastFour" FROM upstream
+     ORDER BY created_at LIMIT 1 FOR UPDATE`,
+  );
+  return rows[0] ?? null;
+}
+
+/** @throws AppError `invalid_input` where there would be an upstream without a key */
+export function requireKeyOfFirst(first: FirstUpstream | null, apiKey: string | null): void {
+  if (!first && apiKey === null) throw new AppError("invalid_input", "Enter the key of the upstream.", "apiKey");
 }
 
 /** The address without its last slash. @throws AppError `invalid_input` where it is no https URL, or a private one */
 export function checkedBaseUrl(text: string, isPrivateAllowed: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.search || url.hash) {
+  if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
     throw new AppError("invalid_input", "Enter an address such as https://api.openai.com/v1.", "baseUrl");
   }
   requireAllowedAddress(url, { isPrivateAllowed, field: "baseUrl" });
@@ -94,17 +122,18 @@ type UpstreamInput = {
   isEnabled: boolean;
 };
 
-/** Adds an upstream or changes one. @throws AppError `invalid_input`, `not_found`, `conflict` where none would be left */
+/** Adds an upstream or changes one; a changed server needs its key anew. @throws AppError `invalid_input`, `not_found`, `conflict` where none would be left */
 export async function putUpstream(
   db: Database,
   secrets: Secrets,
   input: UpstreamInput & { actor: Actor },
 ): Promise<void> {
   const { actor, name, apiKey, weight, isEnabled } = input;
-  await inTransaction(db, async (client) => {
+  await recordAct(db, actor, async (client) => {
     const { allowsPrivateUpstreams } = await readSettings({ pool: client });
     const baseUrl = checkedBaseUrl(input.baseUrl, allowsPrivateUpstreams);
     const id = input.id ?? randomUUID();
+    const before = await lockUpstream(client, id);
     if (input.id === null) {
       if (apiKey === null) throw new AppError("invalid_input", "Enter the key of the upstream.", "apiKey");
       await client.query(
@@ -113,11 +142,12 @@ export async function putUpstream(
         [id, name, baseUrl, encrypt(apiKey, secrets.encryptionKey, id), apiKey.slice(-4), weight, isEnabled],
       );
     } else {
-      const { rowCount } = await client.query(
+      if (!before) throw new AppError("not_found", "The upstream does not exist.");
+      if (apiKey === null) requireSameOrigin(before.baseUrl, baseUrl);
+      await client.query(
         `UPDATE upstream SET name = $2, base_url = $3, weight = $4, enabled = $5, updated_at = now() WHERE id = $1`,
         [id, name, baseUrl, weight, isEnabled],
       );
-      if (rowCount === 0) throw new AppError("not_found", "The upstream does not exist.");
       if (apiKey !== null) {
         await client.query("UPDATE upstream SET key_ciphertext = $2, key_last_four = $3 WHERE id = $1", [
           id,
@@ -127,23 +157,57 @@ export async function putUpstream(
       }
     }
     await requireOneEnabled(client);
-    await appendAudit(client, actor, {
-      action: input.id === null ? "create_upstream" : "update_upstream",
-      targetKind: "upstream",
-      targetId: id,
-      details: { name, baseUrl, weight, isEnabled, isKeyChanged: apiKey !== null },
-    });
+    const keyLastFour = apiKey === null ? before?.keyLastFour : apiKey.slice(-4);
+    return {
+      act: {
+        action: input.id === null ? "create_upstream" : "update_upstream",
+        targetKind: "upstream",
+        targetId: id,
+        before,
+        after: { name, baseUrl, weight, isEnabled, keyLastFour },
+        details: { isKeyChanged: apiKey !== null },
+      },
+      result: undefined,
+    };
   });
 }
 
 /** @throws AppError `not_found`, `conflict` where none would be left */
 export async function deleteUpstream(db: Database, { id, actor }: { id: string; actor: Actor }): Promise<void> {
-  await inTransaction(db, async (client) => {
-    const { rowCount } = await client.query("DELETE FROM upstream WHERE id = $1", [id]);
-    if (rowCount === 0) throw new AppError("not_found", "The upstream does not exist.");
+  await recordAct(db, actor, async (client) => {
+    const before = await lockUpstream(client, id);
+    if (!before) throw new AppError("not_found", "The upstream does not exist.");
+    await client.query("DELETE FROM upstream WHERE id = $1", [id]);
     await requireOneEnabled(client);
-    await appendAudit(client, actor, { action: "delete_upstream", targetKind: "upstream", targetId: id });
+    return {
+      act: { action: "delete_upstream", targetKind: "upstream", targetId: id, before, after: null },
+      result: undefined,
+    };
   });
+}
+
+type AuditableUpstream = { name: string; baseUrl: string; weight: number; isEnabled: boolean; keyLastFour: string };
+
+/** The upstream as an act finds it; null where there is none. Changes of upstreams follow one after the other. */
+async function lockUpstream(client: Queryable, id: string): Promise<AuditableUpstream | null> {
+  // All of them, in one order: whether one stays enabled is a question of all.
+  const { rows } = await client.query<AuditableUpstream & { id: string }>(
+    `SELECT id, name, base_url AS "baseUrl", weight, enabled AS "isEnabled", key_last_four AS "keyLastFour"
+     FROM upstream ORDER BY id FOR UPDATE`,
+  );
+  const found = rows.find((row) => row.id === id);
+  if (!found) return null;
+  const { id: _id, ...upstream } = found;
+  return upstream;
+}
+
+/** `fault` null: it answered as it should. `id` null: it is not saved yet. */
+export async function recordUpstreamTest(
+  db: Pick<Database, "pool">,
+  { id, baseUrl, fault, actor }: { id: string | null; baseUrl: string; fault: string | null; actor: Actor },
+): Promise<void> {
+  const details = { baseUrl, isGood: fault === null, ...(fault === null ? {} : { fault }) };
+  await recordEvent(db, actor, { action: "test_upstream", targetKind: "upstream", targetId: id, details });
 }
 
 async function requireOneEnabled(client: Queryable): Promise<void> {

@@ -94,7 +94,9 @@ export async function startScripted(
     { upstreamPolicy: () => ({ timeouts: defaultTimeouts, allowsPrivateAddresses: true }), ...options },
   );
   const door = createNodeDoor(gateway, doorOptions);
-  const server = createServer((req, res) => void door.answer(req, res));
+  const server = createServer((req, res) => {
+    door.answer(req, res).catch(() => res.destroy());
+  });
   const url = `${await open(server)}/v1`;
   const stop = async () => {
     door.close();

@@ -14,7 +14,13 @@ export function CopyButton({ text, label, look = "icon" }: { text: string; label
   };
   const Icon = isCopied ? Check : Copy;
   return (
-    <Button look={look} onClick={() => void copy()} {...(look === "icon" ? { "aria-label": label, title: label } : {})}>
+    <Button
+      look={look}
+      onClick={() => {
+        copy().catch(() => setCopied(false));
+      }}
+      {...(look === "icon" ? { "aria-label": label, title: label } : {})}
+    >
       <Icon aria-hidden className="size-4" />
       {look !== "icon" && (isCopied ? t.common.copied : label)}
       <span role="status" className="sr-only">
