@@ -471,6 +471,7 @@ describe("an action", () => {
         "/account": ["email", "password", "revoke"],
         "/api-keys": ["create", "rotate", "update", "delete", "suspend"],
         "/setup": ["test", "complete"],
+        "/admin": ["price", "dismiss"],
         "/admin/upstreams": ["put", "delete"],
         "/admin/users": ["suspend"],
         [`/admin/users/${demo.userId}`]: ["adjust", "refund", "limits"],

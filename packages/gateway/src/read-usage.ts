@@ -7,7 +7,7 @@
  * Nothing that an upstream states makes a charge smaller by being strange: a contradiction is flagged and the larger
  * reading counts.
  */
-import type { Usage } from "../ports.ts";
+import type { Usage } from "./ports.ts";
 
 export type UsageFlag =
   /** The parts were more than the whole. */
@@ -16,8 +16,11 @@ export type UsageFlag =
   | "total_differs"
   /** A count of tokens has a name that is not known here. */
   | "unknown_usage"
-  /** A count was negative, a fraction or no number. */
+  /** A count was negative, a fraction, no number, or more than any request can have. */
   | "unreadable_usage";
+
+/** No request has more tokens on one side: a count above it is a wrong number, or a wrong upstream. */
+const maxTokensPerSide = 10_000_000;
 
 export type ReadUsage = {
   units: Usage;
@@ -127,7 +130,9 @@ function createReader() {
       for (const name of names) {
         const value = from[name];
         if (value === undefined || value === null) continue;
-        if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+        if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= maxTokensPerSide) {
+          return value as number;
+        }
         flags.add("unreadable_usage");
         unreadable.add(name);
         return 0;
