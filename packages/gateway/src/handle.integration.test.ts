@@ -40,7 +40,7 @@ test("a whole answer passes as its bytes and is captured by its own usage and ti
     {
       outcome: "captured",
       basis: "exact",
-      usage: { input: 5, cached_input: 4, cache_write: 0, output: 2 },
+      usage: { input: 5, cached_input: 4, output: 2 },
       serviceTier: "priority",
       upstreamResponseId: "chatcmpl-1",
     },
@@ -311,12 +311,31 @@ test.each(upstreamErrors)(
   },
 );
 
-test("absurd usage is not believed", async () => {
-  const up = await start((res) =>
-    sendJson(res, { ...answer, usage: { prompt_tokens: 9_000_000, completion_tokens: 1 } }),
-  );
-  await post(up, '{"model":"m","max_tokens":5}');
-  expect(up.settlements).toMatchObject([{ basis: "estimate", flags: ["absurd_usage"] }]);
+test.each<[string, object, object]>([
+  [
+    "above what was held for is charged as stated",
+    { prompt_tokens: 250_000, completion_tokens: 9 },
+    { basis: "exact", usage: { input: 250_000, output: 9 }, flags: ["above_ceiling"] },
+  ],
+  [
+    "that no request can have is counted instead",
+    { prompt_tokens: 90_000_000_000, completion_tokens: 1 },
+    { basis: "estimate", usage: { input: 5, output: 1 }, flags: ["unreadable_usage"] },
+  ],
+  [
+    "of zero for an answer that says something is counted",
+    { prompt_tokens: 6, completion_tokens: 0 },
+    { basis: "estimate", usage: { input: 6, output: 1 }, flags: ["partial_usage"] },
+  ],
+  [
+    "without a count of the output is completed",
+    { prompt_tokens: 6 },
+    { basis: "estimate", usage: { input: 6, output: 1 }, flags: ["partial_usage"] },
+  ],
+])("usage %s", async (_what, usage, settled) => {
+  const up = await start((res) => sendJson(res, { ...answer, usage }));
+  await post(up, '{"model":"m","messages":[{"role":"user","content":"Hi"}],"max_tokens":5}');
+  expect(up.settlements).toMatchObject([settled]);
 });
 
 test("a client that never reads costs no more than 16 MiB", async () => {

@@ -8,7 +8,7 @@ import type { UpstreamClient } from "./upstream-client.ts";
 import { scanAnswer } from "./scan-answer.ts";
 import { storableOrNull } from "./stored-text.ts";
 import type { Turns } from "./turns.ts";
-import { readUsage } from "./usage.ts";
+import { readUsage } from "./read-usage.ts";
 
 export type RecalledResponse =
   | { outcome: "used"; upstreamId: string; usage: Usage; serviceTier: string | null; servedModel: string | null }
@@ -45,19 +45,16 @@ export async function recallResponse(
   return found && readStored(found.upstream.id, found.stored);
 }
 
-/** What no response can have used: a sum above it is a wrong number, or a wrong upstream. */
-const maxTokens = 1_000_000_000;
-
 function readStored(upstreamId: string, { members, hosted, output }: AnswerVisitor): RecalledResponse | null {
   if (members.status === "failed" && (members.usage ?? null) === null && !output) return { outcome: "nothing" };
   // How much was held for is known to those who held it: what costs more than that is not charged as exact.
-  const read = readUsage(members.usage, { inputTokens: maxTokens / 2, outputTokens: maxTokens / 2 });
+  const read = readUsage(members.usage);
   // How large its container was has died with the process.
-  if (!read || hosted?.hasContainer) return null;
+  if (!read?.isInputStated || !read.isOutputStated || hosted?.hasContainer) return null;
   return {
     outcome: "used",
     upstreamId,
-    usage: { ...read.usage, ...hosted?.units },
+    usage: { ...read.units, ...hosted?.units },
     serviceTier: storableOrNull(members.service_tier, 64),
     servedModel: storableOrNull(members.model),
   };

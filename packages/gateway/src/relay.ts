@@ -13,7 +13,7 @@ import { relayRefusal } from "./relay-refusal.ts";
 import { relayStream } from "./relay-stream.ts";
 import { storableOrNull } from "./stored-text.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
-import { readUsage } from "./usage.ts";
+import { readUsage, type ReadUsage } from "./read-usage.ts";
 
 const maxAnswerBytes = 128 * 1024 * 1024;
 /** Above this an answer goes to its client piece by piece: how fast it reads is then known, and what it keeps here. */
@@ -131,27 +131,17 @@ export type Metered = {
 
 export type AnsweredBy = Pick<UpstreamAnswer, "status" | "headers"> & { upstream: { id: string } };
 
-/** What is charged: the upstream's own usage, or where that is missing or absurd what can be counted of the answer. */
+/** What is charged: the upstream's own usage, or where a side of it is missing what can be counted of the answer. */
 export async function captureOf(
   ports: Ports,
   exchange: Exchange,
   answer: AnsweredBy,
   metered: Metered,
 ): Promise<Settlement> {
-  const { facts, isWhole } = metered;
-  const stated = facts.usage === null ? null : readUsage(facts.usage, exchange.hold);
-  const flags = stated?.flags ?? [];
-  let basis: Basis = "exact";
-  let usage: Usage;
-  if (stated) usage = stated.usage;
-  else {
-    basis = isWhole ? "estimate" : "observed";
-    flags.push(facts.usage === null ? (isWhole ? "no_usage" : "broke_off") : "absurd_usage");
-    ports.log("warn", "usage_counted", { requestId: exchange.id, flags });
-    const input = Math.min(await exchange.inputTokens(), exchange.hold.inputTokens);
-    const output = Math.min(await metered.outputTokens(), exchange.hold.outputTokens);
-    usage = { input, cached_input: 0, cache_write: 0, output };
-  }
+  const { facts } = metered;
+  const stated = readUsage(facts.usage);
+  const { usage, basis, flags } = await completeUsage(exchange, metered, stated);
+  if (basis !== "exact") ports.log("warn", "usage_counted", { requestId: exchange.id, flags });
   const { isSearch, bound } = exchange.facts;
   if (!isSearch) addUnits(usage, hostedUnits(facts.hosted, bound.hosted));
   else if (stated || usage.output) addUnits(usage, bound.hosted);
@@ -171,6 +161,45 @@ export async function captureOf(
     timeToFirstByteMs: metered.timeToFirstByteMs,
     latencyMs: ports.now() - exchange.startedAtMs,
   };
+}
+
+type CountedUsage = { usage: Usage; basis: Basis; flags: string[] };
+
+/**
+ * Counts the sides that the upstream did not state, never below what it did state. Usage above what was held for is charged
+ * as stated and flagged: no guess of ours takes its place.
+ */
+async function completeUsage(
+  { hold, inputTokens }: Exchange,
+  { facts, isWhole, outputTokens }: Metered,
+  stated: ReadUsage | null,
+): Promise<CountedUsage> {
+  const usage: Usage = stated?.units ?? { input: 0, output: 0 };
+  const flags: string[] = [...(stated?.flags ?? [])];
+  const outputOf = () => sumOf(usage, isOutput);
+  // An answer that says something has not used nothing.
+  const mustCountOutput = !stated?.isOutputStated || outputOf() === 0;
+  const counted = mustCountOutput ? Math.min(await outputTokens(), hold.outputTokens) : 0;
+  const isOutputShort = counted > outputOf();
+  if (isOutputShort) usage.output = (usage.output ?? 0) + counted - outputOf();
+  if (!stated?.isInputStated) {
+    const missing = Math.min(await inputTokens(), hold.inputTokens) - sumOf(usage, isInput);
+    if (missing > 0) usage.input = (usage.input ?? 0) + missing;
+  }
+  if (sumOf(usage, isInput) > hold.inputTokens || outputOf() > hold.outputTokens) flags.push("above_ceiling");
+  if (stated?.isInputStated && !isOutputShort) return { usage, basis: "exact", flags };
+  if (facts.usage === null) flags.push(isWhole ? "no_usage" : "broke_off");
+  else if (!flags.includes("unreadable_usage")) flags.push("partial_usage");
+  return { usage, basis: isWhole ? "estimate" : "observed", flags };
+}
+
+const isOutput = (unitClass: string): boolean => unitClass.endsWith("output");
+const isInput = (unitClass: string): boolean => !isOutput(unitClass) && unitClass !== "second";
+
+function sumOf(usage: Usage, fits: (unitClass: string) => boolean): number {
+  let sum = 0;
+  for (const unitClass in usage) if (fits(unitClass)) sum += usage[unitClass] ?? 0;
+  return sum;
 }
 
 function addUnits(usage: Usage, more: Usage): void {

@@ -379,7 +379,15 @@ describe("a batch", () => {
 });
 
 describe("an action", () => {
-  const withIntents = ["/account", "/api-keys", "/setup", "/admin/upstreams", "/admin/users", "/admin/users/:id"];
+  const withIntents = [
+    "/account",
+    "/api-keys",
+    "/setup",
+    "/admin",
+    "/admin/upstreams",
+    "/admin/users",
+    "/admin/users/:id",
+  ];
 
   test("does nothing by default", async () => {
     const before = await demo.ownerSession.api.admin.users.get.query({ userId: demo.userId });
@@ -471,6 +479,7 @@ describe("an action", () => {
         "/account": ["email", "password", "revoke"],
         "/api-keys": ["create", "rotate", "update", "delete", "suspend"],
         "/setup": ["test", "complete"],
+        "/admin": ["price", "dismiss"],
         "/admin/upstreams": ["put", "delete"],
         "/admin/users": ["suspend"],
         [`/admin/users/${demo.userId}`]: ["adjust", "refund", "limits"],

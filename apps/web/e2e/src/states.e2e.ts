@@ -85,7 +85,7 @@ test("without a database a page says so, with the request's id that the log has,
 }, 90_000);
 
 test("no character is torn where a page is sent in pieces", async () => {
-  for (let page = 1; page <= 5; page++) {
+  for (let page = 1; page <= 3; page++) {
     const response = await fetch(`${demo.web}/admin/prices?page=${page}`, {
       headers: { cookie: demo.ownerSession.cookie(), "accept-language": "zh-CN" },
     });
