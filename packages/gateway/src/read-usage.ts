@@ -9,7 +9,7 @@
  */
 import type { Usage } from "./ports.ts";
 
-export type UsageFlag =
+type UsageFlag =
   /** The parts were more than the whole. */
   | "clamped"
   /** `total_tokens` was more than input and output: the rest was counted as output. */
