@@ -55,7 +55,9 @@ async function start({ vite, rootFolder, changesPort }: DevParts, undo: Undo): P
   undo.push(() => fake.stop());
   const env = devEnv(process.env, rootFolder);
   const { log } = createLogger(env);
-  const { database, databaseUrl } = await openDatabaseOf(env, rootFolder, undo, log);
+  // As its owner: each server that starts brings the schema up to date, and takes the gateway's role by itself.
+  const asOwner = { ...env, DATABASE_APP_ROLE: "off" as const };
+  const { database, databaseUrl } = await openDatabaseOf(asOwner, rootFolder, undo, log);
   const links = createLoginLinks(createSessions(database, false));
   const pages = createPageSource(vite, links, changesPort);
   const restarts = keepRestarting({

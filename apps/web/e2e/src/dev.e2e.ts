@@ -18,7 +18,7 @@ let clone: string;
 let web: string;
 let dev: ChildProcess;
 let said = "";
-let browser: Browser;
+let browser: Browser | null = null;
 
 /** As a fresh clone needs it, with what the package manager has at hand. */
 const startMs = 300_000;
@@ -59,7 +59,7 @@ async function endDev(signal: NodeJS.Signals): Promise<void> {
 
 afterAll(async () => {
   if (dev.exitCode === null && dev.signalCode === null && dev.pid) process.kill(-dev.pid, "SIGINT");
-  await browser.close();
+  await browser?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
