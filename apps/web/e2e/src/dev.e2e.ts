@@ -18,7 +18,7 @@ let clone: string;
 let web: string;
 let dev: ChildProcess;
 let said = "";
-let browser: Browser | null = null;
+let browser: Browser | undefined;
 
 /** As a fresh clone needs it, with what the package manager has at hand. */
 const startMs = 300_000;
@@ -73,7 +73,7 @@ function edit(file: string, from: string, to: string): void {
 }
 
 async function openAs(who: "Owner" | "User"): Promise<Page> {
-  const page = await (await browser.newContext({ locale: "en-US" })).newPage();
+  const page = await (await browser!.newContext({ locale: "en-US" })).newPage();
   await page.goto(linkOf(who));
   return page;
 }
@@ -124,7 +124,7 @@ test("the key that was printed is answered by the fake upstream", async () => {
 });
 
 test("a changed page shows in the open browser, which keeps what was typed", async () => {
-  const page = await (await browser.newContext({ locale: "en-US" })).newPage();
+  const page = await (await browser!.newContext({ locale: "en-US" })).newPage();
   await page.goto(`${web}/login`);
   // Vite may find dependencies on the first visit, and load the page anew once.
   await page.waitForLoadState("networkidle");

@@ -20,13 +20,16 @@ const rounds = process.env.ISOLATION_EACH
   ? names.map((name) => ({ what: name, attacking: [name] }))
   : [{ what: `${names.length} attacks at once`, attacking: names }];
 
-/** The short form is one of many tests on a machine that has more to do: it looks for what stands still, not for what is slow. */
+/**
+ * The short form is one of many tests on a machine that has more to do: it looks for what fails, stands still or grows without
+ * end. The long form has the limits that are promised; docs/security.md says which of them are not reached yet.
+ */
 const limits = isLong
   ? { p50Factor: 2, p50SlackMs: 5, p99AddedMs: 150, logInMs: 2_000 }
-  : { p50Factor: 4, p50SlackMs: 20, p99AddedMs: 500, logInMs: 4_000 };
+  : { p50Factor: 8, p50SlackMs: 50, p99AddedMs: 5_000, logInMs: 4_000 };
 /** Where other processes leave the gateway less than half of what it wants, its times say nothing of it. */
 const maxStarvedShare = 0.5;
-const maxGrowthBytes = 256 * 1024 * 1024;
+const maxGrowthBytes = (isLong ? 256 : 512) * 1024 * 1024;
 const maxAttackerCores = 0.35;
 const settledWithinMs = 60_000;
 const costNanoUsd = 4_800n;
