@@ -1,5 +1,5 @@
 // npm run lint, typecheck, test:unit, test:integration, test:e2e: one step of npm test, after what it needs. What follows -- is
-// handed on: npm run test:unit -- packages/gateway/src/sse.test.ts
+// handed on: npm run test:unit -- packages/gateway/src/transport/sse.test.ts
 import { requireNode } from "./pnpm.mjs";
 import { runNamed, steps } from "./steps.mjs";
 

@@ -3,26 +3,26 @@
  * hold → dispatch → meter → settle → release the tail. Money is held before the upstream is asked, and its capture is
  * written down before the client sees the end.
  */
-import { createAnswerBudget, type AnswerBudget } from "./answer-budget.ts";
-import { BodyError } from "./body-error.ts";
-import { billingKeys, outputCapNames, readCallFacts, type CallFacts } from "./bound-cost.ts";
+import { createAnswerBudget, type AnswerBudget } from "./transport/answer-budget.ts";
+import { BodyError } from "./transport/body-error.ts";
+import { billingKeys, outputCapNames, readCallFacts, type CallFacts } from "./metering/bound-cost.ts";
 import { createRequestBudget, defaultBudgets, OverBudgetError, type Budgets, type RequestShare } from "./budgets.ts";
 import { clockMs, openRecord, type CallRecord } from "./call-record.ts";
 import { BodyTooLargeError, BodyTooSlowError, RequestCutError, type GatewayAnswer, type GatewayCall } from "./call.ts";
-import { endpoints, type Endpoint } from "./endpoints.ts";
+import { endpoints, type Endpoint } from "./endpoints/index.ts";
 import { errorAnswer, type ErrorCode } from "./errors.ts";
 import type { Caller, Hold, Ports, Refusal, Upstream } from "./ports.ts";
-import { defaultHeartbeatMs } from "./heartbeat.ts";
+import { defaultHeartbeatMs } from "./transport/heartbeat.ts";
 import { claimName, type NamedCall } from "./idempotency.ts";
-import { createInputEstimate, type InputEstimate } from "./estimate-tokens.ts";
-import { findRead } from "./reads.ts";
-import { noFacts } from "./meter-answer.ts";
+import { createInputEstimate, type InputEstimate } from "./metering/estimate-tokens.ts";
+import { findRead } from "./endpoints/reads.ts";
+import { noFacts } from "./metering/meter-answer.ts";
 import { recallResponse, type RecalledResponse } from "./recall-response.ts";
-import { captureOf, relayAnswer } from "./relay.ts";
+import { captureOf, relayAnswer } from "./transport/relay.ts";
 import { createRequestId } from "./request-id.ts";
-import { isGiven, scanBody, scanBodyInTurns, valueOf, withMembers, type ScannedBody } from "./scan-body.ts";
-import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
-import { createTurns, sliceBytes, type Turns } from "./turns.ts";
+import { isGiven, scanBody, scanBodyInTurns, valueOf, withMembers, type ScannedBody } from "./metering/scan-body.ts";
+import { createTokenizer, type Tokenizer } from "./metering/tokenizer.ts";
+import { createTurns, sliceBytes, type Turns } from "./metering/turns.ts";
 import {
   createUpstreamClient,
   defaultTimeouts,
@@ -31,7 +31,7 @@ import {
   type UpstreamHealth,
   type UpstreamPolicy,
   type UpstreamVitals,
-} from "./upstream-client.ts";
+} from "./transport/upstream-client.ts";
 
 export type GatewayOptions = {
   maxBodyBytes?: number;

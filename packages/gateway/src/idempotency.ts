@@ -3,12 +3,12 @@
  * and is charged once. Nothing of this runs for a call without that header.
  */
 import { createHash } from "node:crypto";
-import { BodyError } from "./body-error.ts";
+import { BodyError } from "./transport/body-error.ts";
 import type { GatewayAnswer } from "./call.ts";
 import { errorAnswer, type ErrorAnswer } from "./errors.ts";
 import type { Caller, Ports } from "./ports.ts";
-import type { WhoseTurn } from "./scan-answer.ts";
-import type { Turns } from "./turns.ts";
+import type { WhoseTurn } from "./metering/scan-answer.ts";
+import type { Turns } from "./metering/turns.ts";
 
 /** A whole answer above this is not kept; the same call is then refused instead of answered again. */
 const maxKeptBytes = 4 * 1024 * 1024;

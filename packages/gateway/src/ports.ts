@@ -1,6 +1,6 @@
 /** What the gateway asks of the world. Each port is a function of one verb; the server wires them to domain functions. */
 import type { CallRecord } from "./call-record.ts";
-import type { Endpoint } from "./endpoints.ts";
+import type { Endpoint } from "./endpoints/index.ts";
 
 /** Who is calling, as the key says. */
 export type Caller = {

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import type { Ports } from "./ports.ts";
 import { recallResponse } from "./recall-response.ts";
 import { sendJson, startScripted, type Scripted } from "./testing/scripted.ts";
-import { createTurns } from "./turns.ts";
+import { createTurns } from "./metering/turns.ts";
 
 let running: Scripted | null = null;
 afterEach(async () => {

@@ -2,13 +2,13 @@
  * Asks the upstreams what became of a response whose end nobody here has seen: the process that relayed it has died. They
  * keep responses for a while; the question costs nothing.
  */
-import type { AnswerVisitor } from "./answer-visitor.ts";
+import type { AnswerVisitor } from "./metering/answer-visitor.ts";
 import type { Upstream, Usage } from "./ports.ts";
-import type { UpstreamClient } from "./upstream-client.ts";
-import { scanAnswer } from "./scan-answer.ts";
-import { storableOrNull } from "./stored-text.ts";
-import type { Turns } from "./turns.ts";
-import { readUsage } from "./read-usage.ts";
+import type { UpstreamClient } from "./transport/upstream-client.ts";
+import { scanAnswer } from "./metering/scan-answer.ts";
+import { storableOrNull } from "./metering/stored-text.ts";
+import type { Turns } from "./metering/turns.ts";
+import { readUsage } from "./metering/read-usage.ts";
 
 export type RecalledResponse =
   | { outcome: "used"; upstreamId: string; usage: Usage; serviceTier: string | null; servedModel: string | null }

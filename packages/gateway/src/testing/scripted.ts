@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { CallRecord } from "../call-record.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "../handle.ts";
-import { createNodeDoor } from "../node-door.ts";
-import { defaultTimeouts } from "../upstream-client.ts";
+import { createNodeDoor } from "../adapters/node.ts";
+import { defaultTimeouts } from "../transport/upstream-client.ts";
 import type { Hold, HoldRequest, Ports, Refusal, Settlement, Upstream } from "../ports.ts";
 
 export type Scripted = {

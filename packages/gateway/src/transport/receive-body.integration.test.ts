@@ -1,7 +1,7 @@
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { BodyTooSlowError } from "./call.ts";
+import { BodyTooSlowError } from "../call.ts";
 import { cutSlowBodies, isTooSlow, receiveBody, type Receiving } from "./receive-body.ts";
 
 test.each([

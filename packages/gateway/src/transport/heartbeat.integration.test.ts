@@ -1,8 +1,8 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { createHeartbeat } from "./heartbeat.ts";
-import { startScripted, type Scripted } from "./testing/scripted.ts";
-import { createWebDoor } from "./web-door.ts";
+import { startScripted, type Scripted } from "../testing/scripted.ts";
+import { createWebDoor } from "../adapters/fetch.ts";
 
 let running: Scripted | null = null;
 afterEach(async () => {

@@ -2,10 +2,10 @@
  * The upstream refused before a byte of an answer: nothing is charged. What the client did wrong reaches it as it was;
  * what is wrong between the operator and the upstream does not.
  */
-import type { GatewayAnswer } from "./call.ts";
-import { errorAnswer } from "./errors.ts";
-import type { Exchange } from "./handle.ts";
-import type { Ports } from "./ports.ts";
+import type { GatewayAnswer } from "../call.ts";
+import { errorAnswer } from "../errors.ts";
+import type { Exchange } from "../handle.ts";
+import type { Ports } from "../ports.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
 import type { UpstreamRefusal } from "./upstream-refusal.ts";
 

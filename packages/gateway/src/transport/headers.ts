@@ -1,6 +1,6 @@
 /** Headers are built from empty by allow-list, both ways: what is not named here does not pass. */
 import { createHash } from "node:crypto";
-import type { Allowance, Upstream } from "./ports.ts";
+import type { Allowance, Upstream } from "../ports.ts";
 
 type Incoming = Readonly<Record<string, string | string[] | undefined>>;
 

@@ -2,8 +2,8 @@
  * Tools that run at the provider's and are billed beside the tokens, in no usage object: bounded by what the request asks
  * for, counted from the items of the answer.
  */
-import type { Usage } from "./ports.ts";
-import { BodyError } from "./body-error.ts";
+import type { Usage } from "../ports.ts";
+import { BodyError } from "../transport/body-error.ts";
 
 /** Sent upstream where the client sets no `max_tool_calls`, so that the hold covers what is called. */
 export const defaultMaxToolCalls = 16;

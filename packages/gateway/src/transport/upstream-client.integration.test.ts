@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Upstream } from "./ports.ts";
+import type { Upstream } from "../ports.ts";
 import { createUpstreamClient, defaultTimeouts, type UpstreamClient } from "./upstream-client.ts";
 
 let server: Server;

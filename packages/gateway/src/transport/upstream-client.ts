@@ -8,7 +8,7 @@ import { errors, Pool, type Dispatcher } from "undici";
 import { operatorHeaders, upstreamHeaders } from "./headers.ts";
 import { createBreakers, type CallOutcome } from "./breakers.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
-import type { Attempt, Upstream } from "./ports.ts";
+import type { Attempt, Upstream } from "../ports.ts";
 import { createDeadlines, TotalTimeoutError, type Deadline, type Deadlines } from "./deadlines.ts";
 import { createConnector } from "./public-connector.ts";
 import { UpstreamBody } from "./upstream-body.ts";

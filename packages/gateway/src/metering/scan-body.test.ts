@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BodyError } from "./body-error.ts";
+import { BodyError } from "../transport/body-error.ts";
 import { JsonScan } from "./json-scan.ts";
 import { scanBody, valueOf, withMembers } from "./scan-body.ts";
 

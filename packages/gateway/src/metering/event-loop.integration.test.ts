@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
-import type { GatewayAnswer } from "./call.ts";
-import { longestBlockMs } from "./testing/longest-block.ts";
-import { startScripted, type Scripted } from "./testing/scripted.ts";
-import { startUpstreamThread, type UpstreamThread, type Written } from "./testing/upstream-thread.ts";
+import type { GatewayAnswer } from "../call.ts";
+import { longestBlockMs } from "../testing/longest-block.ts";
+import { startScripted, type Scripted } from "../testing/scripted.ts";
+import { startUpstreamThread, type UpstreamThread, type Written } from "../testing/upstream-thread.ts";
 
 let running: Scripted | null = null;
 let thread: UpstreamThread | null = null;

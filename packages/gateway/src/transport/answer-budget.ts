@@ -3,7 +3,7 @@
  * upstream has billed it already. Of a user's, of an upstream's and of all answers, the one that has been under way for
  * longest never waits, so that there is always one that gets on and gives its room to the next.
  */
-import type { Budgets } from "./budgets.ts";
+import type { Budgets } from "../budgets.ts";
 
 export type AnswerShare = {
   /** Null: there is room. Otherwise resolves as soon as there is. */

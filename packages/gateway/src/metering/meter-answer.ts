@@ -4,7 +4,7 @@ import { estimateTokens, tokensOfBytes } from "./estimate-tokens.ts";
 import { countHostedCall, noHostedCalls, type HostedCalls } from "./hosted-tools.ts";
 import { bufferOf } from "./scan-body.ts";
 import { scanAnswer, type WhoseTurn } from "./scan-answer.ts";
-import type { SseEvent } from "./sse.ts";
+import type { SseEvent } from "../transport/sse.ts";
 import { storableOrNull } from "./stored-text.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { billingKeys, readCallFacts } from "./bound-cost.ts";
-import { endpoints } from "./endpoints.ts";
+import { endpoints } from "../endpoints/index.ts";
 import { scanBody } from "./scan-body.ts";
 
 const factsOf = (name: string, body: object) =>

@@ -1,5 +1,5 @@
 /** What the scan of a request's body remembers: where billing's members stand, and what below them costs money. */
-import { BodyError } from "./body-error.ts";
+import { BodyError } from "../transport/body-error.ts";
 import type { JsonVisitor } from "./json-scan.ts";
 import type { Span } from "./scan-body.ts";
 

@@ -2,11 +2,11 @@
  * The door for Node's own server: backpressure, disconnects, heartbeats and stalled readers are handled here, once.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { BodyLimits, GatewayAnswer, GatewayCall } from "./call.ts";
-import { errorAnswer } from "./errors.ts";
-import type { Gateway } from "./handle.ts";
-import { cutSlowBodies, receiveBody, type Receiving } from "./receive-body.ts";
-import { createRequestId } from "./request-id.ts";
+import type { BodyLimits, GatewayAnswer, GatewayCall } from "../call.ts";
+import { errorAnswer } from "../errors.ts";
+import type { Gateway } from "../handle.ts";
+import { cutSlowBodies, receiveBody, type Receiving } from "../transport/receive-body.ts";
+import { createRequestId } from "../request-id.ts";
 
 export type NodeDoor = { answer(req: IncomingMessage, res: ServerResponse): Promise<void>; close(): void };
 

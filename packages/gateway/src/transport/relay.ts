@@ -1,19 +1,19 @@
 /** Carries the upstream's answer to the client and settles its hold once, before the client sees the end. */
 import type { AnswerShare } from "./answer-budget.ts";
-import { clockMs } from "./call-record.ts";
-import type { GatewayAnswer } from "./call.ts";
-import { errorAnswer } from "./errors.ts";
-import type { Exchange } from "./handle.ts";
+import { clockMs } from "../call-record.ts";
+import type { GatewayAnswer } from "../call.ts";
+import { errorAnswer } from "../errors.ts";
+import type { Exchange } from "../handle.ts";
 import { clientHeaders } from "./headers.ts";
 import { createHeartbeat } from "./heartbeat.ts";
-import { hostedUnits } from "./hosted-tools.ts";
-import { observedTokensOf, readJsonAnswer, type AnswerFacts } from "./meter-answer.ts";
-import type { Basis, Ports, Settlement, Usage } from "./ports.ts";
+import { hostedUnits } from "../metering/hosted-tools.ts";
+import { observedTokensOf, readJsonAnswer, type AnswerFacts } from "../metering/meter-answer.ts";
+import type { Basis, Ports, Settlement, Usage } from "../ports.ts";
 import { relayRefusal } from "./relay-refusal.ts";
 import { relayStream } from "./relay-stream.ts";
-import { storableOrNull } from "./stored-text.ts";
+import { storableOrNull } from "../metering/stored-text.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
-import { readUsage, type ReadUsage } from "./read-usage.ts";
+import { readUsage, type ReadUsage } from "../metering/read-usage.ts";
 
 const maxAnswerBytes = 128 * 1024 * 1024;
 /** Above this an answer goes to its client piece by piece: how fast it reads is then known, and what it keeps here. */

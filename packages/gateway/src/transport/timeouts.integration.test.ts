@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { chatEvents, sendEvents, startScripted, type Scripted } from "./testing/scripted.ts";
+import { chatEvents, sendEvents, startScripted, type Scripted } from "../testing/scripted.ts";
 import { defaultTimeouts, type UpstreamTimeouts } from "./upstream-client.ts";
 
 let running: Scripted | null = null;

@@ -7,7 +7,7 @@
  * Nothing that an upstream states makes a charge smaller by being strange: a contradiction is flagged and the larger
  * reading counts.
  */
-import type { Usage } from "./ports.ts";
+import type { Usage } from "../ports.ts";
 
 type UsageFlag =
   /** The parts were more than the whole. */

@@ -1,8 +1,8 @@
 /** The door for `Request → Response` handlers: the Remix resource route, and the official SDK in process. */
-import { BodyTooLargeError, BodyTooSlowError, RequestCutError, type BodyLimits, type GatewayAnswer } from "./call.ts";
-import { GatheredBytes } from "./gathered-bytes.ts";
-import type { Gateway } from "./handle.ts";
-import { isTooSlow } from "./receive-body.ts";
+import { BodyTooLargeError, BodyTooSlowError, RequestCutError, type BodyLimits, type GatewayAnswer } from "../call.ts";
+import { GatheredBytes } from "../transport/gathered-bytes.ts";
+import type { Gateway } from "../handle.ts";
+import { isTooSlow } from "../transport/receive-body.ts";
 
 export type WebDoor = (
   request: Request,

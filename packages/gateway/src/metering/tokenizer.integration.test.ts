@@ -4,7 +4,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import { createInputEstimate, estimateTokens } from "./estimate-tokens.ts";
-import { longestBlockMs } from "./testing/longest-block.ts";
+import { longestBlockMs } from "../testing/longest-block.ts";
 import { createTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
 
 let tokenizer: Tokenizer | null = null;

@@ -7,7 +7,7 @@
  */
 
 import { isUtf8 } from "node:buffer";
-import { BodyError } from "./body-error.ts";
+import { BodyError } from "../transport/body-error.ts";
 import { JsonScan, JsonScanError } from "./json-scan.ts";
 import { RequestVisitor, type RequestFindings } from "./request-visitor.ts";
 import { sliceBytes, type Turns } from "./turns.ts";

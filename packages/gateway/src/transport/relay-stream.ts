@@ -2,11 +2,11 @@
  * A streamed answer: every event goes on as the bytes it came in, but the last one waits for the settlement. The hold is
  * settled exactly once, whichever way the stream ends: whole, broken off, or left by its client.
  */
-import { clockMs } from "./call-record.ts";
-import type { Exchange } from "./handle.ts";
+import { clockMs } from "../call-record.ts";
+import type { Exchange } from "../handle.ts";
 import type { Heartbeat } from "./heartbeat.ts";
-import { createStreamMeter, type StreamMeter } from "./meter-answer.ts";
-import type { Ports } from "./ports.ts";
+import { createStreamMeter, type StreamMeter } from "../metering/meter-answer.ts";
+import type { Ports } from "../ports.ts";
 import { captureOf } from "./relay.ts";
 import { createSseSplitter, type SseEvent } from "./sse.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";

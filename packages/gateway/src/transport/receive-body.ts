@@ -1,6 +1,6 @@
 /** Reads the body of a request from Node's own server, in no more memory than it has been admitted for. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { BodyTooLargeError, BodyTooSlowError, RequestCutError, type BodyLimits } from "./call.ts";
+import { BodyTooLargeError, BodyTooSlowError, RequestCutError, type BodyLimits } from "../call.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
 
 /** After so long a body must have come at this pace at least; a slow line makes 32 KiB a second. */

@@ -1,5 +1,5 @@
 /** The read-only paths for key holders. */
-import type { AnswerRead } from "./ports.ts";
+import type { AnswerRead } from "../ports.ts";
 
 export type Read = { name: Parameters<AnswerRead>[0]["name"]; id: string | null };
 

@@ -2,10 +2,10 @@
  * What a call can cost at most, read from its body before anything is held: a token of text is at least one byte, so
  * the body's bytes bound its input; the client's cap times the choices bounds its output.
  */
-import { BodyError } from "./body-error.ts";
-import type { Endpoint } from "./endpoints.ts";
+import { BodyError } from "../transport/body-error.ts";
+import type { Endpoint } from "../endpoints/index.ts";
 import { boundHostedTools, defaultMaxToolCalls } from "./hosted-tools.ts";
-import type { CostBound } from "./ports.ts";
+import type { CostBound } from "../ports.ts";
 import type { ToolSpans } from "./request-visitor.ts";
 import { isGiven, valueAt, valueOf, type ScannedBody } from "./scan-body.ts";
 import { isStorable } from "./stored-text.ts";
