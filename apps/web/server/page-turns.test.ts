@@ -10,8 +10,8 @@ function asking(turns: ReturnType<typeof createPageTurns>) {
   const requests = new Map<string, PageRequest>();
   return {
     begun,
-    ask: async (name: string, address: string) => {
-      const request = turns.enter(address);
+    ask: async (name: string, address: string, session: string | null = null) => {
+      const request = turns.enter(address, session);
       if (!request) return false;
       requests.set(name, request);
       request.turn().then(
@@ -76,4 +76,15 @@ test("a network has its share, all IPv6 addresses of a /64 are one, and what is 
   expect(await ask("e", "192.0.2.1")).toBe(false);
   await leave("d");
   expect(await ask("f", "192.0.2.1")).toBe(true);
+});
+
+test("a session has its share, from however many networks it asks", async () => {
+  const { ask, leave } = asking(createPageTurns({ maxPerSession: 2 }));
+  expect(await ask("a", "192.0.2.1", "session")).toBe(true);
+  expect(await ask("b", "192.0.2.2", "session")).toBe(true);
+  expect(await ask("c", "192.0.2.3", "session")).toBe(false);
+  expect(await ask("d", "192.0.2.3", "another")).toBe(true);
+  expect(await ask("e", "192.0.2.3")).toBe(true);
+  await leave("a");
+  expect(await ask("f", "192.0.2.3", "session")).toBe(true);
 });

@@ -7,8 +7,11 @@
 import { addressGroup } from "./address-group.ts";
 
 export type PageTurns = {
-  /** Counts a request that has come in; null where its network has too many already, and it is refused at once. */
-  enter(address: string): PageRequest | null;
+  /**
+   * Counts a request that has come in; null where its network, or its session (what it says of itself, null: nothing), has
+   * too many already, and it is refused at once.
+   */
+  enter(address: string, session: string | null): PageRequest | null;
 };
 
 export type PageRequest = {
@@ -18,19 +21,29 @@ export type PageRequest = {
   leave(): void;
 };
 
-type Limits = { maxRunning: number; maxPerNetwork: number; maxInAll: number; maxTurnMs: number };
+type Limits = {
+  maxRunning: number;
+  maxPerNetwork: number;
+  maxPerSession: number;
+  maxInAll: number;
+  maxTurnMs: number;
+};
 
 const maxRunning = 8;
 /** Under way or waiting. */
 const maxPerNetwork = 128;
+/** A browser asks for fewer than ten. */
+const maxPerSession = 24;
 const maxInAll = 2_048;
-const maxTurnMs = 100;
+const maxTurnMs = 50;
 
 type Network = { name: string; count: number; waiting: Set<() => void> };
 
 export function createPageTurns(given: Partial<Limits> = {}): PageTurns {
-  const limits = { maxRunning, maxPerNetwork, maxInAll, maxTurnMs, ...given };
+  const limits = { maxRunning, maxPerNetwork, maxPerSession, maxInAll, maxTurnMs, ...given };
   const networks = new Map<string, Network>();
+  /** Requests, by session. */
+  const sessions = new Map<string, number>();
   /** Those with somebody waiting; the one whose turn was longest ago comes first. */
   const line = new Set<Network>();
   let count = 0;
@@ -60,6 +73,12 @@ export function createPageTurns(given: Partial<Limits> = {}): PageTurns {
     line.delete(network);
   }
 
+  function leaveSession(session: string): void {
+    const left = (sessions.get(session) ?? 1) - 1;
+    if (left > 0) sessions.set(session, left);
+    else sessions.delete(session);
+  }
+
   /** Ends a turn that has begun, once: when the request is over, or has taken long enough. */
   function beginTurn(): () => void {
     let isOver = false;
@@ -75,10 +94,13 @@ export function createPageTurns(given: Partial<Limits> = {}): PageTurns {
   }
 
   return {
-    enter(address) {
+    enter(address, session) {
+      const ofSession = session === null ? 0 : (sessions.get(session) ?? 0);
+      if (count >= limits.maxInAll || ofSession >= limits.maxPerSession) return null;
       const network = networkOf(address);
-      if (network.count >= limits.maxPerNetwork || count >= limits.maxInAll) return null;
+      if (network.count >= limits.maxPerNetwork) return null;
       network.count++;
+      if (session !== null) sessions.set(session, ofSession + 1);
       count++;
       let isHere = true;
       let endTurn = () => {};
@@ -103,6 +125,7 @@ export function createPageTurns(given: Partial<Limits> = {}): PageTurns {
           endTurn();
           count--;
           if (--network.count === 0) networks.delete(network.name);
+          if (session !== null) leaveSession(session);
         },
       };
     },

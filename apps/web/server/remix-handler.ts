@@ -1,6 +1,6 @@
 /** Answers what is no static file on the pages' port: /api/trpc, and Remix with its /v1 resource route. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { faultOf, type Services } from "@codex-gateway/api";
+import { faultOf, sessionTokensOf, type Services } from "@codex-gateway/api";
 import { isDatabaseDown } from "@codex-gateway/domain";
 import type { Log, WebDoor } from "@codex-gateway/gateway";
 import { createRequestHandler, data, type AppLoadContext } from "@remix-run/node";
@@ -70,7 +70,8 @@ export function createPageHandler(source: PageSource, services: PageServices): W
 
   /** Bounded, whole and ours, in its turn; anything else is refused. */
   async function answerInTurn(kind: Kind, request: Request, context: AppLoadContext, { address }: WebClient) {
-    const entered = turns.enter(address);
+    const [session = null] = sessionTokensOf(api.sessions, request.headers);
+    const entered = turns.enter(address, session);
     if (!entered) return refuseAtOnce(kind);
     try {
       const admitted = await admitRequest(request, { budget, address, body: bodyKinds[kind] });

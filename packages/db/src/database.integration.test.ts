@@ -1,13 +1,13 @@
 import { createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openDatabase, openLedgerPool } from "./database.ts";
+import { openDatabase, openCallPool } from "./database.ts";
 import { createTestDatabase, type TestDatabase } from "./testing/index.ts";
 
 let db: TestDatabase;
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 beforeAll(async () => {
   db = await createTestDatabase();
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
 });
 afterAll(async () => {
   await pool.end();
@@ -68,7 +68,7 @@ test("a database that does not answer is known within a second", async () => {
   const mute = createServer(() => undefined);
   await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
   const { port } = mute.address() as AddressInfo;
-  const lost = openLedgerPool(`postgresql://u:p@127.0.0.1:${port}/x`);
+  const lost = openCallPool(`postgresql://u:p@127.0.0.1:${port}/x`, "ledger");
   const startedAtMs = Date.now();
   await expect(lost.query("SELECT 1")).rejects.toThrow();
   expect(Date.now() - startedAtMs).toBeLessThan(1_000);
