@@ -33,7 +33,7 @@ const hashOf = (code: string, pepper: Uint8Array): Buffer =>
 /** Of all codes of a batch: `verify` compares it with those that are there. */
 const digestOf = (hashes: Buffer[]): string =>
   createHash("sha256")
-    .update(Buffer.concat([...hashes].sort(Buffer.compare)))
+    .update(Buffer.concat(hashes.toSorted((one, other) => one.compare(other))))
     .digest("hex");
 
 /** As people type it: any case, any spaces or dashes. Null where it cannot be a code. */
