@@ -31,7 +31,7 @@ const limitsOf = async ({ query }: { query: typeof pool.query }) =>
   ).rows;
 
 test("each use of the database has limits of its own, and no transaction is left open for ever", async () => {
-  expect(await limitsOf({ query: pool.query.bind(pool) })).toEqual([{ statement: "5s", lock: "200ms", idle: "5s" }]);
+  expect(await limitsOf({ query: pool.query.bind(pool) })).toEqual([{ statement: "5s", lock: "50ms", idle: "5s" }]);
   for (const [use, limits] of [
     ["app", { statement: "1min", lock: "5s", idle: "15s" }],
     ["commands", { statement: "0", lock: "1min", idle: "10min" }],
