@@ -16,7 +16,7 @@ import { defaultHeartbeatMs } from "./transport/heartbeat.ts";
 import { claimName, type NamedCall } from "./idempotency.ts";
 import { createInputEstimate, type InputEstimate } from "./metering/estimate-tokens.ts";
 import { findRead } from "./endpoints/reads.ts";
-import { noFacts } from "./metering/meter-answer.ts";
+import { noFacts } from "./metering/answer-facts.ts";
 import { recallResponse, type RecalledResponse } from "./recall-response.ts";
 import { captureOf, relayAnswer } from "./transport/relay.ts";
 import { createRequestId } from "./request-id.ts";
