@@ -32,7 +32,7 @@ async function scanFacts(facts: AnswerFacts, bytes: Uint8Array, whose: WhoseTurn
  * What an event is to the meter. `usage` carries nothing else, `terminal` must wait for the settlement, behind an `error`
  * nothing comes any more.
  */
-export type EventKind = "plain" | "usage" | "terminal" | "error";
+type EventKind = "plain" | "usage" | "terminal" | "error";
 
 const usageObject = /"usage"\s*:\s*\{/;
 const responsesEnd = /^response\.(?:completed|incomplete|failed|cancelled|done)$/;

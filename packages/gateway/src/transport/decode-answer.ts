@@ -17,7 +17,7 @@ import {
 import { UpstreamBody } from "./upstream-body.ts";
 
 /** Packed in a way that nobody here can unpack. */
-export class UnknownEncodingError extends Error {
+class UnknownEncodingError extends Error {
   override readonly name = "UnknownEncodingError";
   readonly code = "UNKNOWN_ENCODING";
 }

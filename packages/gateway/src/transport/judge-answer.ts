@@ -39,7 +39,7 @@ const statuses: Readonly<Record<string, number | undefined>> = {
 };
 
 /** The status that an error should have come with, by its code or type. */
-export function statusOfError(error: unknown): number {
+function statusOfError(error: unknown): number {
   if (!isObject(error)) return 502;
   for (const said of [error.status, error.code, error.type]) {
     const number = Number(said);
@@ -50,5 +50,5 @@ export function statusOfError(error: unknown): number {
   return 502;
 }
 
-export const toErrorObject = (error: unknown): object =>
+const toErrorObject = (error: unknown): object =>
   isObject(error) ? error : { message: String(error), type: null, param: null, code: null };
