@@ -3,7 +3,7 @@ import { errorIn, isObject, noFacts, noteObject, noteScanned, parseObject, type 
 import { AnswerVisitor } from "./answer-visitor.ts";
 import { estimateTokens, tokensOfBytes } from "./estimate-tokens.ts";
 import { countHostedCall, type HostedCalls } from "./hosted-tools.ts";
-import { outputMembers, textOfEvent } from "./output-text.ts";
+import { observedTokensOf, outputMembers, textOfEvent } from "./output-text.ts";
 import { PieceScan } from "./piece-scan.ts";
 import { bufferOf } from "./scan-body.ts";
 import { scanAnswer, type WhoseTurn } from "./scan-answer.ts";
@@ -14,8 +14,25 @@ import { sliceBytes } from "./turns.ts";
 /** Above this, scanning is cheaper than parsing all of it. */
 const parseBelowBytes = 8 * 1024;
 
+/** A whole answer, read: its facts, and what came out of it where no usage says so. */
+export type MeteredWhole = { facts: AnswerFacts; outputTokens: () => Promise<number> };
+
+/** Meters a whole JSON answer whose output is text. */
+export function meterText(body: Uint8Array, tools: MeterTools): MeteredWhole | Promise<MeteredWhole> {
+  return meterWhole(body, tools, () => observedTokensOf(tools.tokenizer, body));
+}
+
+/** Meters a whole JSON answer whose output costs nothing. */
+export const meterVectors = (body: Uint8Array, tools: MeterTools): MeteredWhole | Promise<MeteredWhole> =>
+  meterWhole(body, tools, () => Promise.resolve(0));
+
+function meterWhole(body: Uint8Array, tools: MeterTools, outputTokens: () => Promise<number>) {
+  const read = readJsonAnswer(body, tools);
+  return read instanceof Promise ? read.then((facts) => ({ facts, outputTokens })) : { facts: read, outputTokens };
+}
+
 /** The facts of a whole JSON answer; a large one is scanned instead of parsed. What is no JSON says nothing. */
-export function readJsonAnswer(bytes: Uint8Array, whose: WhoseTurn): AnswerFacts | Promise<AnswerFacts> {
+function readJsonAnswer(bytes: Uint8Array, whose: WhoseTurn): AnswerFacts | Promise<AnswerFacts> {
   const facts = noFacts();
   if (bytes.length >= parseBelowBytes) return scanFacts(facts, bytes, whose);
   noteObject(facts, parseObject(bufferOf(bytes).toString()));

@@ -3,10 +3,10 @@
  * settled exactly once, whichever way the stream ends: whole, broken off, or left by its client.
  */
 import { clockMs } from "../call-record.ts";
-import type { Exchange } from "../handle.ts";
+import type { Exchange } from "../exchange.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { hasNothing } from "./judge-answer.ts";
-import { createStreamMeter, type StreamMeter } from "../metering/meter-answer.ts";
+import type { StreamMeter } from "../metering/meter-answer.ts";
 import type { Ports } from "../ports.ts";
 import { captureOf } from "./relay.ts";
 import { createSseSplitter, type SseEvent } from "./sse.ts";
@@ -33,9 +33,9 @@ export async function* relayStream(
   answer: UpstreamAnswer,
   heartbeat: Heartbeat,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const isResponses = exchange.endpoint.name === "responses";
+  const { endpoint } = exchange;
   const { tokenizer, turns } = exchange.workshop;
-  const meter = createStreamMeter(isResponses, { tokenizer, turns, party: exchange.userId });
+  const meter = endpoint.meterStream({ tokenizer, turns, party: exchange.userId });
   const settleOnce = createSettleOnce(ports, exchange, answer, meter);
   const checkpoints = startCheckpoints(ports, exchange, meter);
   const source = eventsOf(answer);
@@ -74,7 +74,7 @@ export async function* relayStream(
     await settleOnce.settle(isWhole && !(error instanceof StreamError));
     if (exchange.signal?.aborted || (isWhole && !(error instanceof StreamError))) return;
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
-    yield* errorEvents(isResponses, error, meter);
+    yield* errorEvents(endpoint.hasTypedEvents, error, meter);
     throw error;
   } finally {
     heartbeat.stop();

@@ -3,14 +3,12 @@ import type { AnswerShare } from "./answer-budget.ts";
 import { clockMs } from "../call-record.ts";
 import type { GatewayAnswer } from "../call.ts";
 import { errorAnswer } from "../errors.ts";
-import type { Exchange } from "../handle.ts";
+import type { Exchange } from "../exchange.ts";
 import { clientHeaders } from "./headers.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { hostedUnits } from "../metering/hosted-tools.ts";
 import type { AnswerFacts } from "../metering/answer-facts.ts";
 import { judgeAnswer } from "./judge-answer.ts";
-import { readJsonAnswer } from "../metering/meter-answer.ts";
-import { observedTokensOf } from "../metering/output-text.ts";
 import { isEventStream, sniffAnswer } from "./sniff-answer.ts";
 import type { Basis, Ports, Settlement, Usage } from "../ports.ts";
 import { relayRefusal } from "./relay-refusal.ts";
@@ -49,7 +47,7 @@ function relayEvents(
   headers: Record<string, string>,
 ): GatewayAnswer {
   const heartbeat = createHeartbeat(ports.now(), {
-    isResponses: exchange.endpoint.name === "responses",
+    isResponses: exchange.endpoint.hasTypedEvents,
     isEarly: exchange.isCodex,
     everyMs: exchange.heartbeatMs,
   });
@@ -106,8 +104,9 @@ async function readWhole(
     return errorAnswer("upstream_failed", exchange.id);
   }
   exchange.open.record.settlingAtMs = clockMs();
-  const read = readJsonAnswer(body, { turns: workshop.turns, party: userId });
-  const facts = read instanceof Promise ? await read : read;
+  const { tokenizer, turns } = workshop;
+  const read = endpoint.meterWhole(body, { tokenizer, turns, party: userId });
+  const { facts, outputTokens } = read instanceof Promise ? await read : read;
   const noAnswer = judgeAnswer(facts);
   if (noAnswer) {
     ports.log("warn", "upstream_no_answer", { requestId: exchange.id, upstreamId: answer.upstream.id });
@@ -116,8 +115,6 @@ async function readWhole(
     return relayRefusal(ports, exchange, { ...answer, status }, readRefusal(status, said));
   }
   if (!isJson(answer.headers["content-type"])) headers["content-type"] = "application/json";
-  const outputTokens =
-    endpoint.outputCap === null ? () => Promise.resolve(0) : () => observedTokensOf(workshop.tokenizer, body);
   if (named) await named.keepAnswer({ status: answer.status, headers, body });
   await ports.settle(
     await captureOf(ports, exchange, answer, {
