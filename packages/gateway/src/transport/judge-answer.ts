@@ -14,7 +14,7 @@ export type NoAnswer = {
 
 /** Null for an answer. */
 export function judgeAnswer(facts: AnswerFacts): NoAnswer | null {
-  if (facts.error === null) return facts.isAnswer ? null : { status: 502, error: null };
+  if (facts.error === null) return facts.isAnswer || facts.usage !== null ? null : { status: 502, error: null };
   return hasNothing(facts) ? { status: statusOfError(facts.error), error: toErrorObject(facts.error) } : null;
 }
 
