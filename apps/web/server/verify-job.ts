@@ -1,7 +1,8 @@
 /** Checks the books every hour, in one of all processes, slowly enough that no call waits for it. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@codex-gateway/db";
-import { checkBooksIfDue, noteLedgerVerdict, readBooksCheck } from "@codex-gateway/domain";
+import { noteLedgerVerdict, openPrice } from "@codex-gateway/domain";
+import { checkBooksIfDue, readBooksCheck } from "@codex-gateway/ledger";
 import type { Log } from "@codex-gateway/gateway";
 
 export type VerifyJob = {
@@ -23,7 +24,7 @@ export function startVerifyJob(db: Database, log: Log, times = { everyMs, lookMs
   const rest = (tookMs: number) => sleep(tookMs * restFactor, undefined, { signal });
 
   async function look(): Promise<void> {
-    const check = await checkBooksIfDue(db, { everyMs: times.everyMs, rest });
+    const check = await checkBooksIfDue(db, { openPrice, everyMs: times.everyMs, rest });
     areBooksSound = (check ?? (await readBooksCheck(db)))?.isSound ?? null;
     if (!check) return;
     await noteLedgerVerdict(db, check.findings);

@@ -1,11 +1,12 @@
 /** Checks the books of the gateway's database, prints each figure, and exits 1 on any breach. */
-import { verifyLedger } from "@codex-gateway/domain";
+import { openPrice } from "@codex-gateway/domain";
+import { verifyLedger } from "@codex-gateway/ledger";
 import { runCommand } from "./command.ts";
 import { findDatabaseOf } from "./database-of.ts";
 
 await runCommand(async ({ env, undo }) => {
   const { database } = await findDatabaseOf(env, undo);
-  const findings = await verifyLedger(database);
+  const findings = await verifyLedger(database, openPrice);
   for (const { invariant, says, checked, breaches } of findings) {
     const word = breaches === 0 ? "ok    " : "BROKEN";
     const figures = `${String(breaches).padStart(6)} breaches in ${String(checked).padEnd(9)}`;

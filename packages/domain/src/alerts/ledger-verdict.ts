@@ -1,6 +1,6 @@
 /** Tells what a check of the books has found: when they stop adding up, when something else breaks too, when all is well again. */
 import type { Database } from "@codex-gateway/db";
-import type { Finding } from "../ledger/verify.ts";
+import type { Finding } from "@codex-gateway/ledger";
 import { decideAlerts } from "./alert.ts";
 
 /** To be called with the findings of every `verifyLedger`. */

@@ -1,0 +1,166 @@
+/** Turns a call's bound of tokens into a hold of money: in full, or what the balance affords where the output can be capped. */
+import type { Allowance, HoldOutcome, Ledger, UsageUnits } from "@codex-gateway/ledger";
+import { hasTier } from "../prices/cost.ts";
+import { maxCostNanoUsd } from "../prices/max-cost.ts";
+import type { PriceBook, PriceVersion } from "../prices/price-book.ts";
+
+export type BoundedCall = {
+  id: string;
+  accountId: string;
+  apiKeyId: string;
+  endpoint: string;
+  model: string;
+  hasOutput: boolean;
+  bound: {
+    inputTokens: number;
+    isInputRemote: boolean;
+    outputTokens: number | null;
+    choices: number;
+    extraOutputTokens: number;
+    hosted: UsageUnits;
+    serviceTier: string | null;
+  };
+};
+
+export type HeldCall = {
+  held: true;
+  version: PriceVersion;
+  /** Per choice, to be sent upstream; null: nothing needs to be. */
+  outputCapTokens: number | null;
+  inputTokens: number;
+  outputTokens: number;
+  allowance: Allowance | null;
+};
+
+export type CallRefusal = {
+  refused:
+    | "model_not_priced"
+    | "service_tier_not_priced"
+    | "credit_balance_exhausted"
+    | "project_spend_limit_exceeded"
+    | "rate_limit_exceeded"
+    | "user_suspended"
+    | "key_disabled"
+    | "service_unavailable";
+  message?: string;
+  param?: string;
+  retryAfterMs?: number;
+};
+
+/** The least that OpenAI takes as `max_output_tokens`: an answer below it is not worth asking for. */
+const minOutputTokens = 16;
+/** No wallet holds as much, and the database can still add up a batch of such amounts in 64 bits. */
+const mostNanoUsd = 2n ** 59n;
+/** Where neither the body nor the price says how large an input is that the body only points at. */
+const unknownContextTokens = 400_000;
+
+export async function holdCall(
+  {
+    ledger,
+    prices,
+    defaultMaxOutputTokens,
+  }: { ledger: Pick<Ledger, "hold">; prices: PriceBook; defaultMaxOutputTokens: number },
+  call: BoundedCall,
+): Promise<HeldCall | CallRefusal> {
+  const version = prices.find(call.model);
+  if (!version) {
+    const message = `The model ${shown(call.model)} has no price here, so it cannot be used.`;
+    return { refused: "model_not_priced", message, param: "model" };
+  }
+  const { bound } = call;
+  const { hosted, serviceTier } = bound;
+  if (!isTierPriced(version, serviceTier)) return { refused: "service_tier_not_priced", param: "service_tier" };
+  const inputTokens = inputBoundOf(version, bound);
+  const canCap = call.hasOutput && bound.outputTokens === null;
+  const perChoice = call.hasOutput ? (bound.outputTokens ?? version.maxOutputTokens ?? defaultMaxOutputTokens) : 0;
+  const outputOf = (each: number) => each * bound.choices + bound.extraOutputTokens;
+  const costOf = (each: number) =>
+    maxCostNanoUsd(version.prices, { inputTokens, outputTokens: outputOf(each), hosted, serviceTier });
+  const amountNanoUsd = costOf(perChoice);
+  // Refused here, not by the database: there it would fail for all whose orders share its batch.
+  if (amountNanoUsd > mostNanoUsd) return { refused: "credit_balance_exhausted" };
+  const held = await ledger.hold({
+    id: call.id,
+    accountId: call.accountId,
+    apiKeyId: call.apiKeyId,
+    priceVersionId: version.id,
+    endpoint: call.endpoint,
+    model: call.model,
+    inputTokensBound: bound.inputTokens,
+    amountNanoUsd,
+    minAmountNanoUsd: canCap ? costOf(Math.min(minOutputTokens, perChoice)) : null,
+  });
+  if (held.outcome !== "held") return refusalOf(held);
+  const isPartly = held.amountNanoUsd < amountNanoUsd;
+  const each = isPartly ? mostWithin(held.amountNanoUsd, perChoice, costOf) : perChoice;
+  const mustCap = canCap && (isPartly || version.maxOutputTokens === null);
+  return {
+    held: true,
+    version,
+    outputCapTokens: mustCap ? each : null,
+    inputTokens,
+    outputTokens: outputOf(each),
+    allowance: held.allowance,
+  };
+}
+
+/** A client's own word in a sentence of ours: one line, and no longer than a name may be. */
+const shown = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
+
+function refusalOf(outcome: Exclude<HoldOutcome, { outcome: "held" }>): CallRefusal {
+  switch (outcome.outcome) {
+    case "insufficient":
+      return { refused: "credit_balance_exhausted" };
+    case "daily_budget":
+      return {
+        refused: "project_spend_limit_exceeded",
+        message: "The daily budget of this API key is used up. It resets at 00:00 UTC.",
+      };
+    case "monthly_budget":
+      return {
+        refused: "project_spend_limit_exceeded",
+        message: "The monthly budget of this API key is used up. It resets on the first day of the month, 00:00 UTC.",
+      };
+    case "requests_per_minute":
+    case "tokens_per_minute":
+    case "concurrent_requests":
+      return {
+        refused: "rate_limit_exceeded",
+        message: `Rate limit reached: ${limitNames[outcome.outcome]}.`,
+        retryAfterMs: outcome.retryAfterMs,
+      };
+    case "settled":
+      return { refused: "service_unavailable" };
+    default:
+      return { refused: outcome.outcome };
+  }
+}
+
+const limitNames = {
+  requests_per_minute: "requests per minute",
+  tokens_per_minute: "tokens per minute",
+  concurrent_requests: "requests at the same time",
+};
+
+/** Tiers at the plain price. What else a client asks for must have a price, or it would be served for less than it costs. */
+const plainTiers = new Set(["auto", "default", "scale"]);
+
+const isTierPriced = ({ prices }: PriceVersion, tier: string | null): boolean =>
+  tier === null || plainTiers.has(tier) || hasTier(prices, tier);
+
+function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
+  if (bound.isInputRemote) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);
+  // What is longer than the model's context is refused upstream and costs nothing.
+  return contextTokens === null ? bound.inputTokens : Math.min(bound.inputTokens, contextTokens);
+}
+
+/** The largest number of tokens whose cost is within the amount; costs rise with tokens. */
+function mostWithin(amountNanoUsd: bigint, maxTokens: number, costOf: (tokens: number) => bigint): number {
+  let [low, high] = [0, maxTokens];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (costOf(middle) <= amountNanoUsd) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
