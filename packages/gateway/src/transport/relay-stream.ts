@@ -3,9 +3,9 @@
  * settled exactly once, whichever way the stream ends: whole, broken off, or left by its client.
  */
 import { clockMs } from "../call-record.ts";
-import type { Exchange } from "../handle.ts";
+import type { Exchange } from "../exchange.ts";
 import type { Heartbeat } from "./heartbeat.ts";
-import { createStreamMeter, type StreamMeter } from "../metering/meter-answer.ts";
+import type { StreamMeter } from "../metering/meter-answer.ts";
 import type { Ports } from "../ports.ts";
 import { captureOf } from "./relay.ts";
 import { createSseSplitter, type SseEvent } from "./sse.ts";
@@ -24,9 +24,9 @@ export async function* relayStream(
   answer: UpstreamAnswer,
   heartbeat: Heartbeat,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const isResponses = exchange.endpoint.name === "responses";
+  const { endpoint } = exchange;
   const { tokenizer, turns } = exchange.workshop;
-  const meter = createStreamMeter(isResponses, { tokenizer, turns, party: exchange.userId });
+  const meter = endpoint.meterStream({ tokenizer, turns, party: exchange.userId });
   const settleOnce = createSettleOnce(ports, exchange, answer, meter);
   const checkpoints = startCheckpoints(ports, exchange, meter);
   const source = eventsOf(answer);
@@ -68,7 +68,7 @@ export async function* relayStream(
     await settleOnce.settle(false);
     if (exchange.signal?.aborted || isWhole) return;
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
-    yield errorEvent(isResponses);
+    yield errorEvent(endpoint.hasTypedEvents);
     throw error;
   } finally {
     heartbeat.stop();

@@ -93,5 +93,5 @@ export const aLedger = async (db: Database, options?: Partial<LedgerOptions>): P
   aLedgerOf(db.pool, await openInstance(db), options);
 
 /** The findings that are wrong; empty where the books are sound. */
-export const breachesIn = async (db: Database) =>
-  (await verifyLedger(db, openTestPrice)).filter(({ breaches }) => breaches > 0);
+export const breachesIn = async (db: Database, openPrice = openTestPrice) =>
+  (await verifyLedger(db, openPrice)).filter(({ breaches }) => breaches > 0);
