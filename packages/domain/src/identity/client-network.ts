@@ -20,7 +20,7 @@ export function networkOf(address: string): ClientNetwork {
       const value = Number.parseInt(group, 16);
       return [value >> 8, value & 255];
     });
-    return { network: bytes.join("../people"), site: null };
+    return { network: bytes.join("."), site: null };
   }
   return { network: `${groups.slice(0, 4).join(":")}::/64`, site: `${groups.slice(0, 3).join(":")}::/48` };
 }
