@@ -11,6 +11,7 @@ import {
   giveUpIdempotency,
   type HeldCall,
   holdCall,
+  isTierPriced,
   keepAnswer,
   listenToChanges,
   type LoadedPrices,
@@ -57,6 +58,7 @@ import { createProcessAlerts } from "./process-alerts.ts";
 import { markProcess } from "./process-marks.ts";
 import { createAlertSender, type SendAlert } from "./send-alert.ts";
 import { createTraces } from "./traces.ts";
+import { createUnknownTiers, type UnknownTiers } from "./unknown-tiers.ts";
 import { startVerifyJob } from "./verify-job.ts";
 
 export type Wired = {
@@ -168,6 +170,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
   const unpricedModels = createUnpricedModels(db);
+  const unknownTiers = createUnknownTiers(db);
   const keys = createKeyRing({ pool: ledgerPool }, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
@@ -266,7 +269,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       );
     },
     settle: (settlement) => {
-      const order = orderOf(settlement);
+      const order = orderOf(settlement, unknownTiers);
       if (metrics && "capture" in order) {
         metrics.captured({ ...order.capture, priceName: priceNameOf(settlement.hold) });
       }
@@ -325,6 +328,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     send: sendAlert,
     sightings,
     unpricedModels,
+    tellOfTiers: () => unknownTiers.tell(),
     tellOfProcesses: () => processAlerts.tell(),
     logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
     log,
@@ -417,18 +421,22 @@ const knownBy = (settings: Settings): Pick<Known, "settings" | "upstreamPolicy" 
 });
 
 /** Member by member: to copy "all but two" costs as much as the whole rest of it, and this runs for each call. */
-function orderOf(settlement: Settlement): SettleOrder {
+function orderOf(settlement: Settlement, unknownTiers: UnknownTiers): SettleOrder {
   const { hold } = settlement;
   if (settlement.outcome === "released") return { release: hold.id };
   const { version } = hold.grant as HeldCall;
-  const { usage, serviceTier } = settlement;
+  const { usage, serviceTier, flags } = settlement;
+  if (!isTierPriced(version.prices, serviceTier)) {
+    flags.push("unknown_tier");
+    unknownTiers.note(version.model, serviceTier ?? "");
+  }
   return {
     capture: {
       id: hold.id,
       costNanoUsd: costNanoUsd(version.prices, usage, serviceTier),
       usage,
       basis: settlement.basis,
-      flags: settlement.flags,
+      flags,
       servedModel: settlement.servedModel,
       serviceTier,
       upstreamId: settlement.upstreamId,

@@ -103,7 +103,7 @@ export {
 } from "./identity/sessions.ts";
 export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./identity/setup.ts";
 export { createThrottles, forgetExpiredAttempts, type Throttles } from "./identity/throttles.ts";
-export { costNanoUsd } from "./prices/cost.ts";
+export { costNanoUsd, isTierPriced } from "./prices/cost.ts";
 export { openPrice } from "./prices/open-price.ts";
 export {
   applyProposals,

@@ -3,7 +3,7 @@
  * the sums that roll-ups keep are its own.
  *
  * input · cached_input · cache_write_30m · cache_write_12h · audio_input · cached_audio_input · image_input ·
- * cached_image_input · output · audio_output · image_output · …_call · container_gb
+ * cached_image_input · output · audio_output · image_output · …_call · container_gb · image_tool_…
  *
  * `cache_write` is how rows and charges of older versions call `cache_write_30m`.
  */

@@ -8,6 +8,8 @@ import type { OpenPrice } from "../stored-price.ts";
 import { inputTokensOf, outputTokensOf } from "../usage-units.ts";
 import { verifyLedger } from "../verify/verify.ts";
 
+export { recordDeadLetter } from "../durability/dead-letters.ts";
+
 export const dollar = 1_000_000_000n;
 
 export type Payer = { userId: string; accountId: string; apiKeyId: string; priceVersionId: string };
