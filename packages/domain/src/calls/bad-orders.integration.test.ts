@@ -1,19 +1,19 @@
 /** One order that cannot be entered: only that one is refused or set aside, whoever else shares its batch. */
-import { openLedgerPool } from "@codex-gateway/db";
+import { openCallPool } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { type Capture, closeInstance, type Ledger, openInstance, reapOrphans } from "@codex-gateway/ledger";
 import { aLedgerOf, aCapture, aHold, aPayer, breachesIn, dollar, type Payer } from "@codex-gateway/ledger/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { noteDeadLetters } from "../alerts/ledger-faults.ts";
 
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 let db: TestDatabase;
 let ledger: Ledger;
 let payer: Payer;
 let letters: { requestId: string; outcome: string; code: string }[];
 beforeEach(async () => {
   db = await createTestDatabase();
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
   letters = [];
   ledger = aLedgerOf(pool, await openInstance(db), { onDeadLetter: (letter) => letters.push(letter) });
   payer = await aPayer(db, { balanceNanoUsd: 100n * dollar });

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { openLedgerPool } from "@codex-gateway/db";
+import { openCallPool } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import {
   adoptSpools,
@@ -20,7 +20,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { findCharge } from "../reports/charges.ts";
 import { refundCharge } from "./refund.ts";
 
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 let db: TestDatabase;
 let instance: Instance;
 /** Of the process that sleeps, and of one that is awake. */
@@ -29,7 +29,7 @@ let awake: Ledger;
 let payer: Payer;
 beforeEach(async () => {
   db = await createTestDatabase();
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
   instance = await openInstance(db);
   asleep = aLedgerOf(pool, instance);
   awake = aLedgerOf(pool, await openInstance(db));
