@@ -7,7 +7,7 @@ import type { Secrets } from "../security/secrets.ts";
 import { writeSettings, type Settings } from "../settings/settings.ts";
 import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Credentials } from "./credentials.ts";
-import { networkOf } from "./client-network.ts";
+import { networkOf } from "../security/client-network.ts";
 import { insertUser } from "./registration.ts";
 import { openSession, type OpenedSession, type Visitor } from "./sessions.ts";
 import type { Throttles } from "./throttles.ts";

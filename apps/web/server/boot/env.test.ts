@@ -37,7 +37,7 @@ test("one port for both the pages and the API is refused, unless the process ser
   }
 });
 
-const readRoot = (file: string) => readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8");
+const readRoot = (file: string) => readFileSync(new URL(`../../../../${file}`, import.meta.url), "utf8");
 const composeFiles = ["service.yaml", "compose.yaml", "compose.scale.yaml", "compose.demo.yaml"];
 /** What whoever starts it again says to it is no variable of the operator's. */
 const readByEnv = Object.keys(envSchema.shape).filter((name) => name !== "GATEWAY_PREVIOUS_EXIT");

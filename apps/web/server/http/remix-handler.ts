@@ -7,7 +7,7 @@ import { createRequestHandler, data, type AppLoadContext } from "@remix-run/node
 import { admitRequest, isRefusal, type Refusal } from "./admit-request.ts";
 import { createBodyBudget } from "./body-budget.ts";
 import { accessTokenOf, answerTrpc, openPageApi, refuseTrpc } from "./page-api.ts";
-import type { PageSource } from "./page-source.ts";
+import type { PageSource } from "../boot/page-source.ts";
 import { createPageTurns } from "./page-turns.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import { answerToken, refuseToken, tokenPath } from "./token-answer.ts";

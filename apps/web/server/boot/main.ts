@@ -3,12 +3,12 @@ import { fileURLToPath } from "node:url";
 import { loadDotEnv, readEnv, type Env } from "./env.ts";
 import { brokenExitCode } from "./exit-codes.ts";
 import { exitCodeOf } from "./configuration-error.ts";
-import { createLastGuard, guardProcess } from "./last-guard.ts";
-import { createLogger } from "./log.ts";
+import { createLastGuard, guardProcess } from "../observability/last-guard.ts";
+import { createLogger } from "../observability/log.ts";
 import { startGateway, type Running } from "./start.ts";
 import { tellSupervisor } from "./supervisor.ts";
 
-const rootFolder = fileURLToPath(new URL("../../..", import.meta.url));
+const rootFolder = fileURLToPath(new URL("../../../..", import.meta.url));
 /** One Ctrl-C comes more than once under npm: from the terminal, and from each parent that hands it on. */
 const oneCtrlCMs = 500;
 /** For a process that is in doubt: its calls are told so, and settled as far as it still can. */

@@ -9,23 +9,23 @@ import {
   writeSecretKeyId,
 } from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, endpoints, type Log, type NodeDoor } from "@codex-gateway/gateway";
-import { acceptMore } from "./accept-more.ts";
+import { acceptMore } from "../http/accept-more.ts";
 import { asConfiguration } from "./configuration-error.ts";
-import { createClientAddress, type ClientAddress } from "./client-address.ts";
+import { createClientAddress, type ClientAddress } from "../http/client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
-import { createApiListener, createPagesListener, type Probes } from "./doors.ts";
-import { createDrain, type Drain } from "./drain.ts";
+import { createApiListener, createPagesListener, type Probes } from "../http/listeners.ts";
+import { createDrain, type Drain } from "../http/drain.ts";
 import type { Env } from "./env.ts";
-import type { CaughtFault } from "./last-guard.ts";
-import { listen, portOf, type Listening } from "./listen.ts";
+import type { CaughtFault } from "../observability/last-guard.ts";
+import { listen, portOf, type Listening } from "../http/listen.ts";
 import { connectionLimitsOf, warnOfOpenFiles } from "./open-files.ts";
 import { builtPages, type PageSource } from "./page-source.ts";
-import { createPageHandler } from "./remix-handler.ts";
+import { createPageHandler } from "../http/remix-handler.ts";
 import { secretsOf } from "./secret-key.ts";
-import { aTestAlert } from "./send-alert.ts";
+import { aTestAlert } from "../notify/send-alert.ts";
 import { issueSetupLink } from "./setup-link.ts";
-import { testUpstream } from "./test-upstream.ts";
-import { wire, type Wired } from "./wire.ts";
+import { testUpstream } from "../http/test-upstream.ts";
+import { compose, type Composed } from "./compose.ts";
 
 export type Running = {
   /** Null where the role has no such port. */
@@ -63,7 +63,7 @@ export async function startGateway(
     const secrets = await secretsOf(database, env);
     const renewed = await reencrypt(database, secrets);
     if (renewed > 0) log("warn", "secret_key_replaced", { values: renewed });
-    const wired = await wire(database, {
+    const composed = await compose(database, {
       databaseUrl,
       ledgerUrl,
       secrets,
@@ -73,18 +73,18 @@ export async function startGateway(
     });
     await writeSecretKeyId(database, secrets.id);
     undo.push(async () => {
-      unsettled = await wired.stop();
+      unsettled = await composed.stop();
     });
-    const { web, api } = await openDoors({ env, rootFolder, readPages, log, database, wired, clients, drain }, undo);
+    const { web, api } = await openDoors({ env, rootFolder, readPages, log, database, composed, clients, drain }, undo);
     const setupLink = web && (await issueSetupLink(database, env.DATA_FOLDER, env.PUBLIC_URL ?? web));
     return {
       webUrl: web && (env.PUBLIC_URL ?? web),
       apiUrl: api && `${api}/v1`,
       setupLink,
       isOwned: await hasOwner(database),
-      callsUnderWay: () => wired.gateway.inFlight(),
+      callsUnderWay: () => composed.gateway.inFlight(),
       hurry: () => drain.hurry(),
-      noteFault: (fault) => wired.noteFault(fault),
+      noteFault: (fault) => composed.noteFault(fault),
       stop,
     };
   } catch (error) {
@@ -99,17 +99,17 @@ type Parts = {
   readPages: (rootFolder: string) => Promise<PageSource>;
   log: Log;
   database: Database;
-  wired: Wired;
+  composed: Composed;
   clients: ClientAddress;
   drain: Drain;
 };
 
 /** Listens on the ports of the role; answers with their addresses on this machine. */
 async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
-  const { env, log, wired, clients, drain } = parts;
-  const nodeDoor = createNodeDoor(wired.gateway, { addressOf: (req) => clients.of(req) });
+  const { env, log, composed, clients, drain } = parts;
+  const nodeDoor = createNodeDoor(composed.gateway, { addressOf: (req) => clients.of(req) });
   const probes: Probes = {
-    isReady: async () => !drain.isDraining() && (await wired.reachesDatabase()),
+    isReady: async () => !drain.isDraining() && (await composed.reachesDatabase()),
   };
   const listening: Listening[] = [];
   const ports = { web: env.PORT, api: env.API_PORT };
@@ -118,10 +118,10 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
     clients,
     log,
     ...connectionLimitsOf(env.ROLE),
-    times: { maxExchangeMs: wired.maxCallMs },
+    times: { maxExchangeMs: composed.maxCallMs },
   };
   undo.push(async () => {
-    await drain.end(listening, { deadlineMs: env.DRAIN_SECONDS * 1_000, cutOff: () => wired.cutOff() });
+    await drain.end(listening, { deadlineMs: env.DRAIN_SECONDS * 1_000, cutOff: () => composed.cutOff() });
     nodeDoor.close();
   });
   if (env.ROLE !== "api") {
@@ -131,7 +131,7 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
     ports.web = portOf(opened);
   }
   if (env.ROLE !== "web") {
-    const api = apiOf(nodeDoor, wired, probes);
+    const api = apiOf(nodeDoor, composed, probes);
     const opened = await listen(drain.watch(api), { ...common, port: env.API_PORT, name: "API_PORT" });
     listening.push(opened);
     ports.api = portOf(opened);
@@ -144,7 +144,7 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
   };
 }
 
-const apiOf = (nodeDoor: NodeDoor, { metrics }: Wired, probes: Probes) =>
+const apiOf = (nodeDoor: NodeDoor, { metrics }: Composed, probes: Probes) =>
   createApiListener(
     {
       gateway: (req, res) => nodeDoor.answer(req, res),
@@ -154,22 +154,22 @@ const apiOf = (nodeDoor: NodeDoor, { metrics }: Wired, probes: Probes) =>
   );
 
 async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
-  const { env, log, database, wired, clients } = parts;
+  const { env, log, database, composed, clients } = parts;
   const source = await parts.readPages(parts.rootFolder);
   const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${ports.web}`;
   const isHttps = publicUrl().startsWith("https:");
   const pages = createPageHandler(source, {
-    proxy: createWebDoor(wired.gateway),
+    proxy: createWebDoor(composed.gateway),
     api: {
       db: database,
-      secrets: wired.secrets,
+      secrets: composed.secrets,
       sessions: createSessions(database, isHttps),
       browserCookie: createBrowserCookie(isHttps),
       throttles: createThrottles(database),
       endpoints: endpoints.map(({ name }) => name),
-      testUpstream: (upstream) => testUpstream(wired.gateway, upstream),
-      healthOfUpstream: wired.healthOfUpstream,
-      sendTestAlert: (targets) => wired.sendAlert(targets, aTestAlert()),
+      testUpstream: (upstream) => testUpstream(composed.gateway, upstream),
+      healthOfUpstream: composed.healthOfUpstream,
+      sendTestAlert: (targets) => composed.sendAlert(targets, aTestAlert()),
     },
     log,
     publicUrl,

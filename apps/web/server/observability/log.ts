@@ -1,7 +1,7 @@
 /** Structured logs, one JSON object per line on standard output. Never a prompt, a body or a secret. */
 import type { Log } from "@codex-gateway/gateway";
 import { pino } from "pino";
-import type { Env } from "./env.ts";
+import type { Env } from "../boot/env.ts";
 import { createLogDestination } from "./log-destination.ts";
 
 /** A second wall: no field of these names is ever written. */

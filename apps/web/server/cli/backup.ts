@@ -3,8 +3,8 @@ import { createWriteStream, existsSync, mkdirSync, renameSync, rmSync, statSync 
 import path from "node:path";
 import { writeBackup } from "@codex-gateway/db";
 import { fileArgument, runCommand } from "./command.ts";
-import { findDatabaseOf } from "./database-of.ts";
-import { existingSecrets } from "./secret-key.ts";
+import { findDatabaseOf } from "../boot/database-of.ts";
+import { existingSecrets } from "../boot/secret-key.ts";
 
 await runCommand(async ({ env, undo }) => {
   const startedAtMs = Date.now();

@@ -13,9 +13,9 @@ import {
   verifyLedger,
 } from "@codex-gateway/ledger";
 import { fileArgument, runCommand } from "./command.ts";
-import { spoolFolderOf } from "./env.ts";
-import { findDatabaseOf } from "./database-of.ts";
-import { existingSecrets } from "./secret-key.ts";
+import { spoolFolderOf } from "../boot/env.ts";
+import { findDatabaseOf } from "../boot/database-of.ts";
+import { existingSecrets } from "../boot/secret-key.ts";
 
 await runCommand(async ({ env, rootFolder, undo }) => {
   const file = fileArgument();

@@ -2,7 +2,7 @@
 import { openPrice } from "@codex-gateway/domain";
 import { verifyLedger } from "@codex-gateway/ledger";
 import { runCommand } from "./command.ts";
-import { findDatabaseOf } from "./database-of.ts";
+import { findDatabaseOf } from "../boot/database-of.ts";
 
 await runCommand(async ({ env, undo }) => {
   const { database } = await findDatabaseOf(env, undo);

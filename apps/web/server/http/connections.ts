@@ -10,7 +10,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { addressGroup } from "./address-group.ts";
+import { networkOf } from "@codex-gateway/domain";
 import { refuseSlowRequest } from "./refuse-socket.ts";
 
 export type ConnectionLimits = { maxConnections: number; maxPerAddress: number };
@@ -81,7 +81,7 @@ export function limitConnections(server: Server, options: ConnectionOptions): Co
 
   function admit(socket: Socket): void {
     const address = socket.remoteAddress ?? "";
-    const group = isProxy(address) ? null : addressGroup(address);
+    const group = isProxy(address) ? null : networkOf(address).network;
     const isGreedy = group !== null && (countOfAddress.get(group) ?? 0) >= shareOfAddress(connections.size, limits);
     if (isGreedy || (connections.size >= limits.maxConnections && !evictIdle())) {
       socket.destroy();

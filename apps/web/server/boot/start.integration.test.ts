@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
-const admin = fileURLToPath(new URL("../dist/admin.js", import.meta.url));
+const main = fileURLToPath(new URL("../../dist/boot/main.js", import.meta.url));
+const admin = fileURLToPath(new URL("../../dist/cli/admin.js", import.meta.url));
 let dataFolder: string;
 beforeEach(() => void (dataFolder = mkdtempSync(path.join(tmpdir(), "codex-gateway-start-"))));
 afterEach(() => rmSync(dataFolder, { recursive: true, force: true }));

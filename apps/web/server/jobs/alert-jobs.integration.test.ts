@@ -14,7 +14,7 @@ import {
 import { SMTPServer } from "smtp-server";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { deliver } from "./alert-jobs.ts";
-import { aTestAlert, createAlertSender } from "./send-alert.ts";
+import { aTestAlert, createAlertSender } from "../notify/send-alert.ts";
 
 const secrets = deriveSecrets("a secret of thirty-two characters");
 const webhookSecret = "a-secret-for-the-webhook";

@@ -1,6 +1,6 @@
 /** What every command beside the gateway shares: the environment, one sentence on a fault, and an orderly end. */
 import { fileURLToPath } from "node:url";
-import { loadDotEnv, readEnv, type Env } from "./env.ts";
+import { loadDotEnv, readEnv, type Env } from "../boot/env.ts";
 
 export type CommandParts = {
   env: Env;
@@ -11,7 +11,7 @@ export type CommandParts = {
 
 /** Runs the command and ends the process with the exit code that it resolves to; 1 where it throws. */
 export async function runCommand(command: (parts: CommandParts) => Promise<number>): Promise<never> {
-  const rootFolder = fileURLToPath(new URL("../../..", import.meta.url));
+  const rootFolder = fileURLToPath(new URL("../../../..", import.meta.url));
   const undo: CommandParts["undo"] = [];
   const end = async () => {
     for (const step of undo.splice(0).reverse()) await step();

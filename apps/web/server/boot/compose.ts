@@ -46,22 +46,22 @@ import {
   type Settlement,
   type UpstreamPolicy,
 } from "@codex-gateway/gateway";
-import type { ClientAddress } from "./client-address.ts";
-import { sightingOf, startAlertJobs } from "./alert-jobs.ts";
-import { answerRead } from "./answer-read.ts";
+import type { ClientAddress } from "../http/client-address.ts";
+import { sightingOf, startAlertJobs } from "../jobs/alert-jobs.ts";
+import { answerRead } from "../http/answer-read.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
-import { startJobs } from "./jobs.ts";
-import type { CaughtFault } from "./last-guard.ts";
+import { startJobs } from "../jobs/jobs.ts";
+import type { CaughtFault } from "../observability/last-guard.ts";
 import { asConfiguration } from "./configuration-error.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
-import { createProcessAlerts } from "./process-alerts.ts";
-import { markProcess } from "./process-marks.ts";
-import { createAlertSender, type SendAlert } from "./send-alert.ts";
-import { createTraces } from "./traces.ts";
-import { createUnknownTiers, type UnknownTiers } from "./unknown-tiers.ts";
-import { startVerifyJob } from "./verify-job.ts";
+import { createMetrics, type Metrics } from "../observability/metrics.ts";
+import { createProcessAlerts } from "../notify/process-alerts.ts";
+import { markProcess } from "../jobs/process-marks.ts";
+import { createAlertSender, type SendAlert } from "../notify/send-alert.ts";
+import { createTraces } from "../observability/traces.ts";
+import { createUnknownTiers, type UnknownTiers } from "../notify/unknown-tiers.ts";
+import { startVerifyJob } from "../jobs/verify-job.ts";
 
-export type Wired = {
+export type Composed = {
   gateway: Gateway;
   secrets: Secrets;
   healthOfUpstream: (id: string) => ReturnType<Gateway["health"]>;
@@ -80,7 +80,7 @@ export type Wired = {
   stop(): Promise<number>;
 };
 
-export type WireOptions = {
+export type ComposeOptions = {
   databaseUrl: string;
   /** The same database, on the shortest way. */
   ledgerUrl: string;
@@ -114,7 +114,7 @@ const predecessorMs = 5_000;
 /** For the settlements of calls that were cut off, or whose clients had left. */
 const settleMs = 10_000;
 
-export async function wire(db: Database, options: WireOptions): Promise<Wired> {
+export async function compose(db: Database, options: ComposeOptions): Promise<Composed> {
   const { env, log, secrets } = options;
   const startedAtMs = Date.now();
   await seedPrices(db);

@@ -8,7 +8,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Readable } from "node:stream";
 import { refuseBadHead } from "@codex-gateway/gateway";
 import type { ClientAddress } from "./client-address.ts";
-import type { PageSource } from "./page-source.ts";
+import type { PageSource } from "../boot/page-source.ts";
 import { answerWithWebHandler, type WebHandler } from "./web-bridge.ts";
 
 type Answer = (req: IncomingMessage, res: ServerResponse) => Promise<void>;

@@ -1,5 +1,5 @@
 /** How many bytes of bodies the pages' port holds at a time, in all and of one address: memory that anybody can take. */
-import { addressGroup } from "./address-group.ts";
+import { networkOf } from "@codex-gateway/domain";
 
 export type BodyBudget = {
   /** Takes bytes for as long as their request lasts; false where there are none left. */
@@ -18,7 +18,7 @@ export function createBodyBudget({
   let heldInAll = 0;
   return {
     take(address, bytes) {
-      const key = addressGroup(address);
+      const key = networkOf(address).network;
       const own = (held.get(key) ?? 0) + bytes;
       if (own > addressBytes || heldInAll + bytes > totalBytes) return false;
       held.set(key, own);
@@ -26,7 +26,7 @@ export function createBodyBudget({
       return true;
     },
     giveBack(address, bytes) {
-      const key = addressGroup(address);
+      const key = networkOf(address).network;
       const left = (held.get(key) ?? 0) - bytes;
       if (left > 0) held.set(key, left);
       else held.delete(key);

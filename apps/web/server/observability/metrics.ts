@@ -4,8 +4,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { networksOf } from "@codex-gateway/domain";
 import { addedMsOf, type CallRecord } from "@codex-gateway/gateway";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { ClientAddress } from "./client-address.ts";
-import type { Env } from "./env.ts";
+import type { ClientAddress } from "../http/client-address.ts";
+import type { Env } from "../boot/env.ts";
 
 /** What is read at the moment of a scrape. */
 export type Gauges = {

@@ -17,7 +17,7 @@ import {
   type UpstreamSighting,
 } from "@codex-gateway/domain";
 import type { Log, Upstream, UpstreamVitals } from "@codex-gateway/gateway";
-import type { SendAlert } from "./send-alert.ts";
+import type { SendAlert } from "../notify/send-alert.ts";
 
 export type AlertJobParts = {
   secrets: Secrets;

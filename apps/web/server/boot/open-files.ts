@@ -1,7 +1,7 @@
 /** Keeps the connections of both ports within what the system lets this process open: each of them is an open file. */
 import { readFileSync } from "node:fs";
 import type { Log } from "@codex-gateway/gateway";
-import { defaultConnectionLimits, type ConnectionLimits } from "./connections.ts";
+import { defaultConnectionLimits, type ConnectionLimits } from "../http/connections.ts";
 import type { Env } from "./env.ts";
 
 /** For the database, the logs, the files of the pages, and what else is no client's. */

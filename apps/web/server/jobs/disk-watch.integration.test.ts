@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { textOf } from "./alert-text.ts";
+import { textOf } from "../notify/alert-text.ts";
 import { createDiskWatch } from "./disk-watch.ts";
 
 let db: TestDatabase;

@@ -6,7 +6,7 @@ import { createMetrics } from "./metrics.ts";
 
 type Panel = { title: string; targets?: { expr: string }[] };
 const dashboard = JSON.parse(
-  readFileSync(new URL("../../../docker/grafana-dashboard.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../../docker/grafana-dashboard.json", import.meta.url), "utf8"),
 ) as { panels: Panel[]; templating: { list: { query: string | { query: string } }[] } };
 
 const token = "metrics-token-of-the-test";

@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSy
 import { hostname } from "node:os";
 import path from "node:path";
 import { z } from "zod";
-import { makeDataFolder } from "./data-folder.ts";
+import { makeDataFolder } from "../boot/data-folder.ts";
 
 const markSchema = z.object({
   pid: z.number().int().positive(),

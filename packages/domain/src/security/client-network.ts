@@ -1,6 +1,6 @@
-/** What a client's address counts as where attempts are counted: nobody gets a fresh start by taking their next address. */
+/** The network that a client's address counts as: nobody gets a fresh start, or another share, by taking their next address. */
 import { isIP } from "node:net";
-import { plainAddress } from "../security/networks.ts";
+import { plainAddress } from "./networks.ts";
 
 export type ClientNetwork = {
   /** An IPv4 address, or the /64 that one customer has at least of IPv6. */

@@ -1,7 +1,7 @@
 /** Tells whoever runs the gateway what has befallen its processes; many events of a kind in one alert. */
 import type { Database } from "@codex-gateway/db";
 import { raiseEvent, type ProcessDeath } from "@codex-gateway/domain";
-import type { CaughtFault } from "./last-guard.ts";
+import type { CaughtFault } from "../observability/last-guard.ts";
 
 export type ProcessAlerts = {
   fault(fault: CaughtFault): void;

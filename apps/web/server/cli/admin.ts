@@ -15,9 +15,9 @@ import {
   writeSecretKeyId,
 } from "@codex-gateway/domain";
 import { runCommand, type CommandParts } from "./command.ts";
-import { findDatabaseOf } from "./database-of.ts";
-import { existingSecrets, forgetPreviousSecretKeyFile, replaceSecretKeyFile, secretsOf } from "./secret-key.ts";
-import { issuedSetupLink, issueSetupLink } from "./setup-link.ts";
+import { findDatabaseOf } from "../boot/database-of.ts";
+import { existingSecrets, forgetPreviousSecretKeyFile, replaceSecretKeyFile, secretsOf } from "../boot/secret-key.ts";
+import { issuedSetupLink, issueSetupLink } from "../boot/setup-link.ts";
 
 const usage = `npm run admin -- COMMAND
 

@@ -4,7 +4,7 @@
  * take turns; who waits for a database, a hash or a reader takes nothing of the processor, and has its turn no longer than
  * `maxTurnMs`.
  */
-import { addressGroup } from "./address-group.ts";
+import { networkOf } from "@codex-gateway/domain";
 
 export type PageTurns = {
   /**
@@ -49,8 +49,8 @@ export function createPageTurns(given: Partial<Limits> = {}): PageTurns {
   let count = 0;
   let running = 0;
 
-  function networkOf(address: string): Network {
-    const name = addressGroup(address);
+  function turnsOf(address: string): Network {
+    const name = networkOf(address).network;
     let network = networks.get(name);
     if (!network) networks.set(name, (network = { name, count: 0, waiting: new Set() }));
     return network;
@@ -97,7 +97,7 @@ export function createPageTurns(given: Partial<Limits> = {}): PageTurns {
     enter(address, session) {
       const ofSession = session === null ? 0 : (sessions.get(session) ?? 0);
       if (count >= limits.maxInAll || ofSession >= limits.maxPerSession) return null;
-      const network = networkOf(address);
+      const network = turnsOf(address);
       if (network.count >= limits.maxPerNetwork) return null;
       network.count++;
       if (session !== null) sessions.set(session, ofSession + 1);
