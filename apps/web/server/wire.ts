@@ -1,5 +1,5 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
-import { openLedgerPool, type Database } from "@codex-gateway/db";
+import { openCallPool, type Database } from "@codex-gateway/db";
 import {
   claimIdempotency,
   closeInstance,
@@ -147,7 +147,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   });
   const metrics = asConfiguration(() => createMetrics(env, readGauges, (req) => options.clients.of(req)));
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
-  const ledgerPool = openLedgerPool(options.ledgerUrl);
+  const ledgerPool = openCallPool(options.ledgerUrl, "ledger");
+  const lookupPool = openCallPool(options.ledgerUrl, "lookups");
   const ledger = createLedger(ledgerPool, instance, {
     defaultLimits: () => known.defaultLimits,
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
@@ -167,7 +168,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const attempts = createAttemptLog(db);
   const unpricedModels = createUnpricedModels(db);
   const unknownTiers = createUnknownTiers(db);
-  const keys = createKeyRing({ pool: ledgerPool }, secrets);
+  const keys = createKeyRing({ pool: lookupPool }, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
     if (topic === null || topic === "settings") Object.assign(known, knownBy(await readSettings(db)));
@@ -197,7 +198,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
 
   async function findPrevious(accountId: string, responseId: string): ReturnType<typeof findResponse> {
     await spool.caughtUp();
-    return findResponse({ pool: ledgerPool }, accountId, responseId);
+    return findResponse({ pool: lookupPool }, accountId, responseId);
   }
 
   const ports: Ports = {
@@ -370,6 +371,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await closeInstance(db, instance).catch(() => undefined);
       unmark();
       await ledgerPool.end().catch(() => undefined);
+      await lookupPool.end().catch(() => undefined);
       await traces?.stop();
       return unsettled + gateway.inFlight();
     },
