@@ -44,8 +44,8 @@ test("however the bytes are cut, the operator's own is overwritten, and nothing 
 });
 
 test("an error also loses the host, and what looks like a key", () => {
-  const { redactText } = createRedactor(operator);
-  expect(redactText("models.internal.example:8443 and models.internal.example said no to sk-proj-abcdef123456")).toBe(
+  const redactor = createRedactor(operator);
+  expect(redactor.redactText("models.internal.example:8443 and models.internal.example said no to sk-proj-abcdef123456")).toBe(
     "*** and *** said no to ***",
   );
 });

@@ -170,8 +170,10 @@ describe("the operator's key, organization and host", () => {
     const bytes = Buffer.from(chatEvents([leak, "b"]).join(""));
     const up = await startSecret((res) => {
       res.writeHead(200, { "content-type": "text/event-stream" });
-      const next = (at: number) =>
-        void (at < bytes.length ? res.write(bytes.subarray(at, at + 7), () => setImmediate(next, at + 7)) : res.end());
+      const next = (at: number): void => {
+        if (at >= bytes.length) res.end();
+        else res.write(bytes.subarray(at, at + 7), () => setImmediate(next, at + 7));
+      };
       next(0);
     });
     const { text } = await ask(up, "/chat/completions", { stream: true });
