@@ -45,9 +45,9 @@ test("however the bytes are cut, the operator's own is overwritten, and nothing 
 
 test("an error also loses the host, and what looks like a key", () => {
   const redactor = createRedactor(operator);
-  expect(redactor.redactText("models.internal.example:8443 and models.internal.example said no to sk-proj-abcdef123456")).toBe(
-    "*** and *** said no to ***",
-  );
+  expect(
+    redactor.redactText("models.internal.example:8443 and models.internal.example said no to sk-proj-abcdef123456"),
+  ).toBe("*** and *** said no to ***");
 });
 
 test("words that local servers take for a key are no secret", () => {
