@@ -91,7 +91,8 @@ const pricesSql = `SELECT count(*) AS count, encode(sha256(convert_to(coalesce(s
 
 /** What two heads of one moment do not agree in; none: they are the same. */
 export function differences(kept: BooksHead, found: BooksHead): string[] {
-  const said = (what: string, one: unknown, other: unknown) => (one === other ? [] : [`${what} ${other}, not ${one}`]);
+  const said = (what: string, one: number | string, other: number | string) =>
+    one === other ? [] : [`${what} ${other}, not ${one}`];
   return [
     ...said("accounts:", kept.accounts, found.accounts),
     ...said("all balances in nano-USD:", kept.balanceNanoUsd, found.balanceNanoUsd),
