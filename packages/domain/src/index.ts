@@ -33,7 +33,7 @@ export {
   type DeliveryFailure,
 } from "./alerts/deliveries.ts";
 export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
-export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
+export { noteBooksHead, noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
 export { notePasswordGuesses } from "./alerts/password-guesses.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
