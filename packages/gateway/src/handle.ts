@@ -15,7 +15,7 @@ import type { OpenCall, Workshop } from "./exchange.ts";
 import { claimName } from "./idempotency.ts";
 import { createInputEstimate } from "./metering/estimate-tokens.ts";
 import { readBody } from "./metering/read-body.ts";
-import { withMembers } from "./metering/scan-body.ts";
+import { textOfEdited, withMembers } from "./metering/scan-body.ts";
 import type { Caller, Ports } from "./ports.ts";
 import { refuse } from "./refusals.ts";
 import type { UpstreamClient } from "./transport/upstream-client.ts";
@@ -50,7 +50,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   if ("refused" in caller) return refuse(caller, id);
 
   open.share = services.requests.open(caller.userId);
-  const body = await readBody(call, open.share, { ...services, userId: caller.userId });
+  const body = await readBody(call, open.share, { ...services, userId: caller.userId, shape: endpoint.shape });
   const facts = endpoint.readRequest(body);
   record.isStream = facts.isStream;
 
@@ -75,7 +75,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   record.hold = hold;
   record.heldAtMs = clockMs();
 
-  const bodyToSend = withMembers(body, endpoint.rewriteBody({ body, facts, hold, caller }));
+  const members = endpoint.rewriteBody({ body, facts, hold, caller });
+  const bodyToSend = withMembers(body, members);
   // Awaited, it is one turn of the promise's own; returned as it is, it would be three.
   return await dispatchCall(services, call, {
     id,
@@ -84,7 +85,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     endpoint,
     facts,
     body: bodyToSend,
-    inputTokens: createInputEstimate(workshop.tokenizer, bodyToSend, body.findings.textBytes),
+    inputTokens: createInputEstimate(workshop.tokenizer, textOfEdited(body, bodyToSend, members), facts.mediaTokens),
     workshop,
     hold,
     named,

@@ -13,11 +13,13 @@ export type BoundedCall = {
   hasOutput: boolean;
   bound: {
     inputTokens: number;
-    isInputRemote: boolean;
+    remoteInputs: number;
+    hostedCalls: number;
     outputTokens: number | null;
     choices: number;
     extraOutputTokens: number;
     hosted: UsageUnits;
+    otherClasses: readonly string[];
     serviceTier: string | null;
   };
 };
@@ -149,7 +151,7 @@ const isTierPriced = ({ prices }: PriceVersion, tier: string | null): boolean =>
   tier === null || plainTiers.has(tier) || hasTier(prices, tier);
 
 function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
-  if (bound.isInputRemote) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);
+  if (bound.remoteInputs + bound.hostedCalls > 0) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);
   // What is longer than the model's context is refused upstream and costs nothing.
   return contextTokens === null ? bound.inputTokens : Math.min(bound.inputTokens, contextTokens);
 }

@@ -35,9 +35,12 @@ test("an input is counted once, however often it is asked for", async () => {
   const body = Buffer.from('{"messages":[{"role":"user","content":"hello there"}]}');
   let asked = 0;
   const counting = create();
-  const estimate = createInputEstimate({ ...counting, count: (job) => (asked++, counting.count(job)) }, body, 11);
-  expect(await Promise.all([estimate(), estimate(), estimate()])).toEqual([6, 6, 6]);
-  expect([await estimate(), asked]).toEqual([6, 1]);
+  const estimate = createInputEstimate(
+    { ...counting, count: (job) => (asked++, counting.count(job)) },
+    { bytes: body, inline: [] },
+  );
+  expect(await Promise.all([estimate(), estimate(), estimate()])).toEqual([10, 10, 10]);
+  expect([await estimate(), asked]).toEqual([10, 1]);
 });
 
 const hard: [what: string, text: string][] = [
@@ -55,7 +58,7 @@ const hard: [what: string, text: string][] = [
 test.each(hard)("a megabyte of %s does not keep the event loop", { timeout: 60_000 }, async (_what, text) => {
   const counts = create({ patienceMs: 60_000 });
   const json = Buffer.from(JSON.stringify({ input: text }));
-  const estimate = createInputEstimate(counts, json, text.length);
+  const estimate = createInputEstimate(counts, { bytes: json, inline: [] });
   expect(await estimate()).toBeGreaterThan(100);
   expect(
     await longestBlockMs(() => Promise.all([estimateTokens(counts, text), counts.count({ json, members: ["input"] })])),
