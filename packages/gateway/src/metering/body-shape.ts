@@ -1,4 +1,4 @@
-/** What the members of a body at its top level are. Those that are not named here are looked into like a message's. */
+/** Says what the members of a body at its top level are. In those that are not named here, only pointers at stored objects count. */
 import { topLevel, type Place, type TopLevel } from "./request-places.ts";
 
 export type TopMember = {

@@ -148,6 +148,10 @@ describe("a member that decides something is read once", () => {
 });
 
 test("what is not known passes, and counts as the bytes it has", () => {
-  const body = { model: "m", tomorrow: { deep: ["x".repeat(1_000)] }, input: [{ type: "telepathy", thought: "y" }] };
+  const body = {
+    model: "m",
+    tomorrow: { deep: ["x".repeat(1_000)], image_url: "x", url: "x" },
+    input: [{ type: "telepathy", thought: "y" }],
+  };
   expect(readOf("responses", body).bound.inputTokens).toBe(JSON.stringify(body).length);
 });

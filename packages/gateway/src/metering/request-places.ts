@@ -1,7 +1,8 @@
 /**
  * Says where in a request text, pictures, files, pointers and tools stand. A place is what a value is read as; the names of
  * its members lead to other places. Where a body may say anything (schemas, arguments, metadata) nothing is looked for:
- * that is text. Where a name is not known, everything is: what a provider may read there is not ours to guess.
+ * that is text. Below a name that is not known, pointers and pictures are looked for all the same: what a provider may read
+ * there is not ours to guess. Of a whole member of the body that is not known, only pointers at stored objects are.
  */
 
 /** What a member's value is, beyond the place that its own members are read as. */
@@ -71,12 +72,14 @@ const image = define("other", { elementReads: reads.picture });
 const audio = define("other");
 const content = define("content");
 const item = define("item");
+const extra = define("other");
 const tool = define("tool");
 const container = define("other");
 
 for (const { place } of [content, image, audio, tool, container, item]) place.unknown = content.place;
 for (const { place } of [content, image, audio, container]) place.element = place;
-for (const { place } of [tool, item]) place.element = place;
+for (const { place } of [tool, item, extra]) place.element = place;
+extra.place.unknown = extra.place;
 
 /** Stored objects, by every name that they go by. */
 const stored: Members = {
@@ -119,6 +122,7 @@ const part: Members = {
 };
 
 content.fill(part);
+extra.fill(stored);
 item.fill(part);
 storedIds.fill({});
 voice.fill({ id: reads.stored });
@@ -150,6 +154,7 @@ const soundOut = define("other").fill({ voice: [reads.once, voice.place], ...fre
 /** What a top-level member of a body can be. */
 export const topLevel = {
   content: content.place,
+  extra: extra.place,
   items: item.place,
   tools: tool.place,
   soundOut,

@@ -190,7 +190,7 @@ export class RequestVisitor implements JsonVisitor {
   private keyAtTop(bytes: Buffer, start: number, end: number): void {
     this.#member = "";
     this.#reads = reads.nothing;
-    this.#next = topLevel.content;
+    this.#next = topLevel.extra;
     this.#name = -1;
     if (end - start - 2 > maxEscapedNameBytes) return;
     // In Latin-1 a key that means something reads as what it is, and no other one does.
@@ -208,8 +208,8 @@ export class RequestVisitor implements JsonVisitor {
       const name = found & ~isVariant;
       this.#name = name;
       this.#isExact = found === name;
-      this.#reads = topLevel.content.reads[name] as Read;
-      this.#next = topLevel.content.next[name] as Place | null;
+      this.#reads = topLevel.extra.reads[name] as Read;
+      this.#next = topLevel.extra.next[name] as Place | null;
       return;
     }
     this.#next = member.place;

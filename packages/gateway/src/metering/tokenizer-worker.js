@@ -79,13 +79,12 @@ const asJson = new Set(["tools", "functions", "response_format", "text", "parame
 const encryptedCharsPerToken = 4;
 
 /**
- * The input that a request's body is: its texts, the names of members that are none of the API's own, and a fixed count for
- * each message, part and token by number.
+ * The input that a request's body is: its texts, its tools as JSON, and a fixed count for each message and token by number.
  * @param {Uint8Array} json
  */
 function countRequest(json) {
   const texts = [];
-  let extra = tokensPerMessage;
+  let extra = 0;
   const body = JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString());
   const unseen = [];
   const take = (key, value) => {
@@ -93,14 +92,14 @@ function countRequest(json) {
     else if (key === "encrypted_content" && typeof value === "string") extra += value.length / encryptedCharsPerToken;
     else unseen.push(value);
   };
-  for (const key in body) if (!unread.has(key)) take(key, body[key]);
+  for (const key in body) if (!unread.has(key) && typeof body[key] !== "number") take(key, body[key]);
   while (unseen.length > 0) {
     const value = unseen.pop();
     if (typeof value === "string") texts.push(value);
     else if (typeof value === "number") extra++;
     else if (Array.isArray(value)) for (const each of value) unseen.push(each);
     else if (typeof value === "object" && value !== null) {
-      extra += "role" in value || "type" in value ? tokensPerMessage : 1;
+      if ("role" in value || "call_id" in value) extra += tokensPerMessage;
       for (const key in value) if (!unsaid.has(key)) take(key, value[key]);
     }
   }
