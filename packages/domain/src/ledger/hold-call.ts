@@ -1,5 +1,5 @@
 /** Turns a call's bound of tokens into a hold of money: in full, or what the balance affords where the output can be capped. */
-import { hasTier, type UsageUnits } from "../prices/cost.ts";
+import { isTierPriced, type UsageUnits } from "../prices/cost.ts";
 import { maxCostNanoUsd } from "../prices/max-cost.ts";
 import type { PriceBook, PriceVersion } from "../prices/price-book.ts";
 import type { Allowance, HoldOutcome, Ledger } from "./ledger.ts";
@@ -71,7 +71,8 @@ export async function holdCall(
   }
   const { bound } = call;
   const { hosted, serviceTier } = bound;
-  if (!isTierPriced(version, serviceTier)) return { refused: "service_tier_not_priced", param: "service_tier" };
+  // It would be served for less than it costs.
+  if (!isTierPriced(version.prices, serviceTier)) return { refused: "service_tier_not_priced", param: "service_tier" };
   const inputTokens = inputBoundOf(version, bound);
   const canCap = call.hasOutput && bound.outputTokens === null;
   const perChoice = call.hasOutput ? (bound.outputTokens ?? version.maxOutputTokens ?? defaultMaxOutputTokens) : 0;
@@ -143,12 +144,6 @@ const limitNames = {
   tokens_per_minute: "tokens per minute",
   concurrent_requests: "requests at the same time",
 };
-
-/** Tiers at the plain price. What else a client asks for must have a price, or it would be served for less than it costs. */
-const plainTiers = new Set(["auto", "default", "scale"]);
-
-const isTierPriced = ({ prices }: PriceVersion, tier: string | null): boolean =>
-  tier === null || plainTiers.has(tier) || hasTier(prices, tier);
 
 function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
   if (bound.remoteInputs + bound.hostedCalls > 0) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);
