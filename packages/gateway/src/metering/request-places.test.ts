@@ -68,7 +68,7 @@ describe("what others of the operator's organisation have stored is refused, whe
       "fi\\u006Ce_id",
     ]) {
       const text = `{"metadata":{"image_url":"x"},"input":[{"content":[{"${name}":"file-1"}]}],"model":"m"}`;
-      const isName = JSON.parse(`"${name}"`).toLowerCase() === "file_id";
+      const isName = (JSON.parse(`"${name}"`) as string).toLowerCase() === "file_id";
       if (isName) expect(() => read("responses", text)).toThrow(/not offered/);
       else expect(() => read("responses", text)).not.toThrow();
     }

@@ -165,7 +165,13 @@ const requests = fc
 function write(value: Json, random: () => number): string {
   const blank = () => ["", "", " ", "\n\t"][random() % 4] as string;
   const text = (plain: string) =>
-    `"${[...plain].map((each) => (random() % 8 === 0 ? `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}` : JSON.stringify(each).slice(1, -1))).join("")}"`;
+    `"${Array.from(plain)
+      .map((each) =>
+        random() % 8 === 0
+          ? `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`
+          : JSON.stringify(each).slice(1, -1),
+      )
+      .join("")}"`;
   const writeOne = (each: Json): string => {
     if (typeof each === "string") return text(each);
     if (Array.isArray(each)) return `[${blank()}${each.map(writeOne).join(`${blank()},`)}]`;
