@@ -146,7 +146,8 @@ const limitNames = {
 };
 
 function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
-  if (bound.remoteInputs + bound.hostedCalls > 0) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);
+  if (bound.remoteInputs + bound.hostedCalls > 0)
+    return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);
   // What is longer than the model's context is refused upstream and costs nothing.
   return contextTokens === null ? bound.inputTokens : Math.min(bound.inputTokens, contextTokens);
 }
