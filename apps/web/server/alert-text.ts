@@ -28,7 +28,9 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
         title:
           reason === "key_refused"
             ? { zh: `上游“${name}”拒绝其密钥`, en: `Upstream ${name} refuses its key` }
-            : { zh: `上游“${name}”不可用`, en: `Upstream ${name} is down` },
+            : reason === "quota_used_up"
+              ? { zh: `上游“${name}”的账户额度已用尽`, en: `The account with upstream ${name} is used up` }
+              : { zh: `上游“${name}”不可用`, en: `Upstream ${name} is down` },
         lines: [`${host}  ${said.zh} · ${said.en}`],
       };
     }

@@ -22,7 +22,7 @@ export type UpstreamName = { upstreamId: string; name: string; host: string };
 /** By kind; each kind with its facts. */
 type AlertFacts = {
   low_balance: { thresholdUsd: string; users: LowBalance[] };
-  upstream_down: UpstreamName & { reason: "key_refused" | "failing"; status: number | null };
+  upstream_down: UpstreamName & { reason: "key_refused" | "quota_used_up" | "failing"; status: number | null };
   upstream_recovered: UpstreamName & { downSeconds: number };
   ledger_unsound: { breaches: LedgerBreach[] };
   ledger_sound: Record<string, never>;

@@ -47,6 +47,9 @@ export type CallRefusal = {
   message?: string;
   param?: string;
   retryAfterMs?: number;
+  /** When a used-up budget starts anew. */
+  resetsAtMs?: number;
+  exhausted?: "requests" | "tokens";
 };
 
 /** The least that OpenAI takes as `max_output_tokens`: an answer below it is not worth asking for. */
@@ -118,11 +121,13 @@ function refusalOf(outcome: Exclude<HoldOutcome, { outcome: "held" }>): CallRefu
       return {
         refused: "project_spend_limit_exceeded",
         message: "The daily budget of this API key is used up. It resets at 00:00 UTC.",
+        resetsAtMs: startOfNext("day", new Date()),
       };
     case "monthly_budget":
       return {
         refused: "project_spend_limit_exceeded",
         message: "The monthly budget of this API key is used up. It resets on the first day of the month, 00:00 UTC.",
+        resetsAtMs: startOfNext("month", new Date()),
       };
     case "requests_per_minute":
     case "tokens_per_minute":
@@ -131,6 +136,7 @@ function refusalOf(outcome: Exclude<HoldOutcome, { outcome: "held" }>): CallRefu
         refused: "rate_limit_exceeded",
         message: `Rate limit reached: ${limitNames[outcome.outcome]}.`,
         retryAfterMs: outcome.retryAfterMs,
+        ...exhaustedBy[outcome.outcome],
       };
     case "settled":
       return { refused: "service_unavailable" };
@@ -138,6 +144,17 @@ function refusalOf(outcome: Exclude<HoldOutcome, { outcome: "held" }>): CallRefu
       return { refused: outcome.outcome };
   }
 }
+
+/** Returns when a budget starts anew, by UTC, in milliseconds. */
+const startOfNext = (period: "day" | "month", now: Date): number =>
+  period === "day"
+    ? Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1)
+    : Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1);
+
+const exhaustedBy: Readonly<Record<string, { exhausted: "requests" | "tokens" } | undefined>> = {
+  requests_per_minute: { exhausted: "requests" },
+  tokens_per_minute: { exhausted: "tokens" },
+};
 
 const limitNames = {
   requests_per_minute: "requests per minute",
