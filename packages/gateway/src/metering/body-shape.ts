@@ -1,7 +1,7 @@
 /** Says what the members of a body at its top level are. In those that are not named here, only pointers at stored objects count. */
 import { topLevel, type Place, type TopLevel } from "./request-places.ts";
 
-export type TopMember = {
+type TopMember = {
   place: Place | null;
   /** Where it stands is remembered: billing reads its value. */
   isSpan: boolean;

@@ -24,7 +24,7 @@ export type ToolSpans = { type?: Span; container?: Span; environment?: Span };
 
 export type PictureDetail = "low" | "high" | "auto" | "original";
 
-export type Picture = {
+type Picture = {
   /** Null: it lies elsewhere, or is none that can be read. */
   size: PictureSize | null;
   detail: PictureDetail;
