@@ -59,7 +59,8 @@ export { findCharge, listCharges, findResponse, readCredits, walletOf, type Publ
 export { createAttemptLog } from "./ledger/attempts.ts";
 export { checkBooksIfDue, readBooksCheck } from "./ledger/books-check.ts";
 export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
-export { holdCall, type HeldCall } from "./ledger/hold-call.ts";
+export type { HeldCall } from "./ledger/hold-call.ts";
+export { holdInSteps } from "./ledger/hold-in-steps.ts";
 export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./ledger/idempotency.ts";
 export {
   closeInstance,

@@ -14,7 +14,7 @@ import type { Endpoint } from "./endpoints/endpoint.ts";
 import { errorAnswer } from "./errors.ts";
 import type { OpenCall, Workshop } from "./exchange.ts";
 import { claimName } from "./idempotency.ts";
-import { createInputEstimate } from "./metering/estimate-tokens.ts";
+import { createInputCount } from "./metering/estimate-tokens.ts";
 import { readBody } from "./metering/read-body.ts";
 import { textOfEdited, withMembers } from "./metering/scan-body.ts";
 import type { Caller, Ports } from "./ports.ts";
@@ -59,6 +59,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   const named = claim && (await claim);
   if (named && "answer" in named) return named.answer;
 
+  const text = { bytes: body.bytes, inline: body.findings.inline };
+  const input = createInputCount(workshop.tokenizer, text, facts.mediaTokens);
   const hold = await ports.placeHold({
     id,
     caller,
@@ -68,6 +70,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     previousResponseId: facts.previousResponseId,
     isNamed: named !== null,
     bound: facts.bound,
+    countInputTokens: input.ceiling,
   });
   if ("refused" in hold) {
     await named?.giveUp();
@@ -86,7 +89,10 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     endpoint,
     facts,
     body: bodyToSend,
-    inputTokens: createInputEstimate(workshop.tokenizer, textOfEdited(body, bodyToSend, members), facts.mediaTokens),
+    // The body as it came need not be kept for it.
+    inputTokens: input.isCounted()
+      ? input.estimate
+      : createInputCount(workshop.tokenizer, textOfEdited(body, bodyToSend, members), facts.mediaTokens).estimate,
     workshop,
     hold,
     named,

@@ -82,6 +82,8 @@ export type HoldRequest = {
   /** Whether its client named the call: that it is under way must then be known wherever the name is asked for. */
   isNamed: boolean;
   bound: CostBound;
+  /** Counts the input that the body carries, a little above what it is; null: it cannot be counted now. */
+  countInputTokens: () => Promise<number | null>;
 };
 
 /** A hold that stands. `grant` is handed back to the ports untouched. */
