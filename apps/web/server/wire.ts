@@ -10,7 +10,7 @@ import {
   findResponse,
   giveUpIdempotency,
   type HeldCall,
-  holdCall,
+  holdInSteps,
   isTierPriced,
   keepAnswer,
   listenToChanges,
@@ -222,13 +222,13 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         return { refused: "model_not_allowed", param: "model" };
       }
       const { settings, prices } = known;
-      const { defaultMaxOutputTokens } = settings;
+      const { defaultMaxOutputTokens, remoteInputTokens } = settings;
       // Its charge would stand nowhere.
       if (spool.isStuck()) return { refused: "service_unavailable" };
-      let held: Awaited<ReturnType<typeof holdCall>>;
+      let held: Awaited<ReturnType<typeof holdInSteps>>;
       try {
-        held = await holdCall(
-          { ledger: request.isNamed ? ledger : spool, prices: prices.book, defaultMaxOutputTokens },
+        held = await holdInSteps(
+          { ledger: request.isNamed ? ledger : spool, prices: prices.book, defaultMaxOutputTokens, remoteInputTokens },
           {
             id: request.id,
             accountId: caller.accountId,
@@ -237,6 +237,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
             model: request.model,
             hasOutput: request.hasOutput,
             bound: request.bound,
+            countInputTokens: request.countInputTokens,
           },
         );
       } catch (error) {

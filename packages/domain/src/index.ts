@@ -58,7 +58,8 @@ export { createKeyRing, mayUseModel, type KeyRing } from "./api-keys/key-ring.ts
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./api-keys/keys.ts";
 export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./reports/charges.ts";
 export { createAttemptLog } from "./calls/attempts.ts";
-export { holdCall, type HeldCall } from "./calls/hold-call.ts";
+export type { HeldCall } from "./calls/hold-call.ts";
+export { holdInSteps } from "./calls/hold-in-steps.ts";
 export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./calls/idempotency.ts";
 export { refundCharge } from "./calls/refund.ts";
 export {
