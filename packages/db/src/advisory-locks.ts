@@ -21,6 +21,8 @@ export const advisoryLocks = {
   settings: 7_305_115,
   /** The books are checked: of a session, as that takes minutes. */
   booksCheck: 7_305_140,
+  /** The head of the books is kept: of a session. */
+  booksHead: 7_305_141,
 } as const;
 
 /** Waits for the lock, and keeps it until the transaction ends. */

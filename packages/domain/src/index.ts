@@ -34,7 +34,7 @@ export {
   type DeliveryFailure,
 } from "./alerts/deliveries.ts";
 export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
-export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
+export { noteBooksHead, noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
 export { notePasswordGuesses } from "./alerts/password-guesses.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
@@ -59,7 +59,8 @@ export { createKeyRing, mayUseModel, type KeyRing } from "./api-keys/key-ring.ts
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./api-keys/keys.ts";
 export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./reports/charges.ts";
 export { createAttemptLog } from "./calls/attempts.ts";
-export { holdCall, type HeldCall } from "./calls/hold-call.ts";
+export type { HeldCall } from "./calls/hold-call.ts";
+export { holdInSteps } from "./calls/hold-in-steps.ts";
 export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./calls/idempotency.ts";
 export { refundCharge } from "./calls/refund.ts";
 export {

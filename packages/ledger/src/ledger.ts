@@ -53,6 +53,8 @@ export { nanoUsdOf, usdOf } from "./money.ts";
 export type { OpenPrice } from "./stored-price.ts";
 export { cachedTokensOf, inputTokensOf, isInput, isOutput, outputTokensOf, type UsageUnits } from "./usage-units.ts";
 export { checkBooksIfDue, readBooksCheck } from "./verify/books-check.ts";
+export { differences, readHead, takeHead, type BooksHead } from "./verify/books-head.ts";
+export { spreadOf, type KeptHeads } from "./verify/verify-heads.ts";
 export { verifyLedger, type Finding } from "./verify/verify.ts";
 
 export type HoldOrder = {

@@ -10,7 +10,7 @@ import {
   findResponse,
   giveUpIdempotency,
   type HeldCall,
-  holdCall,
+  holdInSteps,
   isTierPriced,
   keepAnswer,
   listenToChanges,
@@ -51,6 +51,8 @@ import { sightingOf, startAlertJobs } from "../jobs/alert-jobs.ts";
 import { answerRead } from "../http/answer-read.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
 import { startJobs } from "../jobs/jobs.ts";
+import { headsEveryMs } from "../jobs/keep-head.ts";
+import { headsFolderOf } from "../jobs/kept-heads.ts";
 import type { CaughtFault } from "../observability/last-guard.ts";
 import { asConfiguration } from "./configuration-error.ts";
 import { createMetrics, type Metrics } from "../observability/metrics.ts";
@@ -220,13 +222,13 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
         return { refused: "model_not_allowed", param: "model" };
       }
       const { settings, prices } = known;
-      const { defaultMaxOutputTokens } = settings;
+      const { defaultMaxOutputTokens, remoteInputTokens } = settings;
       // Its charge would stand nowhere.
       if (spool.isStuck()) return { refused: "service_unavailable" };
-      let held: Awaited<ReturnType<typeof holdCall>>;
+      let held: Awaited<ReturnType<typeof holdInSteps>>;
       try {
-        held = await holdCall(
-          { ledger: request.isNamed ? ledger : spool, prices: prices.book, defaultMaxOutputTokens },
+        held = await holdInSteps(
+          { ledger: request.isNamed ? ledger : spool, prices: prices.book, defaultMaxOutputTokens, remoteInputTokens },
           {
             id: request.id,
             accountId: caller.accountId,
@@ -235,6 +237,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
             model: request.model,
             hasOutput: request.hasOutput,
             bound: request.bound,
+            countInputTokens: request.countInputTokens,
           },
         );
       } catch (error) {
@@ -301,7 +304,11 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     },
   };
   const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy });
-  const verifyJob = startVerifyJob(db, log);
+  const verifyJob = startVerifyJob(db, log, {
+    folder: headsFolderOf(env.DATA_FOLDER),
+    secrets,
+    everyMs: headsEveryMs,
+  });
   const recall: RecallResponse = (id) => gateway.recallResponse(id);
   const maxCallMs = () => {
     const { totalMs, wholeAnswerMs } = known.upstreamPolicy.timeouts;

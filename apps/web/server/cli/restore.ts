@@ -1,6 +1,6 @@
 /** npm run restore -- FILE: reads a backup into an empty database, settles what was under way, and proves the books. */
 import { createReadStream, existsSync } from "node:fs";
-import { openPrice } from "@codex-gateway/domain";
+import { openPrice, type Secrets } from "@codex-gateway/domain";
 import { findSchemaFolders, readBackup, type BackupHead } from "@codex-gateway/db";
 import {
   adoptSpools,
@@ -11,10 +11,12 @@ import {
   reapOrphans,
   restoreInstances,
   verifyLedger,
+  type KeptHeads,
 } from "@codex-gateway/ledger";
 import { fileArgument, runCommand } from "./command.ts";
-import { spoolFolderOf } from "../boot/env.ts";
+import { spoolFolderOf, type Env } from "../boot/env.ts";
 import { findDatabaseOf } from "../boot/database-of.ts";
+import { headsFolderOf, keepRestore, readKeptHeads } from "../jobs/kept-heads.ts";
 import { existingSecrets } from "../boot/secret-key.ts";
 
 await runCommand(async ({ env, rootFolder, undo }) => {
@@ -61,12 +63,25 @@ await runCommand(async ({ env, rootFolder, undo }) => {
   await closeInstance(database, instance);
   if (settled > 0) console.log(`${settled} calls that were under way are settled by what was known of them.`);
 
-  const findings = await verifyLedger(database, openPrice);
+  const findings = await verifyLedger(database, openPrice, { readHeads: () => headsAsOf(env, secrets, head) });
   const broken = findings.filter(({ breaches }) => breaches > 0);
-  for (const { invariant, says, breaches } of broken) console.log(`${invariant}  BROKEN  ${breaches}  ${says}`);
+  for (const { invariant, says, breaches, notes = [] } of broken) {
+    console.log([`${invariant}  BROKEN  ${breaches}  ${says}`, ...notes].join("\n  "));
+  }
   console.log(`Books ${broken.length === 0 ? "verified" : "NOT sound"}, in ${seconds(Date.now() - loadedAtMs)} s.`);
   return broken.length === 0 ? 0 : 1;
 });
+
+/** What was kept of the books up to the backup; that later ones are of other books is kept with them. */
+function headsAsOf(env: Env, secrets: Secrets | null, { createdAt }: BackupHead): KeptHeads {
+  const folder = headsFolderOf(env.DATA_FOLDER);
+  const kept = secrets ? readKeptHeads(folder, secrets) : { heads: [], faults: [] };
+  const later = kept.heads.filter(({ before }) => before > createdAt).length;
+  if (!secrets || later === 0) return kept;
+  keepRestore(folder, secrets, new Date(createdAt));
+  console.log(`${later} heads kept in ${folder} are of books after ${createdAt}: they count no more.`);
+  return readKeptHeads(folder, secrets);
+}
 
 function seconds(ms: number): string {
   return (ms / 1_000).toFixed(1);
