@@ -8,14 +8,15 @@ import { authenticateCall } from "./authenticate-call.ts";
 import type { RequestBudget } from "./budgets.ts";
 import { clockMs } from "./call-record.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
+import { clientKind } from "./client-kind.ts";
 import { dispatchCall } from "./dispatch-call.ts";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import { errorAnswer } from "./errors.ts";
 import type { OpenCall, Workshop } from "./exchange.ts";
 import { claimName } from "./idempotency.ts";
-import { createInputEstimate } from "./metering/estimate-tokens.ts";
+import { createInputCount } from "./metering/estimate-tokens.ts";
 import { readBody } from "./metering/read-body.ts";
-import { withMembers } from "./metering/scan-body.ts";
+import { textOfEdited, withMembers } from "./metering/scan-body.ts";
 import type { Caller, Ports } from "./ports.ts";
 import { refuse } from "./refusals.ts";
 import type { UpstreamClient } from "./transport/upstream-client.ts";
@@ -47,10 +48,10 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
 
   const found = authenticateCall(ports, call, endpoint.name);
   const caller = found instanceof Promise ? await found : found;
-  if ("refused" in caller) return refuse(caller, id);
+  if ("refused" in caller) return refuse(caller, id, clientKind(call.headers));
 
   open.share = services.requests.open(caller.userId);
-  const body = await readBody(call, open.share, { ...services, userId: caller.userId });
+  const body = await readBody(call, open.share, { ...services, userId: caller.userId, shape: endpoint.shape });
   const facts = endpoint.readRequest(body);
   record.isStream = facts.isStream;
 
@@ -58,6 +59,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   const named = claim && (await claim);
   if (named && "answer" in named) return named.answer;
 
+  const text = { bytes: body.bytes, inline: body.findings.inline };
+  const input = createInputCount(workshop.tokenizer, text, facts.mediaTokens);
   const hold = await ports.placeHold({
     id,
     caller,
@@ -67,15 +70,17 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     previousResponseId: facts.previousResponseId,
     isNamed: named !== null,
     bound: facts.bound,
+    countInputTokens: input.ceiling,
   });
   if ("refused" in hold) {
     await named?.giveUp();
-    return refuse(hold, id);
+    return refuse(hold, id, clientKind(call.headers));
   }
   record.hold = hold;
   record.heldAtMs = clockMs();
 
-  const bodyToSend = withMembers(body, endpoint.rewriteBody({ body, facts, hold, caller }));
+  const members = endpoint.rewriteBody({ body, facts, hold, caller });
+  const bodyToSend = withMembers(body, members);
   // Awaited, it is one turn of the promise's own; returned as it is, it would be three.
   return await dispatchCall(services, call, {
     id,
@@ -84,14 +89,17 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     endpoint,
     facts,
     body: bodyToSend,
-    inputTokens: createInputEstimate(workshop.tokenizer, bodyToSend, body.findings.textBytes),
+    // The body as it came need not be kept for it.
+    inputTokens: input.isCounted()
+      ? input.estimate
+      : createInputCount(workshop.tokenizer, textOfEdited(body, bodyToSend, members), facts.mediaTokens).estimate,
     workshop,
     hold,
     named,
     // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so: its
     // cost is then exact.
     signal: facts.isStream && !ports.drainsOnDisconnect() ? call.signal : null,
-    isCodex: isCodex(call.headers),
+    isCodex: clientKind(call.headers) === "codex",
     heartbeatMs: services.heartbeatMs,
     open,
     done: services.done,
@@ -111,6 +119,3 @@ function claimIfNamed(
   const key = call.headers["idempotency-key"];
   return key === undefined ? null : claimName(ports, { key, path: call.path, id, caller, body, turns: workshop.turns });
 }
-
-const isCodex = ({ originator }: GatewayCall["headers"]): boolean =>
-  typeof originator === "string" && originator.startsWith("codex");

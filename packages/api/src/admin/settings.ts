@@ -5,11 +5,11 @@ import {
   lines,
   readAdminSettings,
   saveAdminSettings,
+  usdInput,
   wholeNumber,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
-import { usdInput } from "../setup.ts";
 import { alertInputs } from "./alerts.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
@@ -40,6 +40,7 @@ export const settings = router({
         defaultConcurrentRequests: savedLimit,
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: z.number(),
+        remoteInputTokens: z.number(),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
         ...timeouts,
@@ -59,6 +60,7 @@ export const settings = router({
         defaultConcurrentRequests: limit(100_000),
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
+        remoteInputTokens: wholeNumber({ min: 0, max: 1_000_000 }),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
         ...timeouts,

@@ -3,15 +3,15 @@
  * is due, so that several processes that see the same tell it once. Facts hold no secret and no prompt.
  */
 import { randomUUID } from "node:crypto";
-import type { Database } from "@codex-gateway/db";
-import { inTransaction } from "../audit/audit.ts";
+import { type Database, inTransaction, lockInTransaction, type Queryable } from "@codex-gateway/db";
+import type { BooksHead } from "@codex-gateway/ledger";
 import { readSettings, type Settings } from "../settings/settings.ts";
 
 export const alertChannels = ["webhook", "email"] as const;
 export type AlertChannel = (typeof alertChannels)[number];
 
 type LowBalance = { userId: string; email: string; balanceUsd: string };
-type LedgerBreach = { invariant: string; says: string; breaches: number };
+type LedgerBreach = { invariant: string; says: string; breaches: number; notes?: string[] };
 /** An error that no code had caught: its class and code, and the place that threw it. */
 export type ProcessFault = { name: string; code: string | null; place: string | null };
 /** How a process of the gateway ended, as far as is known, and whether it was started again. */
@@ -22,10 +22,12 @@ export type UpstreamName = { upstreamId: string; name: string; host: string };
 /** By kind; each kind with its facts. */
 type AlertFacts = {
   low_balance: { thresholdUsd: string; users: LowBalance[] };
-  upstream_down: UpstreamName & { reason: "key_refused" | "failing"; status: number | null };
+  upstream_down: UpstreamName & { reason: "key_refused" | "quota_used_up" | "failing"; status: number | null };
   upstream_recovered: UpstreamName & { downSeconds: number };
   ledger_unsound: { breaches: LedgerBreach[] };
   ledger_sound: Record<string, never>;
+  /** To the webhook alone, once a day. */
+  books_head: BooksHead;
   unpriced_models: { models: { model: string; requests: number }[] };
   /** Served in tiers without a price, and charged at the plain one. */
   unknown_service_tiers: { tiers: { model: string; serviceTier: string; requests: number }[] };
@@ -45,10 +47,7 @@ export type Alert = {
   [Kind in AlertKind]: { id: string; kind: Kind; facts: AlertFacts[Kind]; createdAt: Date };
 }[AlertKind];
 
-export type Queryable = { query: Database["pool"]["query"] };
 export type Raise = <Kind extends AlertKind>(kind: Kind, facts: AlertFacts[Kind]) => Promise<void>;
-
-export const alertLock = 7305113;
 
 /** The channels that alerts go to; none where nothing is set. */
 const channelsOf = ({ alertWebhookUrl, alertEmailTo }: Settings): AlertChannel[] =>
@@ -66,7 +65,7 @@ export async function decideAlerts(
   const channels = channelsOf(settings);
   if (channels.length === 0) return;
   await inTransaction(db, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
+    await lockInTransaction(client, "alerts");
     await decide(client, (kind, facts) => insertAlert(client, channels.map(toSettings), kind, facts), settings);
   });
 }
@@ -83,7 +82,7 @@ export async function raiseEvent<Kind extends AlertKind>(
 ): Promise<boolean> {
   const channels = channelsOf(await readSettings(db));
   return inTransaction(db, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
+    await lockInTransaction(client, "alerts");
     const { rowCount } = await client.query(
       "SELECT 1 FROM alert WHERE kind = $1 AND created_at > now() - $2::float8 * interval '1 ms' LIMIT 1",
       [kind, quietMs],
@@ -99,7 +98,7 @@ type NewDelivery = { channel: AlertChannel; recipient: string | null };
 
 const toSettings = (channel: AlertChannel): NewDelivery => ({ channel, recipient: null });
 
-/** Within a transaction that has `alertLock`. */
+/** Within a transaction that has the lock of alerts. */
 export async function insertAlert<Kind extends AlertKind>(
   client: Queryable,
   deliveries: NewDelivery[],

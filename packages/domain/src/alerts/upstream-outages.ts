@@ -3,13 +3,13 @@
  * down tells it, and it is over when one has got an answer and none has seen a failure for a while. Time is told as ages,
  * since the clocks of several machines differ.
  */
-import type { Database } from "@codex-gateway/db";
-import { decideAlerts, type Queryable, type UpstreamName } from "./alert.ts";
+import type { Database, Queryable } from "@codex-gateway/db";
+import { decideAlerts, type UpstreamName } from "./alert.ts";
 
 export type UpstreamSighting = {
   upstreamId: string;
   /** Null where its calls go through: `key_refused` is the operator's to mend. */
-  fault: { reason: "key_refused" | "failing"; status: number | null; failedAgoMs: number } | null;
+  fault: { reason: "key_refused" | "quota_used_up" | "failing"; status: number | null; failedAgoMs: number } | null;
   /** Since the last call that went through; null where none has. */
   answeredAgoMs: number | null;
 };
