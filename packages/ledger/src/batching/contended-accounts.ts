@@ -126,8 +126,8 @@ export function createContendedAccounts<Order, Result>({
 
   async function sendWhatIsFree(): Promise<boolean> {
     const accountIds = [...queues.keys()];
-    // Where the database cannot say, it is asked again.
-    const locked = await findLocked(accountIds).catch(() => new Set(accountIds));
+    // A database that does not say fails the orders as it would fail any: nobody waits here for one that is gone.
+    const locked = await findLocked(accountIds).catch(() => new Set<string>());
     locked.forEach(noteLocked);
     let hasSent = false;
     for (const accountId of accountIds) {
