@@ -11,6 +11,12 @@ const list = z
   .transform((text) => text.split(/[\s,]+/).filter((part) => part !== ""))
   .default([]);
 
+const hasNoPath = (text: string): boolean => {
+  if (!URL.canParse(text)) return false;
+  const { pathname, search, hash } = new URL(text);
+  return pathname === "/" && search === "" && hash === "";
+};
+
 export const envSchema = z.object({
   /** postgres:// or postgresql:// URL; unset: the embedded PostgreSQL under DATA_FOLDER. */
   DATABASE_URL: z
@@ -31,7 +37,11 @@ export const envSchema = z.object({
   /** Signs access tokens; by default a key derived from SECRET_KEY does. */
   JWT_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   /** The address browsers use, e.g. https://gateway.example.com; unset: http://localhost:PORT. */
-  PUBLIC_URL: z.url("must be a URL such as https://gateway.example.com").optional(),
+  PUBLIC_URL: z
+    .url("must be a URL such as https://gateway.example.com")
+    .refine(hasNoPath, "must have no path: the pages lie at the root of their host")
+    .transform((url) => new URL(url).origin)
+    .optional(),
   /** The address that OpenAI clients use, ending in /v1; unset: API_PORT on the host of PUBLIC_URL. Only shown. */
   API_URL: z.url("must be a URL such as https://api.example.com/v1").optional(),
   /** web: the pages' port alone; api: the API's port alone; all: both. */

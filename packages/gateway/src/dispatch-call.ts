@@ -25,6 +25,8 @@ export async function dispatchCall(
       path: exchange.endpoint.path.slice("/v1".length),
       headers: call.headers,
       body: exchange.body,
+      added: exchange.added,
+      bodyWithout: exchange.bodyWithout,
       model: facts.model,
       isStream: facts.isStream,
       userId: exchange.userId,

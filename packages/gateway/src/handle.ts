@@ -76,7 +76,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   record.hold = hold;
   record.heldAtMs = clockMs();
 
-  const bodyToSend = withMembers(body, endpoint.rewriteBody({ body, facts, hold, caller }));
+  const members = endpoint.rewriteBody({ body, facts, hold, caller });
+  const bodyToSend = withMembers(body, members);
   // Awaited, it is one turn of the promise's own; returned as it is, it would be three.
   return await dispatchCall(services, call, {
     id,
@@ -85,6 +86,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     endpoint,
     facts,
     body: bodyToSend,
+    added: addedMembers.filter((name) => name in members && !body.spans.has(name)),
+    bodyWithout: (names) => withMembers(body, withoutMembers(members, names)),
     inputTokens: createInputEstimate(workshop.tokenizer, bodyToSend, body.findings.textBytes),
     workshop,
     hold,
@@ -98,6 +101,12 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     done: services.done,
   });
 }
+
+/** What servers of other makes do not always know. Caps are not among them: they keep an answer within its hold. */
+const addedMembers = ["safety_identifier", "stream_options"];
+
+const withoutMembers = (members: Record<string, unknown>, names: ReadonlySet<string>) =>
+  Object.fromEntries(Object.entries(members).filter(([name]) => !names.has(name)));
 
 function pathOf({ path }: GatewayCall): string {
   const query = path.indexOf("?");

@@ -40,7 +40,7 @@ export const settingsSchema = z.strictObject({
   connectTimeoutSeconds: z.int().min(1).max(120).default(10),
   streamTimeoutSeconds: z.int().min(1).max(3_600).default(120),
   answerTimeoutSeconds: z.int().min(1).max(7_200).default(600),
-  idleTimeoutSeconds: z.int().min(1).max(3_600).default(60),
+  idleTimeoutSeconds: z.int().min(1).max(3_600).default(300),
   totalTimeoutSeconds: z.int().min(1).max(86_400).default(3_600),
 });
 
