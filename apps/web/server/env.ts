@@ -1,6 +1,7 @@
 /** The only reader of the process's environment. What an admin can change at run time is a setting, not a variable. */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import type { OutboundProxy } from "@codex-gateway/gateway";
 import { z } from "zod";
 import { ConfigurationError } from "./configuration-error.ts";
 
@@ -74,12 +75,29 @@ export const envSchema = z.object({
     .regex(/^(SIG[A-Z0-9]{1,10}|\d{1,3})$/)
     .optional()
     .catch(undefined),
+  /**
+   * Proxies that calls to upstreams go through, http://user:password@host:port; NO_PROXY: hosts that are reached without.
+   * Small letters count as well.
+   */
+  HTTPS_PROXY: z.url("must be a URL such as http://proxy.example.com:3128").optional(),
+  HTTP_PROXY: z.url("must be a URL such as http://proxy.example.com:3128").optional(),
+  NO_PROXY: z.string().optional(),
   /** Where traces are sent, e.g. http://localhost:4318; unset: nowhere. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url("must be a URL such as http://localhost:4318").optional(),
 });
 
 type OnOff = "on" | "off";
 export type Env = z.infer<typeof envSchema> & { LEDGER_JOURNAL: OnOff; DATABASE_APP_ROLE: OnOff };
+
+/** Null where calls go to their upstreams directly. */
+export const outboundProxyOf = ({ HTTPS_PROXY, HTTP_PROXY, NO_PROXY }: Env): OutboundProxy | null =>
+  HTTPS_PROXY || HTTP_PROXY
+    ? {
+        ...(HTTPS_PROXY ? { httpsProxy: HTTPS_PROXY } : {}),
+        ...(HTTP_PROXY ? { httpProxy: HTTP_PROXY } : {}),
+        noProxy: NO_PROXY ?? "",
+      }
+    : null;
 
 /** Whoever shares the folder settles what dead processes have left in it. */
 export const spoolFolderOf = (env: Pick<Env, "DATA_FOLDER">): string => path.join(env.DATA_FOLDER, "spool");
@@ -96,6 +114,7 @@ export function loadDotEnv(rootFolder: string): void {
  */
 export function readEnv(source: Readonly<Record<string, string | undefined>>, baseFolder: string): Env {
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ""));
+  for (const name of ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"]) given[name] ??= given[name.toLowerCase()];
   const parsed = envSchema.safeParse(given);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);

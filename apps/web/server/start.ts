@@ -15,7 +15,7 @@ import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
 import { createApiListener, createPagesListener, type Probes } from "./doors.ts";
 import { createDrain, type Drain } from "./drain.ts";
-import type { Env } from "./env.ts";
+import { outboundProxyOf, type Env } from "./env.ts";
 import type { CaughtFault } from "./last-guard.ts";
 import { listen, portOf, type Listening } from "./listen.ts";
 import { connectionLimitsOf, warnOfOpenFiles } from "./open-files.ts";
@@ -70,6 +70,7 @@ export async function startGateway(
       env,
       log,
       clients,
+      proxy: outboundProxyOf(env),
     });
     await writeSecretKeyId(database, secrets.id);
     undo.push(async () => {

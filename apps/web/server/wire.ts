@@ -39,6 +39,7 @@ import {
   type Gateway,
   type Hold,
   type Log,
+  type OutboundProxy,
   type Ports,
   type Settlement,
   type UpstreamPolicy,
@@ -94,6 +95,7 @@ export type WireOptions = {
   >;
   log: Log;
   clients: ClientAddress;
+  proxy: OutboundProxy | null;
 };
 
 /** Settings, prices and upstreams as they are now: read per request, refreshed on word of a change. */
@@ -296,7 +298,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       logCall(log, record, priceName);
     },
   };
-  const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy });
+  const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy, proxy: options.proxy });
   const verifyJob = startVerifyJob(db, log);
   const recall: RecallResponse = (id) => gateway.recallResponse(id);
   const maxCallMs = () => {

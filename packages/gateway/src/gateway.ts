@@ -18,6 +18,7 @@ import { defaultHeartbeatMs } from "./transport/heartbeat.ts";
 import {
   createUpstreamClient,
   defaultTimeouts,
+  type OutboundProxy,
   type UpstreamClient,
   type UpstreamHealth,
   type UpstreamPolicy,
@@ -30,6 +31,8 @@ export type GatewayOptions = {
   /** Read for each call. */
   upstreamPolicy?: () => UpstreamPolicy;
   budgets?: Partial<Budgets>;
+  /** Between the gateway and its upstreams; null: none. */
+  proxy?: OutboundProxy | null;
   endpoints?: readonly Endpoint[];
 };
 
@@ -54,7 +57,7 @@ const defaultPolicy = (): UpstreamPolicy => ({ timeouts: defaultTimeouts, allows
 export function createGateway(ports: Ports, options: GatewayOptions = {}): Gateway {
   const { maxBodyBytes = 10 * 1024 * 1024, heartbeatMs = defaultHeartbeatMs, upstreamPolicy = defaultPolicy } = options;
   const budgets = { ...defaultBudgets(), ...options.budgets };
-  const upstreams = createUpstreamClient(ports.now, upstreamPolicy);
+  const upstreams = createUpstreamClient(ports.now, upstreamPolicy, options.proxy ?? null);
   const workshop = { tokenizer: createTokenizer(), turns: createTurns(), answers: createAnswerBudget(budgets) };
   let running = 0;
   let isDraining = false;

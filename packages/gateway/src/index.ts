@@ -7,6 +7,6 @@ export { createNodeDoor, refuseBadHead, type NodeDoor } from "./adapters/node.ts
 export type { Caller, Hold, Log, Ports, Refusal, Settlement, Upstream } from "./ports.ts";
 export { isPublicAddress } from "./transport/public-connector.ts";
 export { createRequestId } from "./request-id.ts";
-export type { UpstreamPolicy, UpstreamVitals } from "./transport/upstream-client.ts";
+export type { OutboundProxy, UpstreamPolicy, UpstreamVitals } from "./transport/upstream-client.ts";
 export { defaultTimeouts, type UpstreamTimeouts } from "./transport/upstream-client.ts";
 export { createWebDoor, type WebDoor } from "./adapters/fetch.ts";

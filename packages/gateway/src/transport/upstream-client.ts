@@ -4,14 +4,14 @@
  */
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import { errors, Pool, type buildConnector, type Dispatcher } from "undici";
+import { EnvHttpProxyAgent, errors, Pool, type buildConnector, type Dispatcher } from "undici";
 import { operatorHeaders, upstreamHeaders } from "./headers.ts";
 import { createBreakers, type CallOutcome } from "./breakers.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
 import type { Attempt, Upstream } from "../ports.ts";
 import { createDeadlines, TotalTimeoutError, type Deadline, type Deadlines } from "./deadlines.ts";
 import { decodeAnswer, encodingOf, type AnswerSink } from "./decode-answer.ts";
-import { createConnector } from "./public-connector.ts";
+import { createConnector, requirePublicTarget } from "./public-connector.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 import { UpstreamBody } from "./upstream-body.ts";
 import { readRefusal, type UpstreamRefusal } from "./upstream-refusal.ts";
@@ -132,10 +132,26 @@ type Line = {
 };
 
 /** `waiting`: calls that were given to it and are not on a connection yet. Each call of `fresh` has a connection of its own. */
-type CountedPool = { connections: Pool; fresh: Pool; waiting: number };
+type CountedPool = {
+  connections: Dispatcher;
+  fresh: Dispatcher;
+  waiting: number;
+  /** Behind a proxy: whether its target may be connected to. */
+  target: { isAllowed: () => Promise<void>; checkedAtMs: number } | null;
+};
+
+/** As the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY say it. */
+export type OutboundProxy = { httpProxy?: string; httpsProxy?: string; noProxy: string };
+
+/** So long what a name leads to is believed. */
+const targetMs = 30_000;
 
 /** One connection pool per origin, made on its first call; breakers per upstream and key. */
-export function createUpstreamClient(now: () => number, policy: () => UpstreamPolicy): UpstreamClient {
+export function createUpstreamClient(
+  now: () => number,
+  policy: () => UpstreamPolicy,
+  proxy: OutboundProxy | null = null,
+): UpstreamClient {
   const lines = new WeakMap<object, Line>();
   const pools = new Map<string, CountedPool>();
   const lastSeen = new Map<string, LastSeen>();
@@ -174,10 +190,19 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
         connections: maxConnections,
         maxHeaderSize: maxHeaderBytes,
       };
-      pool = { connections: new Pool(origin, options), fresh: new Pool(origin, options), waiting: 0 };
+      const open = () => (proxy ? new EnvHttpProxyAgent({ ...options, ...proxy }) : new Pool(origin, options));
+      const isAllowed = () => requirePublicTarget(new URL(origin));
+      const target = proxy && !allowsPrivateAddresses ? { isAllowed, checkedAtMs: -Infinity } : null;
+      pool = { connections: open(), fresh: open(), waiting: 0, target };
       pools.set(key, pool);
     }
     return pool;
+  }
+
+  async function requireTarget({ target }: CountedPool): Promise<void> {
+    if (!target || performance.now() - target.checkedAtMs < targetMs) return;
+    await target.isAllowed();
+    target.checkedAtMs = performance.now();
   }
 
   function note(call: UpstreamCall, upstream: Upstream, outcome: CallOutcome, nowMs: number): void {
@@ -214,6 +239,7 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
 
   /** Asks again, once, where the connection had been kept and turned out to be closed: nobody has seen the call then. */
   async function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
+    if (proxy) await requireTarget(currentPoolOf(lineOf(upstream), policy()));
     const sentAtMs = performance.now();
     try {
       return await send(call, upstream);
@@ -248,6 +274,7 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     return new Promise((resolve, reject) => {
       (isFresh ? pool.fresh : pool.connections).dispatch(
         {
+          origin: line.origin,
           path: line.basePath + call.path,
           method: "POST",
           headers: upstreamHeaders(call.headers, upstream, call.userId),
@@ -312,7 +339,10 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     probe: async (upstream, { allowsPrivateAddresses }) => {
       const { origin, basePath } = lineOf(upstream);
       try {
-        const { statusCode, body } = await poolOf(origin, { ...policy(), allowsPrivateAddresses }).connections.request({
+        const pool = poolOf(origin, { ...policy(), allowsPrivateAddresses });
+        await requireTarget(pool);
+        const { statusCode, body } = await pool.connections.request({
+          origin,
           path: `${basePath}/models`,
           method: "GET",
           headers: { authorization: `Bearer ${upstream.apiKey}` },
@@ -327,7 +357,10 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     },
     read: async (upstream, path, timeoutMs) => {
       const line = lineOf(upstream);
-      const { statusCode, body } = await currentPoolOf(line, policy()).connections.request({
+      const pool = currentPoolOf(line, policy());
+      await requireTarget(pool);
+      const { statusCode, body } = await pool.connections.request({
+        origin: line.origin,
         path: line.basePath + path,
         method: "GET",
         headers: operatorHeaders(upstream),
@@ -524,9 +557,13 @@ const notConnected = new Set([
   "ENETUNREACH",
 ]);
 
+/** The proxy has made no connection: undici says that in words alone. */
+const isProxysRefusal = (error: unknown): boolean => (error as Error).message.startsWith("Proxy response (");
+
 function faultOf(error: unknown): UpstreamFault {
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "timeout";
   if (error instanceof TotalTimeoutError) return "timeout";
   if (error instanceof ClientLeftError) return "aborted";
-  return error instanceof QueueFullError || notConnected.has(codeOf(error)) ? "unavailable" : "failed";
+  const isUnsent = error instanceof QueueFullError || notConnected.has(codeOf(error)) || isProxysRefusal(error);
+  return isUnsent ? "unavailable" : "failed";
 }
