@@ -37,6 +37,7 @@ const poolOptions = (url: string, use: keyof typeof budgets): pg.PoolConfig => (
   connectionString: url,
   max: budgets[use].connections,
   connectionTimeoutMillis: budgets[use].connect,
+  // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool waits for it, and its types do not say so
   onConnect: async (client) => {
     await client.query(limitsOf(use));
   },
