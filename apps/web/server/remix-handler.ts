@@ -103,7 +103,8 @@ export function createPageHandler(source: PageSource, services: PageServices): W
     const { address } = client;
     const nonce = randomBytes(16).toString("base64");
     const context = contextOf(address, closeSignal, nonce);
-    if (kind === "proxied") return handle(request, context);
+    // Remix answers no OPTIONS.
+    if (kind === "proxied") return request.method === "OPTIONS" ? context.proxy(request) : handle(request, context);
     const isForeign = !isScript(kind, request) && !isSameOrigin(request, client);
     const response = isForeign
       ? new Response("This request comes from another site.", { status: 403 })

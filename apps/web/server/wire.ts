@@ -41,6 +41,7 @@ import {
   type Log,
   type OutboundProxy,
   type Ports,
+  type RequestPolicy,
   type Settlement,
   type UpstreamPolicy,
 } from "@codex-gateway/gateway";
@@ -102,6 +103,7 @@ export type WireOptions = {
 type Known = {
   settings: Settings;
   upstreamPolicy: UpstreamPolicy;
+  requestPolicy: RequestPolicy;
   defaultLimits: DefaultLimits;
   prices: LoadedPrices;
   upstreams: OpenUpstream[];
@@ -298,7 +300,11 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       logCall(log, record, priceName);
     },
   };
-  const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy, proxy: options.proxy });
+  const gateway = createGateway(ports, {
+    upstreamPolicy: () => known.upstreamPolicy,
+    proxy: options.proxy,
+    requestPolicy: () => known.requestPolicy,
+  });
   const verifyJob = startVerifyJob(db, log);
   const recall: RecallResponse = (id) => gateway.recallResponse(id);
   const maxCallMs = () => {
@@ -401,7 +407,9 @@ async function untilSettled(gateway: Gateway): Promise<void> {
 }
 
 /** The settings, and what each call reads of them. */
-const knownBy = (settings: Settings): Pick<Known, "settings" | "upstreamPolicy" | "defaultLimits"> => ({
+const knownBy = (
+  settings: Settings,
+): Pick<Known, "settings" | "upstreamPolicy" | "requestPolicy" | "defaultLimits"> => ({
   settings,
   upstreamPolicy: {
     timeouts: {
@@ -412,6 +420,15 @@ const knownBy = (settings: Settings): Pick<Known, "settings" | "upstreamPolicy" 
       totalMs: settings.totalTimeoutSeconds * 1_000,
     },
     allowsPrivateAddresses: settings.allowsPrivateUpstreams,
+  },
+  requestPolicy: {
+    maxBodyBytes: settings.maxBodyMebibytes * 1024 * 1024,
+    allowedOrigins: new Set(
+      settings.allowedOrigins
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean),
+    ),
   },
   defaultLimits: {
     requestsPerMinute: settings.defaultRequestsPerMinute,

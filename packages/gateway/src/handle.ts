@@ -28,7 +28,7 @@ export type GatewayServices = {
   workshop: Workshop;
   requests: RequestBudget;
   endpointsByPath: ReadonlyMap<string, Endpoint>;
-  maxBodyBytes: number;
+  maxBodyBytes: () => number;
   heartbeatMs: number;
   /** To be called once an answer that is no plain bytes is over and settled. */
   done: (open: OpenCall) => void;
@@ -51,7 +51,11 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   if ("refused" in caller) return refuse(caller, id, clientKind(call.headers));
 
   open.share = services.requests.open(caller.userId);
-  const body = await readBody(call, open.share, { ...services, userId: caller.userId });
+  const body = await readBody(call, open.share, {
+    workshop,
+    maxBodyBytes: services.maxBodyBytes(),
+    userId: caller.userId,
+  });
   const facts = endpoint.readRequest(body);
   record.isStream = facts.isStream;
 

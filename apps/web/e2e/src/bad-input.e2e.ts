@@ -80,7 +80,7 @@ describe.each(["the API's port", "the Remix route"])("at %s", (door) => {
     const ask = (authorization: string, length: number) =>
       `POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${authorization}\r\nexpect: 100-continue\r\ncontent-length: ${length}\r\n\r\n`;
     expect(await sendRaw(door, ask("sk-wrong", 100))).toMatch(/^HTTP\/1.1 401 /);
-    expect(await sendRaw(door, ask(key, 11 * 1024 * 1024))).toMatch(/^HTTP\/1.1 413 /);
+    expect(await sendRaw(door, ask(key, 26 * 1024 * 1024))).toMatch(/^HTTP\/1.1 413 /);
     expect(await sendRaw(door, ask(key, body.length) + body)).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 /);
   });
 

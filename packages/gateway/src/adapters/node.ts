@@ -102,7 +102,7 @@ export function createNodeDoor(
 
 function send(res: ServerResponse, { status, headers, body }: GatewayAnswer): void {
   if (res.destroyed || !(body instanceof Uint8Array)) return;
-  headers["content-length"] = String(body.length);
+  if (status !== 204 && status !== 304) headers["content-length"] = String(body.length);
   res.writeHead(status, headers);
   res.end(body);
 }

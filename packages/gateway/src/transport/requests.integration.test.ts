@@ -68,7 +68,11 @@ describe("a packed body", () => {
 });
 
 test("a client that sends all of a body that is too large reads why it was refused", { timeout: 30_000 }, async () => {
-  const up = await start((res) => sendJson(res, answer), {}, { maxBodyBytes: 1_000_000 });
+  const up = await start(
+    (res) => sendJson(res, answer),
+    {},
+    { requestPolicy: () => ({ maxBodyBytes: 1_000_000, allowedOrigins: new Set() }) },
+  );
   const { hostname, port } = new URL(up.url);
   const bytes = Buffer.alloc(20_000_000, "x");
   for (let n = 0; n < 10; n++) {
@@ -188,4 +192,46 @@ test("the list of models has a tag, by which a client that knows it gets no seco
 test.each(["max_completion_tokens", "best_of", "max_tool_calls"])("%s of zero is legal", async (name) => {
   const up = await start((res) => sendJson(res, answer));
   expect((await post(up, JSON.stringify({ model: "m", [name]: 0 }))).status).toBe(200);
+});
+
+describe("pages in browsers", () => {
+  const origin = "https://chat.example.com";
+  const requestPolicy = () => ({ maxBodyBytes: 1_000_000, allowedOrigins: new Set([origin]) });
+  const preflight = ({ url }: Scripted, from: string) =>
+    fetch(`${url}/chat/completions`, {
+      method: "OPTIONS",
+      headers: {
+        origin: from,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,x-stainless-lang",
+      },
+    });
+
+  test("of a named origin may ask whether they may call, and then call", async () => {
+    const up = await start((res) => sendJson(res, answer), {}, { requestPolicy });
+    const asked = await preflight(up, origin);
+    expect([asked.status, Object.fromEntries(asked.headers)]).toMatchObject([
+      204,
+      {
+        "access-control-allow-origin": origin,
+        "access-control-allow-headers": "authorization,x-stainless-lang",
+        vary: "Origin",
+      },
+    ]);
+    const called = await post(up, '{"model":"m"}', { origin });
+    expect([called.status, called.headers.get("access-control-allow-origin")]).toEqual([200, origin]);
+    const refused = await fetch(`${up.url}/models`, { headers: { origin } });
+    expect([refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([401, origin]);
+  });
+
+  test.each(["https://other.example.com", "https://chat.example.com.evil.example", "null"])(
+    "of %s may not, and nobody else is told anything",
+    async (from) => {
+      const up = await start((res) => sendJson(res, answer), {}, { requestPolicy });
+      const asked = await preflight(up, from);
+      expect([asked.status, asked.headers.get("access-control-allow-origin")]).toEqual([404, null]);
+      const called = await post(up, '{"model":"m"}');
+      expect(called.headers.get("access-control-allow-origin")).toBeNull();
+    },
+  );
 });
