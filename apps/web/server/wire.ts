@@ -10,7 +10,7 @@ import {
   createLedger,
   createUnpricedModels,
   giveUpIdempotency,
-  holdCall,
+  holdInSteps,
   isTierPriced,
   keepAnswer,
   listenToChanges,
@@ -50,6 +50,8 @@ import { sightingOf, startAlertJobs } from "./alert-jobs.ts";
 import { answerRead } from "./answer-read.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
 import { startJobs } from "./jobs.ts";
+import { headsEveryMs } from "./keep-head.ts";
+import { headsFolderOf } from "./kept-heads.ts";
 import type { CaughtFault } from "./last-guard.ts";
 import { asConfiguration } from "./configuration-error.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -220,13 +222,13 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         return { refused: "model_not_allowed", param: "model" };
       }
       const { settings, prices } = known;
-      const { defaultMaxOutputTokens } = settings;
+      const { defaultMaxOutputTokens, remoteInputTokens } = settings;
       // Its charge would stand nowhere.
       if (spool.isStuck()) return { refused: "service_unavailable" };
-      let held: Awaited<ReturnType<typeof holdCall>>;
+      let held: Awaited<ReturnType<typeof holdInSteps>>;
       try {
-        held = await holdCall(
-          { ledger: request.isNamed ? ledger : spool, prices: prices.book, defaultMaxOutputTokens },
+        held = await holdInSteps(
+          { ledger: request.isNamed ? ledger : spool, prices: prices.book, defaultMaxOutputTokens, remoteInputTokens },
           {
             id: request.id,
             accountId: caller.accountId,
@@ -235,6 +237,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
             model: request.model,
             hasOutput: request.hasOutput,
             bound: request.bound,
+            countInputTokens: request.countInputTokens,
           },
         );
       } catch (error) {
@@ -305,7 +308,11 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     proxy: options.proxy,
     requestPolicy: () => known.requestPolicy,
   });
-  const verifyJob = startVerifyJob(db, log);
+  const verifyJob = startVerifyJob(db, log, {
+    folder: headsFolderOf(env.DATA_FOLDER),
+    secrets,
+    everyMs: headsEveryMs,
+  });
   const recall: RecallResponse = (id) => gateway.recallResponse(id);
   const maxCallMs = () => {
     const { totalMs, wholeAnswerMs } = known.upstreamPolicy.timeouts;

@@ -35,6 +35,8 @@ export async function dispatchCall(
     },
     ports.listUpstreams(),
   );
+  // It would keep the body as it came for as long as the answer lasts.
+  exchange.bodyWithout = () => exchange.body;
   record.attempts = dispatched.attempts;
   if ("answer" in dispatched) {
     record.answeredAtMs = clockMs();

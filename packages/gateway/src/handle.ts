@@ -14,9 +14,9 @@ import type { Endpoint } from "./endpoints/endpoint.ts";
 import { errorAnswer } from "./errors.ts";
 import type { OpenCall, Workshop } from "./exchange.ts";
 import { claimName } from "./idempotency.ts";
-import { createInputEstimate } from "./metering/estimate-tokens.ts";
+import { createInputCount } from "./metering/estimate-tokens.ts";
 import { readBody } from "./metering/read-body.ts";
-import { withMembers } from "./metering/scan-body.ts";
+import { textOfEdited, withMembers } from "./metering/scan-body.ts";
 import type { Caller, Ports } from "./ports.ts";
 import { refuse } from "./refusals.ts";
 import type { UpstreamClient } from "./transport/upstream-client.ts";
@@ -55,6 +55,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     workshop,
     maxBodyBytes: services.maxBodyBytes(),
     userId: caller.userId,
+    shape: endpoint.shape,
   });
   const facts = endpoint.readRequest(body);
   record.isStream = facts.isStream;
@@ -63,6 +64,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   const named = claim && (await claim);
   if (named && "answer" in named) return named.answer;
 
+  const text = { bytes: body.bytes, inline: body.findings.inline };
+  const input = createInputCount(workshop.tokenizer, text, facts.mediaTokens);
   const hold = await ports.placeHold({
     id,
     caller,
@@ -72,6 +75,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     previousResponseId: facts.previousResponseId,
     isNamed: named !== null,
     bound: facts.bound,
+    countInputTokens: input.ceiling,
   });
   if ("refused" in hold) {
     await named?.giveUp();
@@ -92,7 +96,10 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     body: bodyToSend,
     added: addedMembers.filter((name) => name in members && !body.spans.has(name)),
     bodyWithout: (names) => withMembers(body, withoutMembers(members, names)),
-    inputTokens: createInputEstimate(workshop.tokenizer, bodyToSend, body.findings.textBytes),
+    // The body as it came need not be kept for it.
+    inputTokens: input.isCounted()
+      ? input.estimate
+      : createInputCount(workshop.tokenizer, textOfEdited(body, bodyToSend, members), facts.mediaTokens).estimate,
     workshop,
     hold,
     named,

@@ -447,6 +447,9 @@ export const en: Texts = {
     concurrent: "Concurrent requests",
     maxOutput: "Default maximum output (tokens)",
     maxOutputHint: "Used when neither the client nor the model sets a limit",
+    remoteInput: "Input fetched by the provider (tokens)",
+    remoteInputHint:
+      "Held for each address, earlier response or tool call where a balance is short; the rest is charged as used",
     requests: "Requests",
     maxBody: "Largest request body (MiB)",
     maxBodyHint: "1 to 64; a compressed body counts as what it unpacks to",
@@ -560,6 +563,7 @@ export const en: Texts = {
       defaultTokensPerMinute: "Default tokens per minute",
       defaultConcurrentRequests: "Default concurrent requests",
       defaultMaxOutputTokens: "Default maximum output",
+      remoteInputTokens: "Input fetched by the provider",
       email: "Email",
       role: "Role",
       status: "Status",

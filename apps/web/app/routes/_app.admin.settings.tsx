@@ -39,6 +39,7 @@ const save = ({ admin }: UserApi["caller"], form: FormData) =>
     defaultConcurrentRequests: textOrNull(form, "defaultConcurrentRequests"),
     isRegistrationOpen: form.get("isRegistrationOpen") === "on",
     defaultMaxOutputTokens: textOf(form, "defaultMaxOutputTokens"),
+    remoteInputTokens: textOf(form, "remoteInputTokens"),
     drainsOnDisconnect: form.get("drainsOnDisconnect") === "on",
     allowsPrivateUpstreams: form.get("allowsPrivateUpstreams") === "on",
     connectTimeoutSeconds: textOf(form, "connectTimeoutSeconds"),
@@ -166,6 +167,15 @@ export default function Settings() {
               hint={t.settings.maxOutputHint}
               required
               error={fields.defaultMaxOutputTokens}
+            />
+            <Field
+              name="remoteInputTokens"
+              label={t.settings.remoteInput}
+              inputMode="numeric"
+              defaultValue={settings.remoteInputTokens}
+              hint={t.settings.remoteInputHint}
+              required
+              error={fields.remoteInputTokens}
             />
           </div>
         </Section>

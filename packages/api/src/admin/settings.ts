@@ -46,6 +46,7 @@ export const settings = router({
         defaultConcurrentRequests: savedLimit,
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: z.number(),
+        remoteInputTokens: z.number(),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
         maxBodyMebibytes: z.number(),
@@ -67,6 +68,7 @@ export const settings = router({
         defaultConcurrentRequests: limit(100_000),
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
+        remoteInputTokens: wholeNumber({ min: 0, max: 1_000_000 }),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
         maxBodyMebibytes: wholeNumber({

@@ -34,11 +34,13 @@ function ledgerWith(freeNanoUsd: bigint): { ledger: Pick<Ledger, "hold">; orders
 
 const bound = {
   inputTokens: 100,
-  isInputRemote: false,
+  remoteInputs: 0,
+  hostedCalls: 0,
   outputTokens: null,
   choices: 1,
   extraOutputTokens: 0,
   hosted: {},
+  otherClasses: [],
   serviceTier: null,
 };
 const call = (changes: Partial<BoundedCall["bound"]> = {}): BoundedCall => ({
@@ -96,7 +98,7 @@ test("what no wallet holds is refused before the ledger is asked: many of it in 
 });
 
 test("input that the body only points at is bounded by the model's context", async () => {
-  const { order } = await held(10n ** 9n, call({ isInputRemote: true, outputTokens: 1 }));
+  const { order } = await held(10n ** 9n, call({ remoteInputs: 1, outputTokens: 1 }));
   expect(order.amountNanoUsd).toBe(10_000n * 1_000n + 2_000n);
 });
 

@@ -13,11 +13,13 @@ export type BoundedCall = {
   hasOutput: boolean;
   bound: {
     inputTokens: number;
-    isInputRemote: boolean;
+    remoteInputs: number;
+    hostedCalls: number;
     outputTokens: number | null;
     choices: number;
     extraOutputTokens: number;
     hosted: UsageUnits;
+    otherClasses: readonly string[];
     serviceTier: string | null;
   };
 };
@@ -72,6 +74,7 @@ export async function holdCall(
   }
   const { bound } = call;
   const { hosted, serviceTier } = bound;
+  const otherClasses = pricedClasses(version, bound.otherClasses);
   // It would be served for less than it costs.
   if (!isTierPriced(version.prices, serviceTier)) return { refused: "service_tier_not_priced", param: "service_tier" };
   const inputTokens = inputBoundOf(version, bound);
@@ -79,7 +82,7 @@ export async function holdCall(
   const perChoice = call.hasOutput ? (bound.outputTokens ?? version.maxOutputTokens ?? defaultMaxOutputTokens) : 0;
   const outputOf = (each: number) => each * bound.choices + bound.extraOutputTokens;
   const costOf = (each: number) =>
-    maxCostNanoUsd(version.prices, { inputTokens, outputTokens: outputOf(each), hosted, serviceTier });
+    maxCostNanoUsd(version.prices, { inputTokens, outputTokens: outputOf(each), hosted, serviceTier, otherClasses });
   const amountNanoUsd = costOf(perChoice);
   // Refused here, not by the database: there it would fail for all whose orders share its batch.
   if (amountNanoUsd > mostNanoUsd) return { refused: "credit_balance_exhausted" };
@@ -160,8 +163,17 @@ const limitNames = {
   concurrent_requests: "requests at the same time",
 };
 
+/** A class without a price of its own is charged as what it is a part of. */
+const pricedClasses = ({ prices }: PriceVersion, classes: readonly string[]): ReadonlySet<string> =>
+  classes.length === 0
+    ? none
+    : new Set(classes.filter((each) => prices.bands.some(({ picoUsdPerUnit }) => picoUsdPerUnit[each] !== undefined)));
+
+const none: ReadonlySet<string> = new Set();
+
 function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
-  if (bound.isInputRemote) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);
+  if (bound.remoteInputs + bound.hostedCalls > 0)
+    return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);
   // What is longer than the model's context is refused upstream and costs nothing.
   return contextTokens === null ? bound.inputTokens : Math.min(bound.inputTokens, contextTokens);
 }

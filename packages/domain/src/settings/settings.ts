@@ -13,6 +13,11 @@ export const settingsSchema = z.strictObject({
   isRegistrationOpen: z.boolean().default(true),
   /** Sent upstream where neither the client nor the model's price says how long an answer may get. */
   defaultMaxOutputTokens: z.int().min(16).max(1_000_000).default(32_768),
+  /**
+   * What an address, an earlier response, or one call of a tool that the provider runs comes to, where a wallet cannot
+   * afford the model's whole context for it.
+   */
+  remoteInputTokens: z.int().min(0).max(1_000_000).default(8_000),
   /** Whether a stream whose client has left is read to its end, for its exact usage, instead of stopped at once. */
   drainsOnDisconnect: z.boolean().default(false),
   /** Limits of users that have none of their own; null: unlimited. */
