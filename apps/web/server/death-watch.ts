@@ -1,6 +1,6 @@
 /** Settles what a process of this data folder has left behind as soon as it has certainly died, and not a lease later. */
 import type { Database } from "@codex-gateway/db";
-import { closeInstance, settleForTheDead, type Ledger, type RecallResponse } from "@codex-gateway/domain";
+import { closeInstance, settleForTheDead, type Ledger, type RecallResponse } from "@codex-gateway/ledger";
 import type { Log } from "@codex-gateway/gateway";
 import { findDeadProcesses, forgetProcess } from "./process-marks.ts";
 

@@ -1,19 +1,18 @@
 /** What one process does beside its calls, so that holds, spooled settlements and stale answers never lie about. */
 import type { Database } from "@codex-gateway/db";
+import { forgetExpiredAnswers, type createKeyRing } from "@codex-gateway/domain";
 import {
   createReapGuard,
-  forgetExpiredAnswers,
   heartbeatMs,
   renewLease,
   restoreInstances,
   settleForTheDead,
   settleOverdue,
-  type createKeyRing,
   type createLedger,
   type openInstance,
   type openSpool,
   type RecallResponse,
-} from "@codex-gateway/domain";
+} from "@codex-gateway/ledger";
 import type { Log } from "@codex-gateway/gateway";
 import { createDeathWatch } from "./death-watch.ts";
 import { createDiskWatch } from "./disk-watch.ts";

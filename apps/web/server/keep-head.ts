@@ -1,6 +1,7 @@
 /** Keeps a head of the books outside the database once a day and with each backup, in one of the processes of a folder. */
 import type { Database } from "@codex-gateway/db";
-import { differences, noteBooksHead, readHead, takeHead, type Secrets } from "@codex-gateway/domain";
+import { noteBooksHead, type Secrets } from "@codex-gateway/domain";
+import { differences, readHead, takeHead } from "@codex-gateway/ledger";
 import { keepClock, keepHead, readKeptHeads } from "./kept-heads.ts";
 
 export const headsEveryMs = 24 * 60 * 60_000;

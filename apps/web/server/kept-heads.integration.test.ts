@@ -1,7 +1,8 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { deriveSecrets, type BooksHead } from "@codex-gateway/domain";
+import { deriveSecrets } from "@codex-gateway/domain";
+import type { BooksHead } from "@codex-gateway/ledger";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { keepClock, keepHead, keepRestore, readKeptHeads } from "./kept-heads.ts";
 

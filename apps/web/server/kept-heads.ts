@@ -8,7 +8,8 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import path from "node:path";
-import type { BooksHead, KeptHeads, Secrets } from "@codex-gateway/domain";
+import type { Secrets } from "@codex-gateway/domain";
+import type { BooksHead, KeptHeads } from "@codex-gateway/ledger";
 
 /** `since`: heads that count later than this, and were kept before the line, are no longer of these books. */
 type Said = { kind: "head"; head: BooksHead } | { kind: "restored" | "clock_set_back"; since: string };

@@ -1,5 +1,6 @@
 /** npm run restore -- FILE: reads a backup into an empty database, settles what was under way, and proves the books. */
 import { createReadStream, existsSync } from "node:fs";
+import { openPrice, type Secrets } from "@codex-gateway/domain";
 import { findSchemaFolders, readBackup, type BackupHead } from "@codex-gateway/db";
 import {
   adoptSpools,
@@ -11,8 +12,7 @@ import {
   restoreInstances,
   verifyLedger,
   type KeptHeads,
-  type Secrets,
-} from "@codex-gateway/domain";
+} from "@codex-gateway/ledger";
 import { fileArgument, runCommand } from "./command.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
 import { findDatabaseOf } from "./database-of.ts";
@@ -48,7 +48,7 @@ await runCommand(async ({ env, rootFolder, undo }) => {
   await restoreInstances(database, Infinity);
   await endAllLeases(database);
   const instance = await openInstance(database);
-  const ledger = createLedger(database.pool, instance);
+  const ledger = createLedger(database.pool, instance, { openPrice });
   // Here may lie what they had written down; whoever still runs on another database goes on with its file.
   const adopted = await adoptSpools(database, spoolFolderOf(env), ledger, { keepsFiles: true });
   for (const { error } of adopted.failed) console.error(`A log could not be read: ${(error as Error).message}`);
@@ -63,7 +63,7 @@ await runCommand(async ({ env, rootFolder, undo }) => {
   await closeInstance(database, instance);
   if (settled > 0) console.log(`${settled} calls that were under way are settled by what was known of them.`);
 
-  const findings = await verifyLedger(database, { readHeads: () => headsAsOf(env, secrets, head) });
+  const findings = await verifyLedger(database, openPrice, { readHeads: () => headsAsOf(env, secrets, head) });
   const broken = findings.filter(({ breaches }) => breaches > 0);
   for (const { invariant, says, breaches, notes = [] } of broken) {
     console.log([`${invariant}  BROKEN  ${breaches}  ${says}`, ...notes].join("\n  "));

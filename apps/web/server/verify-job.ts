@@ -1,7 +1,8 @@
 /** Checks the books every hour, in one of all processes, slowly enough that no call waits for it; keeps their head once a day. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@codex-gateway/db";
-import { checkBooksIfDue, noteLedgerVerdict, readBooksCheck } from "@codex-gateway/domain";
+import { noteLedgerVerdict, openPrice } from "@codex-gateway/domain";
+import { checkBooksIfDue, readBooksCheck } from "@codex-gateway/ledger";
 import type { Log } from "@codex-gateway/gateway";
 import { keepHeadIfDue, tellHead, type HeadKeeping } from "./keep-head.ts";
 import { readKeptHeads } from "./kept-heads.ts";
@@ -38,7 +39,7 @@ export function startVerifyJob(db: Database, log: Log, keeping: HeadKeeping, tim
 
   async function look(): Promise<void> {
     await keepHead();
-    const check = await checkBooksIfDue(db, { everyMs: times.everyMs, rest, readHeads });
+    const check = await checkBooksIfDue(db, { openPrice, everyMs: times.everyMs, rest, readHeads });
     areBooksSound = (check ?? (await readBooksCheck(db)))?.isSound ?? null;
     if (!check) return;
     await noteLedgerVerdict(db, check.findings);

@@ -1,5 +1,6 @@
 /** Checks the books of the gateway's database, prints each figure, and exits 1 on any breach. */
-import { verifyLedger } from "@codex-gateway/domain";
+import { openPrice } from "@codex-gateway/domain";
+import { verifyLedger } from "@codex-gateway/ledger";
 import { runCommand } from "./command.ts";
 import { findDatabaseOf } from "./database-of.ts";
 import { headsFolderOf, readKeptHeads } from "./kept-heads.ts";
@@ -10,7 +11,7 @@ await runCommand(async ({ env, undo }) => {
   const secrets = existingSecrets(env);
   const folder = headsFolderOf(env.DATA_FOLDER);
   const kept = secrets ? readKeptHeads(folder, secrets) : { heads: [], faults: [] };
-  const findings = await verifyLedger(database, { readHeads: () => kept });
+  const findings = await verifyLedger(database, openPrice, { readHeads: () => kept });
   for (const { invariant, says, checked, breaches, notes = [] } of findings) {
     const word = breaches === 0 ? "ok    " : "BROKEN";
     const figures = `${String(breaches).padStart(6)} breaches in ${String(checked).padEnd(9)}`;

@@ -1,38 +1,41 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
 import { openCallPool, type Database } from "@codex-gateway/db";
 import {
+  type ChangeTopic,
   claimIdempotency,
-  closeInstance,
   costNanoUsd,
   createAttemptLog,
-  createCheckpoints,
   createKeyRing,
-  createLedger,
   createUnpricedModels,
+  findResponse,
   giveUpIdempotency,
+  type HeldCall,
   holdInSteps,
   isTierPriced,
   keepAnswer,
   listenToChanges,
-  mayUseModel,
+  type LoadedPrices,
   loadPrices,
+  mayUseModel,
+  openPrice,
+  type OpenUpstream,
+  openUpstreams,
+  readSettings,
+  type Secrets,
+  seedPrices,
+  type Settings,
+} from "@codex-gateway/domain";
+import {
+  closeInstance,
+  createCheckpoints,
+  createLedger,
   openInstance,
   openSpool,
-  openUpstreams,
-  findResponse,
   QueueFullError,
-  readSettings,
-  seedPrices,
-  type ChangeTopic,
-  type HeldCall,
-  type LoadedPrices,
-  type OpenUpstream,
   type RecallResponse,
-  type Secrets,
   type DefaultLimits,
-  type Settings,
   type SettleOrder,
-} from "@codex-gateway/domain";
+} from "@codex-gateway/ledger";
 import {
   createGateway,
   type CallRecord,
@@ -156,6 +159,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const ledgerPool = openCallPool(options.ledgerUrl, "ledger");
   const lookupPool = openCallPool(options.ledgerUrl, "lookups");
   const ledger = createLedger(ledgerPool, instance, {
+    openPrice,
     defaultLimits: () => known.defaultLimits,
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
     onDeadLetter: ({ requestId, outcome, code }) => {

@@ -8,3 +8,4 @@ export { keepEmbeddedPostgres, type PostgresEvent } from "./kept-postgres.ts";
 export { migrate } from "./migrate.ts";
 export { findSchemaFolders, type SchemaFolders } from "./schema-folders.ts";
 export { StartError } from "./start-error.ts";
+export { inTransaction, type Queryable } from "./transaction.ts";

@@ -138,7 +138,7 @@ test("a changed page shows in the open browser, which keeps what was typed", asy
 
 test("a changed rule holds after a restart of the server, which the database outlives", async () => {
   const databaseUrl = readFileSync(path.join(clone, "data/dev/database-url"), "utf8");
-  edit("packages/domain/src/people/login.ts", "The e-mail address or the password is wrong.", "That is nobody.");
+  edit("packages/domain/src/identity/login.ts", "The e-mail address or the password is wrong.", "That is nobody.");
   await expect.poll(refusalOfLogIn, shown).toBe("That is nobody.");
   expect(readFileSync(path.join(clone, "data/dev/database-url"), "utf8")).toBe(databaseUrl);
 });

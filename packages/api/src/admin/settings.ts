@@ -5,11 +5,11 @@ import {
   lines,
   readAdminSettings,
   saveAdminSettings,
+  usdInput,
   wholeNumber,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
-import { usdInput } from "../setup.ts";
 import { alertInputs } from "./alerts.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 

@@ -3,9 +3,8 @@
  * is due, so that several processes that see the same tell it once. Facts hold no secret and no prompt.
  */
 import { randomUUID } from "node:crypto";
-import type { Database } from "@codex-gateway/db";
-import { inTransaction } from "../audit/audit.ts";
-import type { BooksHead } from "../ledger/books-head.ts";
+import { type Database, inTransaction, type Queryable } from "@codex-gateway/db";
+import type { BooksHead } from "@codex-gateway/ledger";
 import { readSettings, type Settings } from "../settings/settings.ts";
 
 export const alertChannels = ["webhook", "email"] as const;
@@ -48,7 +47,6 @@ export type Alert = {
   [Kind in AlertKind]: { id: string; kind: Kind; facts: AlertFacts[Kind]; createdAt: Date };
 }[AlertKind];
 
-export type Queryable = { query: Database["pool"]["query"] };
 export type Raise = <Kind extends AlertKind>(kind: Kind, facts: AlertFacts[Kind]) => Promise<void>;
 
 export const alertLock = 7305113;

@@ -2,8 +2,7 @@
  * Tells the owner of an account by mail that strangers try passwords at it: at most once a day. A job looks, and not the
  * log-in, so that how long an answer takes does not tell whether there is such an account.
  */
-import type { Database } from "@codex-gateway/db";
-import { inTransaction } from "../audit/audit.ts";
+import { type Database, inTransaction } from "@codex-gateway/db";
 import { readSettings } from "../settings/settings.ts";
 import { alertLock, insertAlert } from "./alert.ts";
 

@@ -1,6 +1,7 @@
 /** The most that a call can cost: the amount that is held for it. */
-import { costDivisor, findTier, ppm, type PriceBand, type Prices, type UsageUnits } from "./cost.ts";
-import { classPicoUsd, dearestPicoUsd, isInput, isOutput } from "./price-classes.ts";
+import { isInput, isOutput, type UsageUnits } from "@codex-gateway/ledger";
+import { costDivisor, findTier, ppm, type PriceBand, type Prices } from "./cost.ts";
+import { classPicoUsd, dearestPicoUsd } from "./price-classes.ts";
 
 /** What bounds a call: tokens, calls of the provider's tools, and the tier it asks for (null: the plain one). */
 export type CostLimits = {

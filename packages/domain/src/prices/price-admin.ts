@@ -4,9 +4,9 @@
  */
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Database } from "@codex-gateway/db";
+import type { Database, Queryable } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { recordAct, type Actor, type Client } from "../audit/audit.ts";
+import { recordAct, type Actor } from "../audit/audit.ts";
 import { bandsOf, bandToJson, type PriceBandUsd } from "./price-bands.ts";
 import type { PricesJson } from "./prices-json.ts";
 import { publishedPrices, publishedTiers } from "./published-prices.ts";
@@ -114,7 +114,7 @@ export async function changePrice(db: Database, change: PriceChange & { actor: A
 }
 
 /** Takes back the changes that the provider has announced: what an admin sets stays until an admin changes it. */
-async function retireAnnounced(client: Client, model: string): Promise<void> {
+async function retireAnnounced(client: Queryable, model: string): Promise<void> {
   await client.query(
     `UPDATE price_version SET retired_at = clock_timestamp()
      WHERE model = $1 AND source = 'published' AND valid_from > clock_timestamp() AND retired_at IS NULL`,
@@ -123,7 +123,7 @@ async function retireAnnounced(client: Client, model: string): Promise<void> {
 }
 
 /** Of those that have begun, whatever its state, a retired one included; null where the model has none. */
-async function newestVersion(client: Client, model: string): Promise<Row | null> {
+async function newestVersion(client: Queryable, model: string): Promise<Row | null> {
   const { rows } = await client.query<Row>(
     `SELECT * FROM price_version WHERE model = $1 AND valid_from <= clock_timestamp()
      ORDER BY valid_from DESC, id DESC LIMIT 1`,

@@ -1,7 +1,8 @@
 /** Settings and the first upstream as one form shows them. */
 import { isDeepStrictEqual } from "node:util";
 import type { Database } from "@codex-gateway/db";
-import type { Secrets } from "../access/secrets.ts";
+import { usdOf } from "@codex-gateway/ledger";
+import type { Secrets } from "../security/secrets.ts";
 import {
   auditableAlerts,
   planAlertSettings,
@@ -10,7 +11,6 @@ import {
 } from "../alerts/alert-settings.ts";
 import { checkAll } from "../app-error.ts";
 import { recordAct, type Actor } from "../audit/audit.ts";
-import { usdOf } from "../ledger/money.ts";
 import {
   checkedBaseUrl,
   listUpstreams,

@@ -1,5 +1,5 @@
 /** What an admin can change while it runs; each setting is a row, and a missing row is its default. */
-import type { Database } from "@codex-gateway/db";
+import type { Queryable } from "@codex-gateway/db";
 import { z } from "zod";
 
 export const settingsSchema = z.strictObject({
@@ -55,8 +55,6 @@ export const settingsSchema = z.strictObject({
 
 export type Settings = z.infer<typeof settingsSchema>;
 export type AlertSettingName = "lowBalanceNanoUsd" | "alertWebhookUrl" | "alertEmailFrom" | "alertEmailTo";
-
-type Queryable = { query: Database["pool"]["query"] };
 
 export async function readSettings({ pool }: { pool: Queryable }): Promise<Settings> {
   const { rows } = await pool.query<{ key: string; value: unknown }>("SELECT key, value FROM setting");

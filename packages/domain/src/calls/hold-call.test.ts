@@ -1,0 +1,121 @@
+import type { HoldOrder, HoldOutcome, Ledger } from "@codex-gateway/ledger";
+import { expect, test } from "vitest";
+import { createPriceBook } from "../prices/price-book.ts";
+import { holdCall, type BoundedCall } from "./hold-call.ts";
+
+/** USD 1 per million input tokens, USD 2 per million output tokens: 1 000 and 2 000 nano-USD a token. */
+const version = {
+  id: "v1",
+  model: "m",
+  prices: {
+    bands: [{ aboveInputTokens: -1, picoUsdPerUnit: { input: 1_000_000n, output: 2_000_000n } }],
+    tiersPpm: {},
+    markupPpm: 1_000_000n,
+  },
+  contextTokens: 10_000,
+  maxOutputTokens: null as number | null,
+};
+
+/** A ledger with so much free money. */
+function ledgerWith(freeNanoUsd: bigint): { ledger: Pick<Ledger, "hold">; orders: HoldOrder[] } {
+  const orders: HoldOrder[] = [];
+  const hold = (order: HoldOrder): Promise<HoldOutcome> => {
+    orders.push(order);
+    const least = order.minAmountNanoUsd ?? order.amountNanoUsd;
+    if (freeNanoUsd < least) return Promise.resolve({ outcome: "insufficient" });
+    const amountNanoUsd = order.amountNanoUsd < freeNanoUsd ? order.amountNanoUsd : freeNanoUsd;
+    return Promise.resolve({ outcome: "held", amountNanoUsd, allowance: null });
+  };
+  return {
+    ledger: { hold },
+    orders,
+  };
+}
+
+const bound = {
+  inputTokens: 100,
+  remoteInputs: 0,
+  hostedCalls: 0,
+  outputTokens: null,
+  choices: 1,
+  extraOutputTokens: 0,
+  hosted: {},
+  otherClasses: [],
+  serviceTier: null,
+};
+const call = (changes: Partial<BoundedCall["bound"]> = {}): BoundedCall => ({
+  id: "r1",
+  accountId: "a1",
+  apiKeyId: "k1",
+  endpoint: "chat.completions",
+  model: "m",
+  hasOutput: true,
+  bound: { ...bound, ...changes },
+});
+
+async function held(freeNanoUsd: bigint, asked: BoundedCall, maxOutputTokens: number | null = null) {
+  const { ledger, orders } = ledgerWith(freeNanoUsd);
+  const prices = createPriceBook([{ ...version, maxOutputTokens }]);
+  return { outcome: await holdCall({ ledger, prices, defaultMaxOutputTokens: 1_000 }, asked), order: orders[0]! };
+}
+
+test("the client's own cap times its choices is held, all or nothing, and nothing is sent upstream", async () => {
+  const { outcome, order } = await held(10n ** 9n, call({ outputTokens: 50, choices: 3 }));
+  expect(order).toMatchObject({ amountNanoUsd: 100_000n + 300_000n, minAmountNanoUsd: null });
+  expect(outcome).toMatchObject({ outputCapTokens: null, outputTokens: 150 });
+});
+
+test("without a cap the balance decides, and what it affords is sent upstream", async () => {
+  const { outcome } = await held(100_000n + 2_000n * 40n, call());
+  expect(outcome).toMatchObject({ outputCapTokens: 40, outputTokens: 40 });
+});
+
+test("a model's known maximum needs no cap while the balance covers it", async () => {
+  const { outcome, order } = await held(10n ** 9n, call(), 500);
+  expect(order.amountNanoUsd).toBe(100_000n + 1_000_000n);
+  expect(outcome).toMatchObject({ outputCapTokens: null, outputTokens: 500 });
+});
+
+test("below sixteen tokens of output it is refused", async () => {
+  const { outcome } = await held(100_000n + 2_000n * 15n, call());
+  expect(outcome).toEqual({ refused: "credit_balance_exhausted" });
+});
+
+test("what no ledger can write down is refused before it is asked", async () => {
+  const dear = call({ inputTokens: Number.MAX_SAFE_INTEGER, outputTokens: Number.MAX_SAFE_INTEGER });
+  const { outcome, order } = await held(10n ** 18n, dear);
+  expect(outcome).toEqual({ refused: "credit_balance_exhausted" });
+  expect(order).toBeUndefined();
+});
+
+test("what no wallet holds is refused before the ledger is asked: many of it in one batch would not add up", async () => {
+  const dear = (outputTokens: number) => call({ outputTokens });
+  expect((await held(10n ** 18n, dear(Number(2n ** 59n / 2_000n) - 100))).order).toBeDefined();
+  expect(await held(10n ** 18n, dear(Number(2n ** 59n / 2_000n) + 100))).toEqual({
+    outcome: { refused: "credit_balance_exhausted" },
+    order: undefined,
+  });
+});
+
+test("input that the body only points at is bounded by the model's context", async () => {
+  const { order } = await held(10n ** 9n, call({ remoteInputs: 1, outputTokens: 1 }));
+  expect(order.amountNanoUsd).toBe(10_000n * 1_000n + 2_000n);
+});
+
+test("a model without a price is refused by its name before the ledger is asked", async () => {
+  const { outcome, order } = await held(10n ** 9n, { ...call(), model: `unknown\n${"x".repeat(1_000)}` });
+  expect(order).toBeUndefined();
+  const message = `The model "unknown\\n${"x".repeat(92)}…" has no price here, so it cannot be used.`;
+  expect(outcome).toEqual({ refused: "model_not_priced", message, param: "model" });
+});
+
+test("calls of hosted tools are held for beside the tokens", async () => {
+  const { order } = await held(10n ** 9n, call({ outputTokens: 1, hosted: { web_search_call: 16 } }));
+  expect(order.amountNanoUsd).toBe(100_000n + 2_000n + 160_000_000n);
+});
+
+test("a service tier without a price is refused before the ledger is asked", async () => {
+  const { outcome, order } = await held(10n ** 9n, call({ serviceTier: "ultrafast" }));
+  expect([outcome, order]).toEqual([{ refused: "service_tier_not_priced", param: "service_tier" }, undefined]);
+  expect((await held(10n ** 9n, call({ serviceTier: "default" }))).outcome).toMatchObject({ held: true });
+});
