@@ -1,3 +1,4 @@
+export { advisoryLocks, lockInTransaction } from "./advisory-locks.ts";
 export { createAppRole } from "./app-role.ts";
 export { readBackup, requireNobodyRuns, writeBackup, type BackupHead, type RowCounts } from "./backup.ts";
 export { checkPooler } from "./check-pooler.ts";

@@ -4,6 +4,7 @@ export { isDatabaseDown, isDataException } from "./database-down.ts";
 export { listenToChanges, type ChangeTopic } from "./security/changes.ts";
 export { countOnPreviousSecret, reencrypt } from "./security/rotate.ts";
 export { isNetwork, networksOf, plainAddress, type Networks } from "./security/networks.ts";
+export { networkOf } from "./security/client-network.ts";
 export { isPublicAddress } from "./security/outbound-address.ts";
 export { deriveSecrets, type Secrets } from "./security/secrets.ts";
 export {

@@ -145,11 +145,11 @@ test("a changed rule holds after a restart of the server, which the database out
 
 test("a server that cannot be read leaves the one that runs, and says where it is broken", async () => {
   const whole = "return refuseToken(405";
-  edit("apps/web/server/token-answer.ts", whole, "return return");
+  edit("apps/web/server/http/token-answer.ts", whole, "return return");
   await expect.poll(() => said, shown).toContain("The next change tries again.");
   expect(said).toContain("token-answer.ts");
   expect(await refusalOfLogIn()).toBe("That is nobody.");
-  edit("apps/web/server/token-answer.ts", "return return", whole);
+  edit("apps/web/server/http/token-answer.ts", "return return", whole);
   await expect.poll(() => said, shown).toMatch(/Restarted in \d+ ms \(apps\/web\/server\/token-answer\.ts/);
 });
 

@@ -2,7 +2,7 @@
 import type { Database, Queryable } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { recordAct, recordEvent, type Actor } from "../audit/audit.ts";
-import { networkOf } from "./client-network.ts";
+import { networkOf } from "../security/client-network.ts";
 import { countGuess } from "./guesses.ts";
 import { forgetKnownClients } from "./known-clients.ts";
 import type { Hasher } from "./password-gate.ts";

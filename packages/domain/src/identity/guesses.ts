@@ -4,7 +4,7 @@
  * nobody out who has logged in to it from the same browser or network before.
  */
 import { RateLimiterRes } from "rate-limiter-flexible";
-import type { ClientNetwork } from "./client-network.ts";
+import type { ClientNetwork } from "../security/client-network.ts";
 import { tooManyAttempts, type Throttles } from "./throttles.ts";
 
 type Guess = {

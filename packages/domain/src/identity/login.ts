@@ -2,7 +2,7 @@
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { recordAct, recordEvent } from "../audit/audit.ts";
-import { networkOf } from "./client-network.ts";
+import { networkOf } from "../security/client-network.ts";
 import type { Credentials } from "./credentials.ts";
 import { countGuess } from "./guesses.ts";
 import { findLoginCandidate } from "./known-clients.ts";

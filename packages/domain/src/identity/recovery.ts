@@ -1,6 +1,6 @@
 /** For whoever runs the gateway and is locked out of its pages: what the command line can do without a session. */
 import { randomUUID } from "node:crypto";
-import type { Database } from "@codex-gateway/db";
+import { type Database, lockInTransaction } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import type { Secrets } from "../security/secrets.ts";
 import { recordAct, type Actor } from "../audit/audit.ts";
@@ -10,7 +10,7 @@ import type { Credentials } from "./credentials.ts";
 import { forgetKnownClients } from "./known-clients.ts";
 import { createPasswordGate } from "./password-gate.ts";
 import { insertUser } from "./registration.ts";
-import { hasOwner, setupLock } from "./setup.ts";
+import { hasOwner } from "./setup.ts";
 import { forgetAttempts } from "./throttles.ts";
 
 /** Who the audit log names for these acts. */
@@ -26,7 +26,7 @@ const hashPassword = (account: string, password: string): Promise<string> =>
 export async function createOwner(db: Database, { email, password }: Credentials): Promise<void> {
   const passwordHash = await hashPassword(email, password);
   await recordAct(db, commandLine, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [setupLock]);
+    await lockInTransaction(client, "setup");
     if (await hasOwner({ pool: client }))
       throw new AppError("conflict", "There is an owner already; reset-password lets them in again.");
     const userId = randomUUID();

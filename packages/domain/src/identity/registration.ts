@@ -5,7 +5,7 @@ import { usdOf } from "@codex-gateway/ledger";
 import { AppError } from "../app-error.ts";
 import { recordAct } from "../audit/audit.ts";
 import { readSettings } from "../settings/settings.ts";
-import { networkOf } from "./client-network.ts";
+import { networkOf } from "../security/client-network.ts";
 import type { Credentials } from "./credentials.ts";
 import { openSession, type OpenedSession, type Visitor } from "./sessions.ts";
 import { tooManyAttempts, type Throttles } from "./throttles.ts";

@@ -12,7 +12,7 @@ import {
   type DatabaseSession,
   type DatabaseUser,
 } from "lucia";
-import { networkOf } from "./client-network.ts";
+import { networkOf } from "../security/client-network.ts";
 import { noteKnownClient } from "./known-clients.ts";
 
 export type SessionUser = { id: string; email: string; role: "owner" | "admin" | "user" };

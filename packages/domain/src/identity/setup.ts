@@ -1,19 +1,17 @@
 /** The first start: one token, one owner, once. Without the token nobody becomes the owner; with it, exactly one does. */
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { type Database, inTransaction, type Queryable } from "@codex-gateway/db";
+import { type Database, inTransaction, lockInTransaction, type Queryable } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { recordAct } from "../audit/audit.ts";
 import type { Secrets } from "../security/secrets.ts";
 import { writeSettings, type Settings } from "../settings/settings.ts";
 import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Credentials } from "./credentials.ts";
-import { networkOf } from "./client-network.ts";
+import { networkOf } from "../security/client-network.ts";
 import { insertUser } from "./registration.ts";
 import { openSession, type OpenedSession, type Visitor } from "./sessions.ts";
 import type { Throttles } from "./throttles.ts";
 
-/** Taken by whatever makes the first owner. */
-export const setupLock = 7305111;
 const hashOf = (token: string) => createHash("sha256").update(token).digest();
 
 export async function hasOwner(db: { pool: Queryable }): Promise<boolean> {
@@ -24,7 +22,7 @@ export async function hasOwner(db: { pool: Queryable }): Promise<boolean> {
 export async function issueSetupToken(db: Database): Promise<string | null> {
   const token = randomBytes(24).toString("base64url");
   return inTransaction(db, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [setupLock]);
+    await lockInTransaction(client, "setup");
     if (await hasOwner({ pool: client })) return null;
     await client.query(
       `INSERT INTO setup (token_hash) VALUES ($1)
@@ -69,7 +67,7 @@ export async function completeSetup(
   );
   const userId = randomUUID();
   return recordAct(db, { userId, email, address }, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [setupLock]);
+    await lockInTransaction(client, "setup");
     await requireSetupToken({ pool: client }, input.token);
     await insertUser(client, { id: userId, email, passwordHash, role: "owner", balanceNanoUsd: 0n });
     await writeSettings(client, input.settings);

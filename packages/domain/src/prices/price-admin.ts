@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Database, Queryable } from "@codex-gateway/db";
+import { type Database, lockInTransaction, type Queryable } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { recordAct, type Actor } from "../audit/audit.ts";
 import { bandsOf, bandToJson, type PriceBandUsd } from "./price-bands.ts";
@@ -82,15 +82,12 @@ type PriceChange = {
   maxOutputTokens: number | null;
 };
 
-/** Taken by whatever adds versions, so that each is told with the one that it really follows. */
-const bookLock = 7305114;
-
 /** Adds a version that counts from now on. @throws AppError `invalid_input` where an amount is none */
 export async function changePrice(db: Database, change: PriceChange & { actor: Actor }): Promise<void> {
   const { actor, model, bands, markupPpm, contextTokens, maxOutputTokens } = change;
   const newBands = bands.map(bandToJson);
   await recordAct(db, actor, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [bookLock]);
+    await lockInTransaction(client, "priceBook");
     const before = await newestVersion(client, model);
     const prices: PricesJson = { ...multipliersOfVersion(before, model), bands: newBands };
     await retireAnnounced(client, model);
@@ -193,7 +190,7 @@ export async function applyProposals(
     ({ model }) => wanted.has(model),
   );
   return recordAct(db, actor, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [bookLock]);
+    await lockInTransaction(client, "priceBook");
     const { rows } = await client.query<Row>(current);
     const known = new Map(rows.map((row) => [row.model, row]));
     const before: Record<string, string | null> = {};

@@ -1,12 +1,10 @@
 /** `verify` in production: one process at a time, once per interval, its word kept where all of them read it. */
 import { randomUUID } from "node:crypto";
-import type { Database, Queryable } from "@codex-gateway/db";
+import { advisoryLocks, type Database, type Queryable } from "@codex-gateway/db";
 import type { OpenPrice } from "../stored-price.ts";
 import { verifyLedger, type Finding, type VerifyOptions } from "./verify.ts";
 
 type BooksCheck = { isSound: boolean; startedAt: Date; finishedAt: Date; findings: Finding[] };
-
-const checkLock = 7305140;
 
 /** What the newest check came to; null: there was none yet. */
 export async function readBooksCheck({ pool }: { pool: Queryable }): Promise<BooksCheck | null> {
@@ -29,7 +27,7 @@ export async function checkBooksIfDue(
   try {
     // Of the session, not of a transaction: one that stays open for minutes would keep old versions of every row.
     const { rows } = await client.query<{ is_mine: boolean }>("SELECT pg_try_advisory_lock($1) AS is_mine", [
-      checkLock,
+      advisoryLocks.booksCheck,
     ]);
     if (rows[0]?.is_mine !== true) return null;
     // A chunk of it may look at every open hold; it is given back with the lock.
@@ -53,7 +51,7 @@ export async function checkBooksIfDue(
     return check;
   } finally {
     const isUnlocked = await client
-      .query(`SET statement_timeout = '${limit ?? 0}'; SELECT pg_advisory_unlock(${checkLock})`)
+      .query(`SET statement_timeout = '${limit ?? 0}'; SELECT pg_advisory_unlock(${advisoryLocks.booksCheck})`)
       .then(
         () => true,
         () => false,
