@@ -37,11 +37,19 @@ const poolOptions = (url: string, use: keyof typeof budgets): pg.PoolConfig => (
   connectionString: url,
   max: budgets[use].connections,
   connectionTimeoutMillis: budgets[use].connect,
-  statement_timeout: budgets[use].statement,
-  lock_timeout: budgets[use].lock,
-  idle_in_transaction_session_timeout: budgets[use].idleInTransaction,
+  // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool waits for it, and its types do not say so
+  onConnect: async (client) => {
+    await client.query(limitsOf(use));
+  },
   types,
 });
+
+/** Set by a statement, and not as the connection is opened: poolers such as PgBouncer refuse connections that say more than who they are. */
+const limitsOf = (use: keyof typeof budgets): string => {
+  const { statement, lock, idleInTransaction } = budgets[use];
+  return `SET statement_timeout = ${statement}; SET lock_timeout = ${lock};
+    SET idle_in_transaction_session_timeout = ${idleInTransaction}`;
+};
 
 /** A server that is gone without a word says nothing of its own timeout. */
 const answerMs = (use: CallUse): number => budgets[use].statement + 1_000;

@@ -42,7 +42,9 @@ import {
   type Gateway,
   type Hold,
   type Log,
+  type OutboundProxy,
   type Ports,
+  type RequestPolicy,
   type Settlement,
   type UpstreamPolicy,
 } from "@codex-gateway/gateway";
@@ -99,12 +101,14 @@ export type ComposeOptions = {
   >;
   log: Log;
   clients: ClientAddress;
+  proxy: OutboundProxy | null;
 };
 
 /** Settings, prices and upstreams as they are now: read per request, refreshed on word of a change. */
 type Known = {
   settings: Settings;
   upstreamPolicy: UpstreamPolicy;
+  requestPolicy: RequestPolicy;
   defaultLimits: DefaultLimits;
   prices: LoadedPrices;
   upstreams: OpenUpstream[];
@@ -303,7 +307,11 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       logCall(log, record, priceName);
     },
   };
-  const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy });
+  const gateway = createGateway(ports, {
+    upstreamPolicy: () => known.upstreamPolicy,
+    proxy: options.proxy,
+    requestPolicy: () => known.requestPolicy,
+  });
   const verifyJob = startVerifyJob(db, log, {
     folder: headsFolderOf(env.DATA_FOLDER),
     secrets,
@@ -410,7 +418,9 @@ async function untilSettled(gateway: Gateway): Promise<void> {
 }
 
 /** The settings, and what each call reads of them. */
-const knownBy = (settings: Settings): Pick<Known, "settings" | "upstreamPolicy" | "defaultLimits"> => ({
+const knownBy = (
+  settings: Settings,
+): Pick<Known, "settings" | "upstreamPolicy" | "requestPolicy" | "defaultLimits"> => ({
   settings,
   upstreamPolicy: {
     timeouts: {
@@ -421,6 +431,15 @@ const knownBy = (settings: Settings): Pick<Known, "settings" | "upstreamPolicy" 
       totalMs: settings.totalTimeoutSeconds * 1_000,
     },
     allowsPrivateAddresses: settings.allowsPrivateUpstreams,
+  },
+  requestPolicy: {
+    maxBodyBytes: settings.maxBodyMebibytes * 1024 * 1024,
+    allowedOrigins: new Set(
+      settings.allowedOrigins
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean),
+    ),
   },
   defaultLimits: {
     requestsPerMinute: settings.defaultRequestsPerMinute,
