@@ -82,6 +82,24 @@ test("whatever handle a connection came by, it is answered, counted, and closed 
   taken.close();
 });
 
+test("no connection is lost while the handles are fetched", async () => {
+  const listening = await open();
+  acceptMore([listening], () => undefined);
+  const answers: boolean[] = [];
+  while (listening.more.size < 7) {
+    const socket = connect(portOf(listening), "127.0.0.1").on("error", () => answers.push(false));
+    sockets.push(socket);
+    socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    answers.push(
+      await new Promise<boolean>((resolve) => {
+        socket.once("data", () => resolve(true)).once("close", () => resolve(false));
+      }),
+    );
+  }
+  expect(answers.length).toBeGreaterThan(5);
+  expect(answers).not.toContain(false);
+});
+
 test("a port that is closed before the handles come stays closed", async () => {
   const listening = await open();
   const port = portOf(listening);

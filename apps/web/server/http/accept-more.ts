@@ -4,9 +4,9 @@
  * wait for seconds behind those who open more. Each further handle of the same socket takes one more per turn.
  *
  * A process gets a second handle of a socket of its own only from another process. One that does nothing else hands them
- * back, and ends.
+ * back, and ends. It is sent bare handles, and not servers: a server that a process is sent begins to accept there.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type SendHandle } from "node:child_process";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Log } from "@codex-gateway/gateway";
 import type { Listening } from "./listen.ts";
@@ -16,7 +16,7 @@ const moreHandles = 7;
 const handBackMs = 10_000;
 /** Hands each handle back, and ends when all of its parent's questions are answered. */
 const handBack = `
-  process.on("message", (at, handle) => process.send(at, handle, { keepOpen: false }));
+  process.on("message", (at, handle) => process.send(at, handle));
   process.on("disconnect", () => process.exit());
 `;
 
@@ -30,22 +30,29 @@ export function acceptMore(listening: readonly Listening[], log: Log): void {
   const finish = () => {
     clearTimeout(late);
     if (child.connected) child.disconnect();
-    if (missing > 0) log("warn", "handles_not_had", { missing });
+    if (missing > 0 && listening.every(({ server }) => server.listening)) log("warn", "handles_not_had", { missing });
     missing = 0;
   };
+  // While it has a handle of a port, nobody else can have the port.
+  for (const { server } of listening) server.once("close", finish);
   const late = setTimeout(() => child.kill("SIGKILL"), handBackMs).unref();
   child.once("error", finish);
   child.once("exit", finish);
-  child.on("message", (at: number, handle: NetServer | undefined) => {
+  child.on("message", (at: number, handle: BareHandle | undefined) => {
     const owner = listening[at];
     if (owner && handle) acceptWith(owner, handle);
     if (--missing === 0) finish();
   });
   letGo(child);
   listening.forEach(({ server }, at) => {
-    for (let n = 0; n < moreHandles; n++) child.send(at, server, () => undefined);
+    const bare = bareHandleOf(server);
+    for (let n = 0; n < moreHandles; n++) child.send(at, bare, () => undefined);
   });
 }
+
+/** What a server listens by: Node sends and takes it, and has no name for it. */
+type BareHandle = SendHandle & { close(): void };
+const bareHandleOf = (server: NetServer): BareHandle => (server as unknown as { _handle: BareHandle })._handle;
 
 /** It does not keep this process alive. */
 function letGo(child: ChildProcess): void {
@@ -54,7 +61,7 @@ function letGo(child: ChildProcess): void {
 }
 
 /** What the handle accepts is the server's, as if it had come by its own. */
-function acceptWith({ server, more }: Listening, handle: NetServer): void {
+function acceptWith({ server, more }: Listening, handle: BareHandle): void {
   if (!server.listening) {
     handle.close();
     return;
