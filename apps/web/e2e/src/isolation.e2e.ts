@@ -147,8 +147,10 @@ test.skipIf(process.platform !== "linux").each(rounds)(
       signal: null,
     });
     expectUnharmed(quiet, attacked);
-    const bugs = report.reports.filter(({ outcomes }) =>
-      Object.keys(outcomes).some((outcome) => /\b500\b/.test(outcome)),
+    // A provider's own 500 is passed on as one.
+    const bugs = report.reports.filter(
+      ({ name, outcomes }) =>
+        name !== "failing models" && Object.keys(outcomes).some((outcome) => /\b500\b/.test(outcome)),
     );
     expect.soft(bugs, "attacks that were answered with 500").toEqual([]);
     expect.soft(report.coreShare, "the attacker's cores").toBeLessThan(maxAttackerCores);
