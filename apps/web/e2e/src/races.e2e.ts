@@ -47,8 +47,8 @@ async function aUserWithMoneyFor(calls: number): Promise<{ key: string; userId: 
   const person = createPerson(demo.web);
   await person.api.auth.register.mutate({ email: `${randomUUID()}@example.com`, password: "password-of-test" });
   const userId = (await person.api.auth.me.query())!.id;
-  // At the dearest tier: (bytes × 0.15 + 100 × 0.60 USD per million) × 1.666667, rounded up
-  const holdNanoUsd = (BigInt(cappedBody.length * 150 + 100 * 600) * 1_666_667n + 999_999n) / 1_000_000n;
+  // At the plain tier: bytes × 0.15 + 100 × 0.60 USD per million
+  const holdNanoUsd = BigInt(cappedBody.length * 150 + 100 * 600);
   const amount = holdNanoUsd * BigInt(calls);
   await demo.ownerSession.api.admin.users.adjustBalance.mutate({
     userId,
@@ -65,7 +65,7 @@ test.each([
   ["one process", 1],
   ["two processes on one database", 2],
 ])(
-  "200 parallel requests on money for 10: only what the wallet can hold reaches the upstream, with %s",
+  "200 parallel requests on money for 10: exactly 10 reach the upstream, with %s",
   async (_name, processes) => {
     const { key, userId } = await aUserWithMoneyFor(10);
     const apis = [demo.api, second.api].slice(0, processes);
@@ -75,12 +75,9 @@ test.each([
     const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => call(apis[n % processes]!, key)));
     demo.fake.delayMs = 0;
     const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as { error?: { type: string } }[];
-    // Ten by the strict bound; what is left of the money does for some more once their tokens are counted.
-    const held = answers.filter(({ status }) => status === 200).length;
-    expect(held).toBeGreaterThanOrEqual(10);
-    expect(held).toBeLessThanOrEqual(20);
-    expect(bodies.filter(({ error }) => error?.type === "insufficient_quota")).toHaveLength(200 - held);
-    expect(demo.fake.served.length - before).toBe(held);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(10);
+    expect(bodies.filter(({ error }) => error?.type === "insufficient_quota")).toHaveLength(190);
+    expect(demo.fake.served.length - before).toBe(10);
     const readWallets = () => withDatabase(demo, (db) => db.prisma.account.findMany({ where: { userId } }));
     // An answer may be some milliseconds ahead of the books.
     await expect.poll(async () => (await readWallets()).map(({ heldNanoUsd }) => heldNanoUsd)).toEqual([0n]);
