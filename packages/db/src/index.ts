@@ -3,7 +3,7 @@ export { createAppRole } from "./app-role.ts";
 export { readBackup, requireNobodyRuns, writeBackup, type BackupHead, type RowCounts } from "./backup.ts";
 export { checkPooler } from "./check-pooler.ts";
 export { findStandbyFault } from "./standbys.ts";
-export { openDatabase, openCallPool, type Database, type DatabaseUse } from "./database.ts";
+export { fillPool, openDatabase, openCallPool, type Database, type DatabaseUse } from "./database.ts";
 export { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded-postgres.ts";
 export { keepEmbeddedPostgres, type PostgresEvent } from "./kept-postgres.ts";
 export { migrate } from "./migrate.ts";

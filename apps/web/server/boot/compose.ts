@@ -1,5 +1,5 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
-import { openCallPool, type Database } from "@codex-gateway/db";
+import { fillPool, openCallPool, type Database } from "@codex-gateway/db";
 import {
   type ChangeTopic,
   claimIdempotency,
@@ -158,6 +158,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const ledgerPool = openCallPool(options.ledgerUrl, "ledger");
   const lookupPool = openCallPool(options.ledgerUrl, "lookups");
+  await Promise.all([ledgerPool, lookupPool].map(fillPool));
   const ledger = createLedger(ledgerPool, instance, {
     openPrice,
     defaultLimits: () => known.defaultLimits,
