@@ -4,7 +4,7 @@
  * wait for seconds behind those who open more. Each further handle of the same socket takes one more per turn.
  *
  * A process gets a second handle of a socket of its own only from another process. One that does nothing else hands them
- * back, and ends. It is sent bare handles, and not servers: a server that a process is sent begins to accept there.
+ * back, and is ended. It is sent bare handles, and not servers: a server that a process is sent begins to accept there.
  */
 import { spawn, type ChildProcess, type SendHandle } from "node:child_process";
 import { Server as NetServer, type Socket } from "node:net";
@@ -14,9 +14,9 @@ import type { Listening } from "./listen.ts";
 /** Beside the first one, of each socket. */
 const moreHandles = 7;
 const handBackMs = 10_000;
-/** Hands each handle back, and ends when all of its parent's questions are answered. */
+/** Hands each handle back, and ends with its parent at the latest. */
 const handBack = `
-  process.on("message", (at, handle) => process.send(at, handle));
+  process.on("message", (empty, handle) => process.send(empty, handle));
   process.on("disconnect", () => process.exit());
 `;
 
@@ -26,29 +26,35 @@ export function acceptMore(listening: readonly Listening[], log: Log): void {
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     env: { NODE_ENV: "production" },
   });
-  let missing = listening.length * moreHandles;
+  const left = listening.flatMap((each) => Array.from({ length: moreHandles }, () => each));
   const finish = () => {
     clearTimeout(late);
-    if (child.connected) child.disconnect();
-    if (missing > 0 && listening.every(({ server }) => server.listening)) log("warn", "handles_not_had", { missing });
-    missing = 0;
+    child.kill("SIGKILL");
+    if (left.length > 0 && areOpen(listening)) log("warn", "handles_not_had", { missing: left.length });
+    left.length = 0;
+  };
+  /** One at a time: Node asserts that nothing of a channel that closes still waits to be sent. */
+  const askForNext = () => {
+    const next = left.at(-1);
+    if (next && areOpen(listening)) child.send("", bareHandleOf(next.server), () => undefined);
+    else finish();
   };
   // While it has a handle of a port, nobody else can have the port.
   for (const { server } of listening) server.once("close", finish);
-  const late = setTimeout(() => child.kill("SIGKILL"), handBackMs).unref();
+  const late = setTimeout(finish, handBackMs).unref();
   child.once("error", finish);
   child.once("exit", finish);
-  child.on("message", (at: number, handle: BareHandle | undefined) => {
-    const owner = listening[at];
+  child.on("message", (_empty, handle: BareHandle | undefined) => {
+    const owner = left.pop();
     if (owner && handle) acceptWith(owner, handle);
-    if (--missing === 0) finish();
+    else handle?.close();
+    askForNext();
   });
   letGo(child);
-  listening.forEach(({ server }, at) => {
-    const bare = bareHandleOf(server);
-    for (let n = 0; n < moreHandles; n++) child.send(at, bare, () => undefined);
-  });
+  askForNext();
 }
+
+const areOpen = (listening: readonly Listening[]): boolean => listening.every(({ server }) => server.listening);
 
 /** What a server listens by: Node sends and takes it, and has no name for it. */
 type BareHandle = SendHandle & { close(): void };
