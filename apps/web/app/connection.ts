@@ -20,7 +20,10 @@ export class LostConnectionError extends Error {}
 const pausesMs = [500, 1_000, 2_000, 3_000] as const;
 const longestPauseMs = 3_000;
 
-export function createConnection(inner: Fetch, target: Pick<EventTarget, "addEventListener" | "removeEventListener">): Connection {
+export function createConnection(
+  inner: Fetch,
+  target: Pick<EventTarget, "addEventListener" | "removeEventListener">,
+): Connection {
   const listeners = new Set<() => void>();
   let waiting = 0;
   const wait = (by: 1 | -1) => {
@@ -38,7 +41,9 @@ export function createConnection(inner: Fetch, target: Pick<EventTarget, "addEve
         act();
       };
       const goOn = finish(resolve);
-      const stop = finish(() => reject(signal?.reason instanceof Error ? signal.reason : new DOMException("Aborted", "AbortError")));
+      const stop = finish(() =>
+        reject(signal?.reason instanceof Error ? signal.reason : new DOMException("Aborted", "AbortError")),
+      );
       const timer = setTimeout(goOn, ms);
       target.addEventListener("online", goOn);
       signal?.addEventListener("abort", stop);

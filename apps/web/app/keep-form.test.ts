@@ -7,7 +7,8 @@ const sources = readdirSync(folder).map((name) => [name, readFileSync(`${folder}
 
 test("every page with a form keeps it where no answer comes", () => {
   const forms = sources.filter(
-    ([name, source]) => /export async function action/.test(source) && /export default function/.test(source) && name !== "$.tsx",
+    ([name, source]) =>
+      /export async function action/.test(source) && /export default function/.test(source) && name !== "$.tsx",
   );
   expect(forms.length).toBeGreaterThan(12);
   const losing = forms.filter(([, source]) => !source.includes("export const clientAction = keepForm;"));

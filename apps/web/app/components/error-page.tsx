@@ -10,7 +10,8 @@ import { LinkButton } from "./ui/button";
 type Problem = { status: number | null; requestId: string | null };
 
 /** As Chromium, Safari and Firefox say that a script did not come. */
-const unloaded = /^(?:Failed to fetch|Load failed|Importing a module script failed|error loading dynamically|NetworkError)/;
+const unloaded =
+  /^(?:Failed to fetch|Load failed|Importing a module script failed|error loading dynamically|NetworkError)/;
 
 const isUnloaded = (error: unknown): boolean =>
   error instanceof LostConnectionError || (error instanceof Error && unloaded.test(error.message));

@@ -50,9 +50,15 @@ test("the secret is on the clipboard, and so is each snippet, which names the ho
     await page.getByRole("button", { name: `复制 ${name}` }).click();
     await expect.poll(() => pasted(page)).toContain(apiUrl);
     const text = await pasted(page);
-    expect([text.includes(secret), text.includes("localhost"), text === (await page.locator("pre").innerText())]).toEqual([true, false, true]);
+    expect([
+      text.includes(secret),
+      text.includes("localhost"),
+      text === (await page.locator("pre").innerText()),
+    ]).toEqual([true, false, true]);
   }
-  const answer = await fetch(`${apiUrl.replace("gateway.test", "127.0.0.1")}/models`, { headers: { authorization: `Bearer ${secret}` } });
+  const answer = await fetch(`${apiUrl.replace("gateway.test", "127.0.0.1")}/models`, {
+    headers: { authorization: `Bearer ${secret}` },
+  });
   expect(answer.status).toBe(200);
 }, 60_000);
 
