@@ -17,7 +17,7 @@ export async function copyText(text: string, source: HTMLElement | null): Promis
  * in an element beside the dialog would be taken away by the dialog, which keeps the focus.
  */
 function copyByEvent(text: string, source: HTMLElement | null): boolean {
-  let isGiven = false;
+  let isGiven = false as boolean;
   const give = (event: ClipboardEvent) => {
     if (!event.clipboardData) return;
     event.clipboardData.setData("text/plain", text);
