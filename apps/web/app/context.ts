@@ -13,6 +13,10 @@ declare module "@remix-run/node" {
     apiUrl: () => string;
     /** Where browsers find the pages: the origin that the operator says, else the one that the page was opened at. */
     pageUrl: () => string;
+    /** The address of a path of ours, for somebody else to open. */
+    linkFor: (path: string) => Promise<string>;
+    /** The operator has said where the pages are (PUBLIC_URL), so that no setting counts. */
+    isPageUrlFixed: boolean;
     /** Of a request that was refused before any route was asked; null where it was not. */
     refusedStatus: number | null;
     /** What a person can mend, or null for a bug. */

@@ -2,10 +2,12 @@
 import type { PageApi, SessionUser } from "@codex-gateway/api";
 import { pathWithinSite } from "@codex-gateway/domain/checks";
 import { redirect, type AppLoadContext, type HeadersFunction } from "@remix-run/node";
+import { changesAdministration, readsAdministration } from "./roles";
 
 export type UserApi = PageApi & { user: SessionUser };
 
-export const homeOf = ({ role }: Pick<SessionUser, "role">): string => (role === "user" ? "/dashboard" : "/admin");
+export const homeOf = ({ role }: Pick<SessionUser, "role">): string =>
+  readsAdministration(role) ? "/admin" : "/dashboard";
 
 /** A stranger is sent to the log-in page, and from there back to where they were. */
 export async function requireUser(request: Request, context: AppLoadContext): Promise<UserApi> {
@@ -17,9 +19,18 @@ export async function requireUser(request: Request, context: AppLoadContext): Pr
   throw redirect(`/login?${query}`, { headers: api.headers });
 }
 
+/** Whoever may see the administration, and for a form whoever may change it. */
 export async function requireAdmin(request: Request, context: AppLoadContext): Promise<UserApi> {
   const api = await requireUser(request, context);
-  if (api.user.role === "user") throw new Response("Forbidden", { status: 403 });
+  const isAllowed = request.method === "GET" ? readsAdministration : changesAdministration;
+  if (!isAllowed(api.user.role)) throw new Response("Forbidden", { status: 403 });
+  return api;
+}
+
+/** For a page of the administration that is nothing but a form. */
+export async function requireChanges(request: Request, context: AppLoadContext): Promise<UserApi> {
+  const api = await requireUser(request, context);
+  if (!changesAdministration(api.user.role)) throw new Response("Forbidden", { status: 403 });
   return api;
 }
 

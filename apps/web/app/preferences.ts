@@ -16,14 +16,12 @@ function cookieOf(request: Request, name: string): string | null {
   }
 }
 
-/** The browser's first wish of those that there are; Chinese where it wishes for neither. */
+/** The browser's first wish of those that there are; English where it wishes for others alone, Chinese where it says nothing. */
 function wishedLanguage(request: Request): Language {
-  const wishes = (request.headers.get("accept-language") ?? "").toLowerCase().split(",");
-  for (const wish of wishes) {
-    if (wish.trim().startsWith("zh")) return "zh-CN";
-    if (wish.trim().startsWith("en")) return "en";
-  }
-  return "zh-CN";
+  const wishes = (request.headers.get("accept-language") ?? "").toLowerCase().slice(0, 500).split(",");
+  const languages = wishes.map((wish) => wish.trim()).filter((wish) => /^[a-z]/.test(wish));
+  const known = languages.find((wish) => /^(?:zh|en)\b/.test(wish));
+  return known?.startsWith("en") || (!known && languages.length > 0) ? "en" : "zh-CN";
 }
 
 export function readPreferences(request: Request): Preferences {

@@ -4,6 +4,7 @@ import { Links, Meta, Outlet, Scripts, ScrollRestoration } from "@remix-run/reac
 import { useEffect, type ReactNode } from "react";
 import { ErrorPage } from "./components/error-page";
 import { LostConnection } from "./components/lost-connection";
+import { FocusOriginContext, useFocusOriginRef } from "./focus-origin";
 import { usePreferences } from "./i18n/use-texts";
 import { useNonce } from "./nonce";
 import { readPreferences, rememberTimeZone } from "./preferences";
@@ -39,11 +40,16 @@ export function Layout({ children }: { children: ReactNode }) {
 }
 
 export default function App() {
+  const focusOrigin = useFocusOriginRef();
   const { timeZone } = usePreferences();
   useEffect(() => {
     rememberTimeZone(timeZone);
   }, [timeZone]);
-  return <Outlet />;
+  return (
+    <FocusOriginContext.Provider value={focusOrigin}>
+      <Outlet />
+    </FocusOriginContext.Provider>
+  );
 }
 
 export const ErrorBoundary = ErrorPage;

@@ -36,6 +36,8 @@ export type Services = {
   }) => Promise<UpstreamFault | null>;
   /** How this process fares with an upstream's calls. */
   healthOfUpstream: (id: string) => "healthy" | "failing" | "unused";
+  /** Mails a link for a new password, once the caller has been answered. */
+  mailResetLink: (to: { email: string; token: string }) => void;
   /** Sends an alert that says it is a test. @returns null where it was taken, else why not, in one sentence */
   sendTestAlert: (targets: AlertTargets) => Promise<string | null>;
 };

@@ -15,19 +15,23 @@ beforeAll(async () => {
 });
 afterAll(() => db.drop());
 
-type Role = "anonymous" | "user" | "suspended" | "admin";
+const roles = ["anonymous", "user", "suspended", "viewer", "admin", "owner"] as const;
+type Role = (typeof roles)[number];
+type Kind = "public" | "user" | "admin";
 const procedures = Object.entries(appRouter._def.procedures) as unknown as [
   path: string,
-  procedure: { _def: { meta?: { kind: "public" | "user" | "admin" }; type: "query" | "mutation" } },
+  procedure: { _def: { meta?: { kind: Kind }; type: "query" | "mutation" } },
 ][];
 
 /** A request with a real session's cookie, so that the whole way from the cookie to the guard is asked. */
 async function contextAs(role: Role): Promise<Context> {
   const headers = new Headers();
   if (role !== "anonymous") {
+    // There is one owner.
+    if (role === "owner") await db.prisma.user.updateMany({ where: { role }, data: { role: "admin" } });
     const id = randomUUID();
     await db.prisma.user.create({
-      data: { id, email: `${id}@example.com`, passwordHash: "-", role: role === "admin" ? "admin" : "user" },
+      data: { id, email: `${id}@example.com`, passwordHash: "-", role: role === "suspended" ? "admin" : role },
     });
     await db.prisma.account.create({ data: { id: randomUUID(), kind: "wallet", userId: id } });
     const session = await services.sessions.createSession(id, { userAgent: "", address: "" });
@@ -51,10 +55,14 @@ async function guardOf(path: string, role: Role): Promise<"refused" | "passed"> 
   }
 }
 
-const allowed: Record<"public" | "user" | "admin", readonly Role[]> = {
-  public: ["anonymous", "user", "suspended", "admin"],
-  user: ["user", "admin"],
-  admin: ["admin"],
+/** What an admin's procedures read, a viewer reads too; what they change, only admins and the owner. */
+const allowed: Record<`${Kind} ${"query" | "mutation"}`, readonly Role[]> = {
+  "public query": roles,
+  "public mutation": roles,
+  "user query": ["user", "viewer", "admin", "owner"],
+  "user mutation": ["user", "viewer", "admin", "owner"],
+  "admin query": ["viewer", "admin", "owner"],
+  "admin mutation": ["admin", "owner"],
 };
 
 test("every procedure says whose it is", () => {
@@ -62,9 +70,14 @@ test("every procedure says whose it is", () => {
   expect(procedures.filter(([, { _def }]) => !_def.meta).map(([path]) => path)).toEqual([]);
 });
 
-describe.each(procedures)("%s", (path, { _def: { meta } }) => {
-  test.each<Role>(["anonymous", "user", "suspended", "admin"])("asked by %s", async (role) => {
-    const isAllowed = meta !== undefined && allowed[meta.kind].includes(role);
+test("the administration's procedures are the admins', and no others are", () => {
+  const odd = procedures.filter(([path, { _def }]) => path.startsWith("admin.") !== (_def.meta?.kind === "admin"));
+  expect(odd.map(([path]) => path)).toEqual([]);
+});
+
+describe.each(procedures)("%s", (path, { _def: { meta, type } }) => {
+  test.each(roles)("asked by %s", async (role) => {
+    const isAllowed = meta !== undefined && allowed[`${meta.kind} ${type}`].includes(role);
     expect(await guardOf(path, role)).toBe(isAllowed ? "passed" : "refused");
   });
 });

@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { issueSetupToken, openPrice } from "@codex-gateway/domain";
 import { createLedger, openInstance } from "@codex-gateway/ledger";
+import { base32 } from "oslo/encoding";
+import { TOTPController } from "oslo/otp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createContext, type Context, type Services } from "./context.ts";
 import { appRouter, createCaller } from "./root.ts";
@@ -126,6 +128,32 @@ const cases: Readonly<Record<string, Case>> = {
     }),
   },
   "auth.login": { leaves: "login", prepare: ({ user }) => ({ input: credentialsOf(user) }) },
+  "auth.secondFactor": {
+    leaves: "login",
+    prepare: async ({ user }) => {
+      const { recoveryCodes } = await withTwoFactors(user);
+      const { challenge } = await createCaller(await contextOf("")).auth.login(credentialsOf(user));
+      return { input: { challenge, code: recoveryCodes[0]! } };
+    },
+  },
+  "auth.acceptInvite": {
+    leaves: "accept_invite",
+    prepare: async ({ admin }) => ({ input: { token: await anInvite(admin), email: aNewAddress(), password } }),
+  },
+  "auth.requestReset": {
+    leaves: "request_reset",
+    prepare: async ({ user, admin }) => {
+      await saveMailServer(admin);
+      return { input: { email: user.email } };
+    },
+  },
+  "auth.completeReset": {
+    leaves: "reset_password",
+    prepare: async ({ user, admin }) => {
+      const { token } = await createCaller(await admin.context()).admin.users.issueResetLink({ userId: user.id });
+      return { input: { token, password: "another password" } };
+    },
+  },
   "auth.register": { leaves: "register", prepare: () => ({ input: { email: aNewAddress(), password } }) },
   "auth.token": { leaves: "login", prepare: ({ user }) => ({ input: credentialsOf(user) }) },
   "auth.renewToken": { leaves: null, prepare: () => ({ as: "user" }) },
@@ -170,6 +198,106 @@ const cases: Readonly<Record<string, Case>> = {
   "account.changePassword": {
     leaves: "change_password",
     prepare: () => ({ as: "user", input: { password: "another password", currentPassword: password } }),
+  },
+  "account.beginTwoFactors": {
+    leaves: "begin_two_factors",
+    prepare: () => ({ as: "user", input: { currentPassword: password } }),
+  },
+  "account.confirmTwoFactors": {
+    leaves: "enable_two_factors",
+    prepare: async ({ user }) => {
+      const { account } = createCaller(await user.context());
+      await account.beginTwoFactors({ currentPassword: password });
+      const { pending } = await account.twoFactors();
+      return {
+        as: "user",
+        input: { code: await new TOTPController().generate(base32.decode(pending!.secret, { strict: false })) },
+      };
+    },
+  },
+  "account.renewRecoveryCodes": {
+    leaves: "renew_recovery_codes",
+    prepare: async ({ user }) => {
+      await withTwoFactors(user);
+      return { as: "user", input: { currentPassword: password } };
+    },
+  },
+  "account.disableTwoFactors": {
+    leaves: "disable_two_factors",
+    prepare: async ({ user }) => {
+      await withTwoFactors(user);
+      return { as: "user", input: { currentPassword: password } };
+    },
+  },
+  "account.offerOwnership": {
+    leaves: "offer_ownership",
+    prepare: async ({ user, admin }) => {
+      await makeOwner(admin);
+      return { as: "admin", input: { email: user.email, currentPassword: password } };
+    },
+  },
+  "account.dropOwnershipOffer": {
+    leaves: "decline_ownership",
+    prepare: async ({ user, admin }) => {
+      await offerOwnershipTo(user, admin);
+      return { as: "user" };
+    },
+  },
+  "account.acceptOwnership": {
+    leaves: "accept_ownership",
+    prepare: async ({ user, admin }) => {
+      await offerOwnershipTo(user, admin);
+      return { as: "user" };
+    },
+  },
+  "admin.users.create": {
+    leaves: "create_user",
+    prepare: () => ({ as: "admin", input: { email: aNewAddress(), role: "viewer", balanceUsd: "2" } }),
+  },
+  "admin.users.issueResetLink": {
+    leaves: "issue_reset_link",
+    prepare: ({ user }) => ({ as: "admin", input: { userId: user.id } }),
+  },
+  "admin.users.setRole": {
+    leaves: "update_role",
+    prepare: ({ user }) => ({ as: "admin", input: { userId: user.id, role: "viewer" } }),
+  },
+  "admin.users.endSessions": {
+    leaves: "end_sessions",
+    prepare: ({ user }) => ({ as: "admin", input: { userId: user.id } }),
+  },
+  "admin.users.removeTwoFactors": {
+    leaves: "disable_two_factors",
+    prepare: async ({ user }) => {
+      await withTwoFactors(user);
+      return { as: "admin", input: { userId: user.id } };
+    },
+  },
+  "admin.users.setKeyStatus": {
+    leaves: "disable_key",
+    prepare: async ({ user }) => ({
+      as: "admin",
+      input: { userId: user.id, keyId: (await aKeyOf(user)).keyId, status: "disabled" },
+    }),
+  },
+  "admin.users.delete": {
+    leaves: "delete_user",
+    prepare: ({ user }) => ({ as: "admin", input: { userId: user.id, email: user.email } }),
+  },
+  "admin.invites.create": {
+    leaves: "create_invite",
+    prepare: () => ({
+      as: "admin",
+      input: { role: "user", balanceUsd: "1", email: null, note: "", maxUses: 1, lastDay: null },
+    }),
+  },
+  "admin.invites.withdraw": {
+    leaves: "withdraw_invite",
+    prepare: async ({ admin }) => {
+      await anInvite(admin);
+      const { invites } = await createCaller(await admin.context()).admin.invites.list({});
+      return { as: "admin", input: { inviteId: invites[0]!.id } };
+    },
   },
   "admin.users.setLimits": {
     leaves: "update_limits",
@@ -259,6 +387,35 @@ const cases: Readonly<Record<string, Case>> = {
     }),
   },
 };
+
+async function anInvite(admin: Person): Promise<string> {
+  const invite = { role: "user", balanceUsd: "1", email: null, note: "", maxUses: 5, lastDay: null } as const;
+  return (await createCaller(await admin.context()).admin.invites.create(invite)).token;
+}
+
+async function withTwoFactors(person: Person): Promise<{ recoveryCodes: string[] }> {
+  const { account } = createCaller(await person.context());
+  await account.beginTwoFactors({ currentPassword: password });
+  const { pending } = await account.twoFactors();
+  const code = await new TOTPController().generate(base32.decode(pending!.secret, { strict: false }));
+  return account.confirmTwoFactors({ code });
+}
+
+async function makeOwner({ id }: Person): Promise<void> {
+  await db.prisma.user.updateMany({ where: { role: "owner" }, data: { role: "admin" } });
+  await db.prisma.user.update({ where: { id }, data: { role: "owner" } });
+}
+
+async function offerOwnershipTo({ email }: Person, owner: Person): Promise<void> {
+  await makeOwner(owner);
+  await createCaller(await owner.context()).account.offerOwnership({ email, currentPassword: password });
+}
+
+async function saveMailServer(admin: Person): Promise<void> {
+  const mail = { smtpUrl: "smtp://127.0.0.1:2525", emailFrom: "gateway@example.com", emailTo: "ops@example.com" };
+  const settings = { ...(await savedSettings(admin)), ...mail, allowsPrivateUpstreams: true };
+  await createCaller(await admin.context()).admin.settings.update(settings);
+}
 
 /** Somebody has asked for it, and there is one like it that has a price. */
 async function anUnpricedModel(): Promise<string> {

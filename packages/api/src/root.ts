@@ -5,6 +5,7 @@ import { users } from "./admin/users.ts";
 import { account } from "./account.ts";
 import { alerts } from "./admin/alerts.ts";
 import { codes } from "./admin/codes.ts";
+import { invites } from "./admin/invites.ts";
 import { logs } from "./admin/logs.ts";
 import { overview } from "./admin/overview.ts";
 import { prices } from "./admin/prices.ts";
@@ -23,7 +24,7 @@ export const appRouter = router({
   keys,
   usage,
   account,
-  admin: router({ overview, users, codes, prices, upstreams, settings, alerts, logs }),
+  admin: router({ overview, users, invites, codes, prices, upstreams, settings, alerts, logs }),
 });
 
 export type AppRouter = typeof appRouter;

@@ -12,6 +12,7 @@ import {
   usdInput,
 } from "@codex-gateway/domain";
 import { z } from "zod";
+import { publicUrl } from "./admin/settings.ts";
 import { actorOf, handOver, visitorOf } from "./context.ts";
 import { done, isDone, publicProcedure, router } from "./trpc.ts";
 
@@ -58,6 +59,7 @@ export const setup = router({
         announcement: lines({ max: 5_000 }),
         defaultBalanceUsd: nonNegativeUsd,
         isRegistrationOpen: z.boolean(),
+        publicUrl: publicUrl.default(""),
       }),
     )
     .output(done)
@@ -67,6 +69,7 @@ export const setup = router({
         announcement,
         defaultBalanceNanoUsd: String(defaultBalanceUsd),
         isRegistrationOpen,
+        publicUrl: input.publicUrl,
         allowsPrivateUpstreams: input.upstream.isPrivateAllowed,
       };
       handOver(ctx, await completeSetup(ctx.db, ctx, { ...input, settings }, visitorOf(ctx)));

@@ -1,5 +1,12 @@
-/** The three kinds of procedures: anybody's, a signed-in user's, an admin's. */
-import { AppError, isDatabaseDown, isDataException, type AppErrorCode } from "@codex-gateway/domain";
+/** The three kinds of procedures: anybody's, a signed-in user's, an admin's. What an admin's reads, a viewer reads too. */
+import {
+  AppError,
+  changesAdministration,
+  isDatabaseDown,
+  isDataException,
+  readsAdministration,
+  type AppErrorCode,
+} from "@codex-gateway/domain";
 import { initTRPC, TRPCError } from "@trpc/server";
 import { z, ZodError } from "zod";
 import type { Context } from "./context.ts";
@@ -86,9 +93,11 @@ export const userProcedure = t.procedure
 export const adminProcedure = t.procedure
   .meta({ kind: "admin" })
   .use(translateErrors)
-  .use(({ ctx, next }) => {
+  .use(({ ctx, type, next }) => {
     if (!ctx.user) throw new TRPCError({ code: "UNAUTHORIZED", message: "Log in first." });
-    if (ctx.user.role === "user") throw new TRPCError({ code: "FORBIDDEN", message: "Only admins may do this." });
+    const { role } = ctx.user;
+    const isAllowed = type === "query" ? readsAdministration(role) : changesAdministration(role);
+    if (!isAllowed) throw new TRPCError({ code: "FORBIDDEN", message: "Only admins may do this." });
     return next({ ctx: { ...ctx, user: ctx.user } });
   });
 

@@ -19,6 +19,7 @@ export {
 export {
   checkAlertTarget,
   openAlertTargets,
+  openEmailTarget,
   readAlertSettings,
   recordAlertTest,
   type AlertSettings,
@@ -87,17 +88,61 @@ export {
   readUser,
   setUserLimits,
   setUserStatus,
+  type ListedStatus,
   type UserDetails,
   type UserSummary,
 } from "./identity/admin.ts";
 export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./identity/credentials.ts";
 export { createBrowserCookie, type BrowserCookie } from "./identity/known-clients.ts";
-export { logIn } from "./identity/login.ts";
-export { createOwner, resetPassword, setFirstUpstream } from "./identity/recovery.ts";
+export { completeLogIn, logIn, type LogIn } from "./identity/login.ts";
+export { addUser, createOwner, resetPassword, setFirstUpstream } from "./identity/recovery.ts";
+export {
+  acceptInvite,
+  createInvite,
+  listInvites,
+  readInvite,
+  withdrawInvite,
+  type InviteSummary,
+  type OpenInvite,
+} from "./identity/invites.ts";
+export { linkTokenSchema } from "./identity/link-tokens.ts";
+export { createUser, deleteUser, endUserSessions, setUserKeyStatus, setUserRole } from "./identity/manage-users.ts";
+export {
+  acceptOwnership,
+  dropOwnershipOffer,
+  offerOwnership,
+  readOwnershipOffer,
+  type OwnershipOffer,
+} from "./identity/ownership.ts";
+export {
+  completePasswordReset,
+  issueResetLink,
+  readResetLink,
+  requestPasswordReset,
+  type ResetLink,
+} from "./identity/password-reset.ts";
+export {
+  changesAdministration,
+  grantableRoles,
+  readsAdministration,
+  roles,
+  type GrantableRole,
+  type Role,
+} from "./identity/roles.ts";
+export {
+  beginTwoFactors,
+  confirmTwoFactors,
+  disableTwoFactors,
+  readTwoFactors,
+  removeUserTwoFactors,
+  renewRecoveryCodes,
+  type TwoFactorState,
+} from "./identity/two-factors.ts";
 export { register } from "./identity/registration.ts";
 export {
   createSessions,
   idOfSession,
+  sessionName,
   type OpenedSession,
   type Sessions,
   type SessionUser,

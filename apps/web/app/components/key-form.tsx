@@ -28,11 +28,13 @@ export const readKeyForm = (form: FormData) => ({
   lastDay: textOrNull(form, "lastDay"),
 });
 
+type KeyFormProps = { edited: Key | null; fault: Fault | null; endpoints: string[]; isInDialog?: boolean };
+
 /** `edited` null: a new key. */
-export function KeyForm({ edited, ...rest }: { edited: Key | null; fault: Fault | null; endpoints: string[] }) {
-  const { fault, endpoints } = rest;
+export function KeyForm({ edited, fault, endpoints, isInDialog = true }: KeyFormProps) {
   const t = useTexts();
   const fields = fault?.fields ?? {};
+  const submit = <Submit intent={edited ? "update" : "create"}>{edited ? t.common.save : t.keys.submit}</Submit>;
   const isOpen = edited !== null || Object.keys(fields).some((field) => field !== "name");
   return (
     <Form method="post" className="space-y-5">
@@ -61,9 +63,7 @@ export function KeyForm({ edited, ...rest }: { edited: Key | null; fault: Fault 
           />
         </div>
       </details>
-      <DialogActions>
-        <Submit intent={edited ? "update" : "create"}>{edited ? t.common.save : t.keys.submit}</Submit>
-      </DialogActions>
+      {isInDialog ? <DialogActions>{submit}</DialogActions> : submit}
     </Form>
   );
 }

@@ -32,7 +32,7 @@ export function KeyList({ keys, onAct, empty }: KeyListProps) {
       isUnnamed: true,
       of: (key) => (
         <span className="inline-flex md:max-xl:[&_button]:size-8">
-          <CopyButton text={key.masked} label={t.keys.copyMasked(key.name)} />
+          <CopyButton text={key.masked} label={t.keys.copyMasked(key.name)} copied={t.people.copiedMasked} />
           <IconButton icon={Pencil} label={t.keys.editOf(key.name)} onClick={() => onAct("update", key)} />
           <IconButton icon={RefreshCw} label={t.keys.rotateOf(key.name)} onClick={() => onAct("rotate", key)} />
           <PauseButton

@@ -1,6 +1,6 @@
 /** The frames: one for people who are signed in, one for those who are not. */
 import type { SessionUser } from "@codex-gateway/api";
-import { Form, Link, NavLink, useLocation, useNavigation } from "@remix-run/react";
+import { Link, NavLink, useFetcher, useLocation, useNavigation } from "@remix-run/react";
 import {
   Activity,
   ChartNoAxesColumn,
@@ -20,6 +20,7 @@ import {
 } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTexts } from "../i18n/use-texts";
+import { readsAdministration } from "../roles";
 import { LanguageSwitch, ThemeSwitch } from "./preference-forms";
 import { PageOrSkeleton } from "./skeleton";
 
@@ -28,6 +29,8 @@ type Item = { to: string; icon: LucideIcon; label: string; isExact?: boolean };
 export function Shell({ user, children }: { user: SessionUser; children: ReactNode }) {
   const t = useTexts();
   const { pathname } = useLocation();
+  // Beside the page: where no answer comes, the page stays.
+  const logout = useFetcher<{ fault?: { message: string } | null }>();
   const mine: Item[] = [
     { to: "/dashboard", icon: Gauge, label: t.nav.dashboard },
     { to: "/api-keys", icon: KeyRound, label: t.nav.keys },
@@ -43,13 +46,12 @@ export function Shell({ user, children }: { user: SessionUser; children: ReactNo
     { to: "/admin/settings", icon: Settings, label: t.nav.settings },
     { to: "/admin/logs", icon: ScrollText, label: t.nav.logs },
   ];
-  const groups: { name?: string; items: Item[] }[] =
-    user.role === "user"
-      ? [{ items: mine }]
-      : [
-          { name: t.nav.admin, items: admin },
-          { name: t.nav.mine, items: mine },
-        ];
+  const groups: { name?: string; items: Item[] }[] = readsAdministration(user.role)
+    ? [
+        { name: t.nav.admin, items: admin },
+        { name: t.nav.mine, items: mine },
+      ]
+    : [{ items: mine }];
   const nav = (
     <nav aria-label={t.nav.main} className="space-y-6">
       {groups.map(({ name, items }) => (
@@ -86,7 +88,7 @@ export function Shell({ user, children }: { user: SessionUser; children: ReactNo
           <LanguageSwitch />
           <ThemeSwitch />
         </div>
-        <Form method="post" action="/logout">
+        <logout.Form method="post" action="/logout">
           <button
             className="inline-flex h-8 items-center rounded-lg px-2 text-muted hover:bg-sunken hover:text-ink"
             aria-label={t.nav.logout}
@@ -94,8 +96,13 @@ export function Shell({ user, children }: { user: SessionUser; children: ReactNo
           >
             <LogOut aria-hidden className="size-4" />
           </button>
-        </Form>
+        </logout.Form>
       </div>
+      {logout.data?.fault && (
+        <p role="alert" className="px-3 text-sm text-danger">
+          {logout.data.fault.message}
+        </p>
+      )}
     </div>
   );
   return (
@@ -114,11 +121,14 @@ export function Shell({ user, children }: { user: SessionUser; children: ReactNo
         </div>
         {foot}
       </aside>
-      <header className="border-b border-line bg-surface lg:hidden">
+      <header className="relative border-b border-line bg-surface lg:hidden">
+        {/* Beside what opens the menu, and not within it: one thing to press does one thing. */}
+        <div className="absolute top-3.5 left-4">
+          <Brand />
+        </div>
         {/* A new page closes the menu: its key changes with the address. */}
         <details key={pathname} className="group">
-          <summary className="flex list-none items-center justify-between px-4 py-3 [&::-webkit-details-marker]:hidden">
-            <Brand />
+          <summary className="ml-auto flex w-fit list-none px-4 py-3 [&::-webkit-details-marker]:hidden">
             <span className="inline-flex size-9 items-center justify-center rounded-lg text-muted">
               <Menu aria-hidden className="size-5" />
               <span className="sr-only">{t.nav.menu}</span>

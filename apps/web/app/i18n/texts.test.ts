@@ -30,6 +30,8 @@ const pathsOf = (texts: object, prefix = ""): string[] =>
       "targets",
       "sources",
       "roles",
+      "roleHints",
+      "states",
       "health",
       "themes",
       "steps",

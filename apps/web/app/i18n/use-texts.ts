@@ -31,12 +31,12 @@ export function useServerMessage(): (message: string) => string {
   return (message) => (language === "en" ? message : serverMessageZh(message));
 }
 
-type MetaArgs = { matches: { id: string; data?: unknown }[] };
+type MetaArgs<Data> = { matches: { id: string; data?: unknown }[]; data?: Data | undefined };
 
-/** A route's `meta` with its title in the viewer's language. */
+/** A route's `meta` with its title in the viewer's language; `data` is the page's own, where it has come. */
 export const titled =
-  (title: (texts: Texts) => string) =>
-  ({ matches }: MetaArgs) => {
+  <Data = unknown>(title: (texts: Texts, data: Data | undefined) => string) =>
+  ({ matches, data }: MetaArgs<Data>) => {
     const root = matches.find(({ id }) => id === "root")?.data as { preferences?: Preferences } | undefined;
-    return [{ title: `${title(textsOf(root?.preferences?.language ?? "zh-CN"))} · Codex Gateway` }];
+    return [{ title: `${title(textsOf(root?.preferences?.language ?? "zh-CN"), data)} · Codex Gateway` }];
   };

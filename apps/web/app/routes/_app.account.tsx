@@ -1,6 +1,9 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, useActionData, useLoaderData, useSearchParams } from "@remix-run/react";
 import { MonitorSmartphone } from "lucide-react";
+import { renderSVG } from "uqr";
+import { Ownership } from "../components/ownership";
+import { TwoFactors } from "../components/two-factors";
 import { Button, Submit } from "../components/ui/button";
 import { Field, FormFault, Note, Select } from "../components/ui/field";
 import { Badge, PageHead, Section } from "../components/ui/page";
@@ -15,23 +18,46 @@ export const headers = headersOfAnswer;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, user, headers } = await requireUser(request, context);
-  return data({ user, sessions: await caller.account.sessions() }, { headers });
+  const [sessions, twoFactors, offer] = await Promise.all([
+    caller.account.sessions(),
+    caller.account.twoFactors(),
+    caller.account.ownership(),
+  ]);
+  const { pending, ...state } = twoFactors;
+  const shown = pending && { secret: pending.secret, qr: qrImageOf(pending.uri) };
+  return data({ user, sessions, offer, twoFactors: { ...state, pending: shown } }, { headers });
 }
+
+const qrImageOf = (text: string): string =>
+  `data:image/svg+xml,${encodeURIComponent(renderSVG(text, { border: 1, pixelSize: 6 }))}`;
+
+/** These open a new session: the page is shown to its cookie, not to the one that has ended. */
+const renewing = ["email", "password", "accept-ownership"];
 
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller, headers } = await requireUser(request, context);
   const form = await request.formData();
+  const { account } = caller;
   const currentPassword = textOf(form, "currentPassword");
-  const { intent, run } = byIntent(form, {
-    email: () => caller.account.changeEmail({ email: textOf(form, "email"), currentPassword }),
-    password: () => caller.account.changePassword({ password: textOf(form, "password"), currentPassword }),
-    revoke: () => caller.account.revokeSession({ sessionId: textOf(form, "sessionId") }),
+  /** To recovery codes where there are new ones. */
+  const { intent, run } = byIntent<string, string[] | null>(form, {
+    email: () => account.changeEmail({ email: textOf(form, "email"), currentPassword }).then(nothing),
+    password: () => account.changePassword({ password: textOf(form, "password"), currentPassword }).then(nothing),
+    revoke: () => account.revokeSession({ sessionId: textOf(form, "sessionId") }).then(nothing),
+    "begin-two-factors": () => account.beginTwoFactors({ currentPassword }).then(nothing),
+    "confirm-two-factors": async () => (await account.confirmTwoFactors({ code: textOf(form, "code") })).recoveryCodes,
+    "renew-codes": async () => (await account.renewRecoveryCodes({ currentPassword })).recoveryCodes,
+    "disable-two-factors": () => account.disableTwoFactors({ currentPassword }).then(nothing),
+    "offer-ownership": () => account.offerOwnership({ email: textOf(form, "email"), currentPassword }).then(nothing),
+    "drop-ownership": () => account.dropOwnershipOffer().then(nothing),
+    "accept-ownership": () => account.acceptOwnership().then(nothing),
   });
-  const { fault } = await attempt(context, run);
-  // A new session begins with these: the page is shown to its cookie, not to the one that has ended.
-  if (!fault && intent !== "revoke") throw redirect(`/account?changed=${intent}`, { headers });
-  return data({ fault, intent }, initOf(fault));
+  const { fault, result } = await attempt(context, run);
+  if (!fault && renewing.includes(intent)) throw redirect(`/account?changed=${intent}`, { headers });
+  return data({ fault, intent, recoveryCodes: result }, initOf(fault));
 }
+
+const nothing = () => null;
 
 /** `Chrome · Windows` of a user agent; null where it says neither. */
 function deviceOf(userAgent: string): string | null {
@@ -44,15 +70,28 @@ function deviceOf(userAgent: string): string | null {
 export default function Account() {
   const t = useTexts();
   const format = useFormat();
-  const { user, sessions } = useLoaderData<typeof loader>();
+  const { user, sessions, offer, twoFactors } = useLoaderData<typeof loader>();
   const { language, theme } = usePreferences();
   const answer = useActionData<typeof action>();
   const faultOf = (intent: string) => (answer?.intent === intent ? answer.fault : null);
   const [params] = useSearchParams();
   const isDone = (intent: string) => !answer && params.get("changed") === intent;
+  const ownershipFault = faultOf("offer-ownership") ?? faultOf("drop-ownership") ?? faultOf("accept-ownership");
+  const isJust = (intent: string) => answer?.intent === intent && !answer.fault;
+  const twoFactorsDone = isJust("confirm-two-factors")
+    ? t.people.turnedOn
+    : isJust("disable-two-factors")
+      ? t.people.turnedOff
+      : null;
   return (
     <>
       <PageHead title={t.account.title} lead={user.email} />
+      {isDone("accept-ownership") && (
+        <div className="mb-6">
+          <Note look="good">{t.people.accepted}</Note>
+        </div>
+      )}
+      {offer?.isMine && <Ownership offer={offer} isOwner={false} fault={ownershipFault} />}
       <div className="-mt-6 grid gap-x-6 lg:grid-cols-2">
         <Section title={t.account.emailTitle}>
           <Form method="post" className="space-y-5" key={isDone("email") ? user.email : "email"}>
@@ -106,6 +145,12 @@ export default function Account() {
           </Form>
         </Section>
       </div>
+      <TwoFactors
+        state={twoFactors}
+        faultOf={faultOf}
+        recoveryCodes={answer?.recoveryCodes ?? null}
+        done={twoFactorsDone}
+      />
       <Section title={t.account.sessions} lead={t.account.sessionsLead}>
         <FormFault fault={faultOf("revoke")} />
         <ul className="divide-y divide-line">
@@ -155,6 +200,7 @@ export default function Account() {
           </Button>
         </Form>
       </Section>
+      {!offer?.isMine && <Ownership offer={offer} isOwner={user.role === "owner"} fault={ownershipFault} />}
     </>
   );
 }

@@ -1,8 +1,10 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
+import { useRef } from "react";
 import { AlertSettings, readAlertForm } from "../components/alert-settings";
 import { Submit } from "../components/ui/button";
 import { Check, Field, FormFault, TextField } from "../components/ui/field";
+import { UnsavedChanges } from "../components/unsaved-changes";
 import { PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf, textOrNull, type UserApi } from "../guards";
 import { typedUsd } from "../i18n/format";
@@ -20,7 +22,8 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
     caller.admin.alerts.get(),
     caller.admin.alerts.failures(),
   ]);
-  return data({ settings, alerts, failures }, { headers });
+  const fixedUrl = context.isPageUrlFixed ? context.pageUrl() : null;
+  return data({ settings, alerts, failures, fixedUrl }, { headers });
 }
 
 export async function action({ request, context }: ActionFunctionArgs) {
@@ -40,6 +43,8 @@ const save = ({ admin }: UserApi["caller"], form: FormData) =>
     defaultTokensPerMinute: textOrNull(form, "defaultTokensPerMinute"),
     defaultConcurrentRequests: textOrNull(form, "defaultConcurrentRequests"),
     isRegistrationOpen: form.get("isRegistrationOpen") === "on",
+    // Not there where PUBLIC_URL says it.
+    publicUrl: form.has("publicUrl") ? textOf(form, "publicUrl") : undefined,
     defaultMaxOutputTokens: textOf(form, "defaultMaxOutputTokens"),
     remoteInputTokens: textOf(form, "remoteInputTokens"),
     drainsOnDisconnect: form.get("drainsOnDisconnect") === "on",
@@ -77,12 +82,14 @@ const timeouts = [
 
 export default function Settings() {
   const t = useTexts();
-  const { settings, alerts, failures } = useLoaderData<typeof loader>();
+  const { settings, alerts, failures, fixedUrl } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>() ?? null;
+  const form = useRef<HTMLFormElement>(null);
   const fields: Record<string, string> = answer?.fault?.fields ?? {};
   return (
     <>
-      <Form method="post">
+      <UnsavedChanges form={form} saved={answer && !answer.fault ? answer : settings} />
+      <Form ref={form} method="post">
         <PageHead title={t.settings.title} isSticky>
           <span role="status" className="text-sm text-accent">
             {answer && !answer.fault ? t.settings.saved : ""}
@@ -145,6 +152,16 @@ export default function Settings() {
                 />
               ))}
             </div>
+            <Field
+              name="publicUrl"
+              label={t.people.publicUrl}
+              inputMode="url"
+              placeholder="https://gateway.example.com"
+              defaultValue={fixedUrl ?? settings.publicUrl}
+              disabled={fixedUrl !== null}
+              hint={fixedUrl === null ? t.people.publicUrlHint : t.people.publicUrlFixed}
+              error={fields.publicUrl}
+            />
             <Check name="isRegistrationOpen" label={t.settings.open} defaultChecked={settings.isRegistrationOpen} />
           </div>
         </Section>

@@ -1,27 +1,43 @@
 import { randomUUID } from "node:crypto";
-import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
+import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
-import { Wallet } from "lucide-react";
-import { useState } from "react";
+import { Pause, Play, Wallet } from "lucide-react";
+import { useEffect, useState } from "react";
 import { keyColumns } from "../components/key-list";
+import { Changes } from "../components/read-only";
+import { SuspendButton, SuspendDialog, SuspendToast } from "../components/suspend";
+import {
+  AccessDialogs,
+  DeleteUser,
+  ResetLinkDialog,
+  UserAccess,
+  type AccessDialog,
+  type NewLink,
+} from "../components/user-access";
+import { BreakableEmail } from "../components/ui/breakable";
 import { Button, Submit } from "../components/ui/button";
 import { Dialog, DialogActions } from "../components/ui/dialog";
-import { Check, Field, FormFault, Note } from "../components/ui/field";
+import { Check, Field, FormFault } from "../components/ui/field";
+import { Toast } from "../components/ui/toast";
 import { List, type Column } from "../components/ui/list";
 import { Badge, Figures, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, byIntent, orNotFound, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
-import { exactUsd, usd, useFormat } from "../i18n/format";
+import { exactUsd, usd, useFormat, type Format } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
 import { keepForm } from "../keep-form";
+import { roleOf, type GrantableRole } from "../roles";
 import type { Texts } from "../i18n/zh";
 import { readPreferences } from "../preferences";
 
-export const meta = titled((t) => t.user.title);
+/** Names whom it shows: several of these pages may be open beside each other. */
+export const meta = titled<{ user: { email: string } }>((t, loaded) =>
+  loaded ? `${loaded.user.email} · ${t.users.title}` : t.user.title,
+);
 export const clientAction = keepForm;
 
 export async function loader({ request, context, params }: LoaderFunctionArgs) {
-  const { caller, headers } = await requireAdmin(request, context);
+  const { caller, user: viewer, headers } = await requireAdmin(request, context);
   const userId = params.id ?? "";
   const user = await orNotFound(context, caller.admin.users.get({ userId }));
   const [keys, usage] = await Promise.all([
@@ -29,7 +45,7 @@ export async function loader({ request, context, params }: LoaderFunctionArgs) {
     caller.admin.users.usage({ userId, timeZone: readPreferences(request).timeZone }),
   ]);
   // Made anew with every page: the same form sent twice counts once.
-  return data({ user, keys, usage, formId: randomUUID() }, { headers });
+  return data({ user, keys, usage, isOwn: viewer.id === user.id, formId: randomUUID() }, { headers });
 }
 
 export async function action({ request, context, params }: ActionFunctionArgs) {
@@ -37,7 +53,8 @@ export async function action({ request, context, params }: ActionFunctionArgs) {
   const userId = params.id ?? "";
   const form = await request.formData();
   const { users } = caller.admin;
-  const { intent, run } = byIntent<string, string | null>(form, {
+  const keyId = textOf(form, "keyId");
+  const { intent, run } = byIntent<string, Done>(form, {
     adjust: async () => {
       const { balanceUsd } = await users.adjustBalance({
         userId,
@@ -46,9 +63,9 @@ export async function action({ request, context, params }: ActionFunctionArgs) {
         isPaid: form.get("isPaid") === "on",
         formId: textOf(form, "formId"),
       });
-      return balanceUsd;
+      return { amountUsd: balanceUsd };
     },
-    refund: async () => (await users.refundCharge({ requestId: textOf(form, "requestId") })).amountUsd,
+    refund: async () => await users.refundCharge({ requestId: textOf(form, "requestId") }),
     limits: async () => {
       await users.setLimits({
         userId,
@@ -56,21 +73,48 @@ export async function action({ request, context, params }: ActionFunctionArgs) {
         tokensPerMinute: textOrNull(form, "tokensPerMinute"),
         concurrentRequests: textOrNull(form, "concurrentRequests"),
       });
-      return null;
+      return {};
     },
-    suspend: () => users.setStatus({ userId, status: "suspended" }).then(() => null),
-    activate: () => users.setStatus({ userId, status: "active" }).then(() => null),
+    suspend: () => users.setStatus({ userId, status: "suspended" }).then(nothing),
+    activate: () => users.setStatus({ userId, status: "active" }).then(nothing),
+    role: async () => {
+      const role = roleOf(textOf(form, "role"));
+      await users.setRole({ userId, role });
+      return { role };
+    },
+    reset: async () => {
+      const { token, expiresAt } = await users.issueResetLink({ userId });
+      return { link: { url: await context.linkFor(`/reset/${token}`), expiresAt } };
+    },
+    "end-sessions": async () => ({ count: (await users.endSessions({ userId })).ended }),
+    "remove-two-factors": () => users.removeTwoFactors({ userId }).then(nothing),
+    "disable-key": () => users.setKeyStatus({ userId, keyId, status: "disabled" }).then(nothing),
+    "enable-key": () => users.setKeyStatus({ userId, keyId, status: "active" }).then(nothing),
+    delete: () => users.delete({ userId, email: textOf(form, "email") }).then(nothing),
   });
   const { fault, result } = await attempt(context, run);
-  return data({ fault, intent, amountUsd: result }, { status: fault ? 400 : 200 });
+  if (!fault && intent === "delete") return redirect("/admin/users?gone");
+  return data({ fault, intent, done: result }, { status: fault ? 400 : 200 });
 }
+
+/** What there is to tell of an act. */
+type Done = { amountUsd?: string; role?: GrantableRole; link?: NewLink; count?: number };
+const nothing = (): Done => ({});
 
 export default function User() {
   const t = useTexts();
   const format = useFormat();
-  const { user, keys, usage, formId } = useLoaderData<typeof loader>();
+  const { user, keys, usage, formId, isOwn } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   const adjusting = useFormDialog<"balance">(answer);
+  const asking = useFormDialog<AccessDialog | "suspend">(answer);
+  const [link, setLink] = useState<NewLink | null>(null);
+  const newLink = answer?.done?.link;
+  useEffect(() => {
+    if (newLink) setLink(newLink);
+  }, [newLink]);
+  const isDeleted = user.deletedAt !== null;
+  const name = isDeleted ? t.people.deletedName(user.id.slice(0, 8)) : user.email;
   const isActive = user.status === "active";
   const hasRefunds = usage.some(({ basis }) => basis !== "exact");
   const refunds: Column<(typeof usage)[number]> = {
@@ -79,9 +123,9 @@ export default function User() {
     isUnnamed: true,
     of: (row) => <Refund row={row} />,
   };
-  const done = answer && !answer.fault ? doneOf(answer, user.email, t) : null;
+  const done = answer && !answer.fault ? doneOf(answer, t, format) : null;
   const facts: [string, React.ReactNode][] = [
-    [t.common.email, user.email],
+    [t.common.email, isDeleted ? name : <BreakableEmail key="email" of={user.email} />],
     [
       t.user.id,
       <code key="id" className="font-mono text-[0.8125rem] break-all select-all">
@@ -91,40 +135,45 @@ export default function User() {
     [
       t.common.status,
       <Badge key="status" look={isActive ? "good" : "bad"}>
-        {isActive ? t.common.active : t.common.suspended}
+        {isDeleted ? t.people.deleted : isActive ? t.common.active : t.common.suspended}
       </Badge>,
     ],
-    [t.user.role, t.user.roles[user.role]],
+    [t.user.role, t.people.roles[user.role]],
     [t.user.created, format.second(user.createdAt)],
   ];
   return (
     <>
-      <PageHead back={{ to: "/admin/users", label: t.user.back }} title={t.user.title} lead={user.email}>
-        {user.role !== "owner" && (
-          <Form method="post">
-            <Submit look={isActive ? "danger" : "quiet"} intent={isActive ? "suspend" : "activate"}>
-              {isActive ? t.users.suspend : t.users.activate}
-            </Submit>
-          </Form>
+      <PageHead back={{ to: "/admin/users", label: t.user.back }} title={t.user.title} lead={name}>
+        {user.role !== "owner" && !isDeleted && !isOwn && (
+          <SuspendButton user={user} onAsk={() => asking.open("suspend")} />
         )}
       </PageHead>
-      {done && (
-        <div className="mb-6">
-          <Note look="good">{done}</Note>
-        </div>
+      {answer && done && <Toast of={answer} text={done} />}
+      {answer && !answer.fault && (answer.intent === "suspend" || answer.intent === "activate") && (
+        <SuspendToast of={answer} intent={answer.intent} user={user} />
       )}
-      {answer && !["adjust", "limits"].includes(answer.intent) && <FormFault fault={answer.fault} />}
+      {answer && ownForm.has(answer.intent) && <FormFault fault={answer.fault} />}
+      <SuspendDialog user={asking.subject === "suspend" ? user : null} onClose={asking.close} />
+      <AccessDialogs
+        asked={asking.subject === "suspend" ? null : asking.subject}
+        user={user}
+        fault={asking.fault}
+        onClose={asking.close}
+      />
+      <ResetLinkDialog link={link} email={user.email} onClose={() => setLink(null)} />
       <Figures
         figures={[
           {
             label: t.user.balance,
             value: usd(user.balanceUsd),
             title: exactUsd(user.balanceUsd),
-            action: (
-              <Button look="quiet" className="!h-8 !px-2.5" onClick={() => adjusting.open("balance")}>
-                <Wallet aria-hidden className="size-3.5" />
-                {t.user.adjust}
-              </Button>
+            action: !isDeleted && (
+              <Changes>
+                <Button look="quiet" className="!h-8 !px-2.5" onClick={() => adjusting.open("balance")}>
+                  <Wallet aria-hidden className="size-3.5" />
+                  {t.user.adjust}
+                </Button>
+              </Changes>
             ),
           },
           { label: t.user.keys, value: format.count(user.keyCount) },
@@ -137,8 +186,8 @@ export default function User() {
           <dl className="grid grid-cols-[auto_1fr] gap-x-6 gap-y-2.5 text-sm">
             {facts.map(([name, value]) => (
               <div key={name} className="contents">
-                <dt className="text-muted">{name}</dt>
-                <dd className="tabular-nums">{value}</dd>
+                <dt className="whitespace-nowrap text-muted">{name}</dt>
+                <dd className="min-w-0 wrap-anywhere tabular-nums">{value}</dd>
               </div>
             ))}
           </dl>
@@ -147,11 +196,19 @@ export default function User() {
           <Limits user={user} answer={answer} />
         </Section>
       </div>
+      {!isDeleted && (
+        <UserAccess
+          user={user}
+          isOwn={isOwn}
+          fault={answer && accessForms.has(answer.intent) ? answer.fault : null}
+          onAsk={asking.open}
+        />
+      )}
       <Section title={t.user.keysTitle} isFlush>
         <List
           rows={keys}
           keyOf={({ id }) => id}
-          columns={keyColumns(t, format)}
+          columns={[...keyColumns(t, format), keyActs(t)]}
           empty={<p className="px-5 pb-5 text-sm text-muted">{t.user.keysEmpty}</p>}
         />
       </Section>
@@ -176,6 +233,7 @@ export default function User() {
           ]}
         />
       </Section>
+      {user.role !== "owner" && !isOwn && !isDeleted && <DeleteUser onAsk={asking.open} />}
       <Dialog title={t.user.adjustTitle} isOpen={adjusting.subject !== null} onOpenChange={adjusting.close}>
         <Adjust balanceUsd={user.balanceUsd} formId={formId} fault={adjusting.fault} />
       </Dialog>
@@ -183,13 +241,42 @@ export default function User() {
   );
 }
 
-/** What became of it, in a sentence; null where the form says so itself. */
-function doneOf({ intent, amountUsd }: { intent: string; amountUsd: string | null }, email: string, t: Texts) {
-  if (intent === "suspend") return t.users.suspendDone(email);
-  if (intent === "activate") return t.users.activateDone(email);
-  if (amountUsd === null) return null;
-  return (intent === "refund" ? t.user.refundDone : t.user.adjustDone)(exactUsd(amountUsd));
+/** Forms whose faults stand above the page: they have no place of their own. */
+const ownForm = new Set(["refund", "suspend", "activate", "disable-key", "enable-key"]);
+const accessForms = new Set(["role", "reset", "end-sessions"]);
+
+/** What became of it, in a sentence; null where it is told in another way. */
+function doneOf({ intent, done }: { intent: string; done?: Done | null }, t: Texts, { count }: Format): string | null {
+  if (intent === "role" && done?.role) return t.people.roleChanged(t.people.roles[done.role]);
+  if (intent === "end-sessions") return t.people.sessionsEnded(count(done?.count ?? 0));
+  if (intent === "remove-two-factors") return t.people.removed;
+  if (intent === "disable-key") return t.people.keyDisabled;
+  if (intent === "enable-key") return t.people.keyEnabled;
+  if (done?.amountUsd === undefined) return null;
+  return (intent === "refund" ? t.user.refundDone : t.user.adjustDone)(exactUsd(done.amountUsd));
 }
+
+type ListedKey = { id: string; name: string; status: "active" | "disabled" };
+
+/** A key that is used wrongly is stopped by an admin too, and let go again. */
+const keyActs = (t: Texts): Column<ListedKey> => ({
+  name: t.common.actions,
+  isNumber: true,
+  isUnnamed: true,
+  of: ({ id, name, status }) => {
+    const isActive = status === "active";
+    const label = (isActive ? t.people.disableKey : t.people.enableKey)(name);
+    const Icon = isActive ? Pause : Play;
+    return (
+      <Form method="post" className="inline-flex">
+        <input type="hidden" name="keyId" value={id} />
+        <Submit look="icon" intent={isActive ? "disable-key" : "enable-key"} aria-label={label} title={label}>
+          <Icon aria-hidden className="size-4" />
+        </Submit>
+      </Form>
+    );
+  },
+});
 
 /** For a charge that is not exact: what was charged is more than what is known. */
 function Refund({ row }: { row: { requestId: string; basis: string; costUsd: string; isRefunded: boolean } }) {

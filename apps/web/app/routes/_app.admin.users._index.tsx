@@ -1,11 +1,15 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Link, useActionData, useLoaderData } from "@remix-run/react";
-import { Eye, Users as UsersIcon } from "lucide-react";
+import { Eye, MailPlus, UserPlus, Users as UsersIcon } from "lucide-react";
+import { useEffect, useState } from "react";
 import { ListSearch } from "../components/list-search";
-import { PauseButton } from "../components/pause-button";
+import { Changes } from "../components/read-only";
+import { SuspendButton, SuspendDialog, SuspendToast, type Suspendable } from "../components/suspend";
 import { LinkButton } from "../components/ui/button";
-import { FormFault, Note, Select } from "../components/ui/field";
+import { BreakableEmail } from "../components/ui/breakable";
+import { FormFault, Select } from "../components/ui/field";
 import { List } from "../components/ui/list";
+import { Toast } from "../components/ui/toast";
 import { Badge, Empty, PageHead, pageOf, Section } from "../components/ui/page";
 import { attempt, byIntent, requireAdmin, textOf } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
@@ -16,7 +20,7 @@ export const meta = titled((t) => t.users.title);
 export const clientAction = keepForm;
 
 const pageSize = 20;
-const statuses = ["active", "suspended"] as const;
+const statuses = ["active", "suspended", "deleted"] as const;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);
@@ -25,7 +29,8 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
   const search = (searchParams.get("search") ?? "").slice(0, 200);
   const status = statuses.find((each) => each === searchParams.get("status")) ?? null;
   const found = await caller.admin.users.list({ search, status, limit: pageSize, offset: (page - 1) * pageSize });
-  return data({ ...found, page, search, status }, { headers });
+  const isJustDeleted = searchParams.has("gone");
+  return data({ ...found, page, search, status, isJustDeleted }, { headers });
 }
 
 export async function action({ request, context }: ActionFunctionArgs) {
@@ -37,35 +42,50 @@ export async function action({ request, context }: ActionFunctionArgs) {
     activate: () => caller.admin.users.setStatus({ userId, status: "active" }),
   });
   const { fault } = await attempt(context, run);
-  return data(
-    { fault, isSuspended: intent === "suspend", email: textOf(form, "email") },
-    { status: fault ? 400 : 200 },
-  );
+  return data({ fault, intent, id: userId, email: textOf(form, "email") }, { status: fault ? 400 : 200 });
 }
+
+/** Told about once, however often the list is read again. */
+const deleted = {};
 
 type Listed = ReturnType<typeof useLoaderData<typeof loader>>["users"][number];
 
 export default function Users() {
   const t = useTexts();
   const format = useFormat();
-  const { users, total, page, search, status } = useLoaderData<typeof loader>();
+  const loaded = useLoaderData<typeof loader>();
+  const { users, total, page, search, status } = loaded;
   const answer = useActionData<typeof action>();
+  const [asked, setAsked] = useState<Suspendable | null>(null);
+  useEffect(() => setAsked(null), [answer]);
   return (
     <>
-      <PageHead title={t.users.title} />
-      <ListSearch label={t.users.searchLabel} placeholder="user@example.com" search={search} submit={t.common.search}>
+      <PageHead title={t.users.title}>
+        <LinkButton look="quiet" to="/admin/invites">
+          <MailPlus aria-hidden className="size-4" />
+          {t.people.invites}
+        </LinkButton>
+        <Changes>
+          <LinkButton to="/admin/users/new">
+            <UserPlus aria-hidden className="size-4" />
+            {t.people.add}
+          </LinkButton>
+        </Changes>
+      </PageHead>
+      <ListSearch label={t.people.search} placeholder={t.people.searchHint} search={search} submit={t.common.search}>
         <Select name="status" label={t.common.status} defaultValue={status ?? ""} key={status}>
           <option value="">{t.common.all}</option>
           <option value="active">{t.common.active}</option>
           <option value="suspended">{t.common.suspended}</option>
+          <option value="deleted">{t.people.deleted}</option>
         </Select>
       </ListSearch>
       <div className="mt-4">
         <FormFault fault={answer?.fault} />
-        {answer && !answer.fault && (
-          <Note look="good">{(answer.isSuspended ? t.users.suspendDone : t.users.activateDone)(answer.email)}</Note>
-        )}
       </div>
+      {answer && !answer.fault && <SuspendToast of={answer} intent={answer.intent} user={answer} />}
+      {loaded.isJustDeleted && !answer && <Toast of={deleted} text={t.people.deletedDone} />}
+      <SuspendDialog user={asked} onClose={() => setAsked(null)} />
       <Section isFlush>
         <List
           rows={users}
@@ -75,14 +95,15 @@ export default function Users() {
           columns={[
             {
               name: t.users.columns.email,
-              of: ({ id, email, role }) => (
+              className: "wrap-anywhere",
+              of: ({ id, email, role, deletedAt }) => (
                 <span>
                   <Link to={`/admin/users/${id}`} className="font-medium hover:underline">
-                    {email}
+                    {deletedAt ? t.people.deletedName(id.slice(0, 8)) : <BreakableEmail of={email} />}
                   </Link>
                   {role !== "user" && (
                     <span className="ml-2">
-                      <Badge look="plain">{t.user.roles[role]}</Badge>
+                      <Badge look="plain">{t.people.roles[role]}</Badge>
                     </span>
                   )}
                 </span>
@@ -96,19 +117,24 @@ export default function Users() {
             },
             {
               name: t.users.columns.status,
-              of: ({ status }) => (
+              className: "whitespace-nowrap",
+              of: ({ status, deletedAt }) => (
                 <Badge look={status === "active" ? "good" : "bad"}>
-                  {status === "active" ? t.common.active : t.common.suspended}
+                  {deletedAt ? t.people.deleted : status === "active" ? t.common.active : t.common.suspended}
                 </Badge>
               ),
             },
-            { name: t.users.columns.created, of: ({ createdAt }) => format.day(createdAt) },
+            {
+              name: t.users.columns.created,
+              className: "whitespace-nowrap",
+              of: ({ createdAt }) => format.day(createdAt),
+            },
             {
               name: t.common.actions,
               isNumber: true,
               isUnnamed: true,
               className: "corner",
-              of: (user) => <Acts user={user} />,
+              of: (user) => <Acts user={user} onAsk={setAsked} />,
             },
           ]}
         />
@@ -117,24 +143,15 @@ export default function Users() {
   );
 }
 
-function Acts({ user: { id, email, role, status } }: { user: Listed }) {
+function Acts({ user, onAsk }: { user: Listed; onAsk: (user: Suspendable) => void }) {
   const t = useTexts();
-  const isActive = status === "active";
+  const { id, email, role, deletedAt } = user;
   return (
     <span className="inline-flex">
       <LinkButton look="icon" to={`/admin/users/${id}`} aria-label={t.users.view(email)} title={t.users.view(email)}>
         <Eye aria-hidden className="size-4" />
       </LinkButton>
-      {role !== "owner" && (
-        <PauseButton
-          idName="userId"
-          id={id}
-          isActive={isActive}
-          label={(isActive ? t.users.suspendOf : t.users.activateOf)(email)}
-        >
-          <input type="hidden" name="email" value={email} />
-        </PauseButton>
-      )}
+      {role !== "owner" && !deletedAt && <SuspendButton user={user} onAsk={onAsk} isIcon />}
     </span>
   );
 }

@@ -69,6 +69,21 @@ export default function ApiKeys() {
         </Button>
       </PageHead>
       {!dialog.subject && <FormFault fault={answer?.fault} />}
+      <noscript>
+        {answer?.secret && (
+          <Section title={t.keys.createdTitle} lead={t.keys.createdLead}>
+            <NewSecret secret={answer.secret} apiUrl={apiUrl} />
+          </Section>
+        )}
+        <Section title={t.keys.createTitle}>
+          <KeyForm
+            edited={null}
+            endpoints={endpoints}
+            fault={answer?.intent === "create" ? answer.fault : null}
+            isInDialog={false}
+          />
+        </Section>
+      </noscript>
       <Section isFlush>
         <KeyList
           keys={keys}
@@ -87,6 +102,7 @@ export default function ApiKeys() {
         isOpen={shown !== null}
         onOpenChange={() => setShown(null)}
         isWide
+        isKept
       >
         {shown && <NewSecret secret={shown.secret} apiUrl={apiUrl} />}
       </Dialog>

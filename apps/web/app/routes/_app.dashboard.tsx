@@ -3,6 +3,7 @@ import { Form, useActionData, useLoaderData } from "@remix-run/react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { ChartNoAxesColumn, KeyRound, Megaphone, UserRound } from "lucide-react";
+import { EmptyBalance } from "../components/empty-balance";
 import { DailyChart } from "../components/daily-chart";
 import { LinkButton, Submit } from "../components/ui/button";
 import { Field, FormFault, Note } from "../components/ui/field";
@@ -74,7 +75,7 @@ export default function Dashboard() {
       {overview.isLow && overview.debtUsd === "0.000000000" && (
         <div className="mb-6">
           <Note look="warn">
-            {overview.balanceUsd === "0.000000000" ? t.dashboard.noMoney : t.dashboard.low(usd(overview.balanceUsd))}
+            {overview.balanceUsd === "0.000000000" ? <EmptyBalance /> : t.dashboard.low(usd(overview.balanceUsd))}
           </Note>
         </div>
       )}

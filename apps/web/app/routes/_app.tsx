@@ -3,7 +3,7 @@ import type { SessionUser } from "@codex-gateway/api";
 import { data, type LoaderFunctionArgs } from "@remix-run/node";
 import { Outlet, useLoaderData, useRevalidator, useRouteLoaderData } from "@remix-run/react";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { ErrorPage } from "../components/error-page";
 import { Shell } from "../components/shell";
 import { requireUser } from "../guards";
@@ -44,7 +44,11 @@ export function ErrorBoundary() {
 }
 
 function Frame({ user, children }: { user: SessionUser; children: ReactNode }) {
-  const [queryClient] = useState(createQueryClient);
+  const { revalidate } = useRevalidator();
+  const asks = useRef(revalidate);
+  asks.current = revalidate;
+  // The page asks anew who looks at it, and whose session has ended is led to the log-in.
+  const [queryClient] = useState(() => createQueryClient(() => asks.current()));
   const [trpcClient] = useState(createApiClient);
   return (
     <QueryClientProvider client={queryClient}>

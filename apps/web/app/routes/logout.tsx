@@ -1,5 +1,8 @@
 import { redirect, type ActionFunctionArgs } from "@remix-run/node";
 
+import { keepForm } from "../keep-form";
+
+export const clientAction = keepForm;
 export const loader = () => redirect("/");
 
 export async function action({ request, context }: ActionFunctionArgs) {

@@ -1,7 +1,10 @@
 import { pathWithinSite } from "@codex-gateway/domain/checks";
-import { redirect, type ActionFunctionArgs } from "@remix-run/node";
+import { data, redirect, type ActionFunctionArgs } from "@remix-run/node";
 import { textOf } from "../guards";
+import { keepForm } from "../keep-form";
 import { preferenceCookie } from "../preferences";
+
+export const clientAction = keepForm;
 
 export const loader = () => redirect("/");
 
@@ -16,5 +19,7 @@ export async function action({ request }: ActionFunctionArgs) {
     headers.append("set-cookie", preferenceCookie("theme", theme));
   }
   if (!headers.has("set-cookie")) throw new Response("Bad request", { status: 400 });
+  // The page at hand stays as it is, with what was typed into it.
+  if (form.has("stay")) return data({ fault: null }, { headers });
   return redirect(pathWithinSite(textOf(form, "next")) ?? "/", { headers });
 }

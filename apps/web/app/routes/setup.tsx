@@ -1,6 +1,6 @@
 /** The first-run wizard: administrator, OpenAI, system. One form, shown in three steps; without JavaScript all at once. */
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
-import { Form, useActionData, useLoaderData } from "@remix-run/react";
+import { Form, useActionData, useLoaderData, useLocation, useNavigate, useNavigationType } from "@remix-run/react";
 import { CircleCheck } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { ErrorPage } from "../components/error-page";
@@ -22,7 +22,8 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller } = await context.api(request);
   const { needsSetup } = await caller.setup.status();
   if (!needsSetup) throw new Response("Not found", { status: 404 });
-  return { token: new URL(request.url).searchParams.get("token") ?? "" };
+  const publicUrl = { value: context.pageUrl(), isFixed: context.isPageUrlFixed };
+  return { token: new URL(request.url).searchParams.get("token") ?? "", publicUrl };
 }
 
 export async function action({ request, context }: ActionFunctionArgs) {
@@ -37,6 +38,7 @@ export async function action({ request, context }: ActionFunctionArgs) {
     announcement: textOf(form, "announcement"),
     defaultBalanceUsd: textOf(form, "defaultBalanceUsd"),
     isRegistrationOpen: form.get("isRegistrationOpen") === "on",
+    publicUrl: textOf(form, "publicUrl"),
   };
   const upstream = {
     baseUrl: textOf(form, "baseUrl").trim() || defaultBaseUrl,
@@ -53,6 +55,7 @@ export async function action({ request, context }: ActionFunctionArgs) {
         announcement: textOf(form, "announcement"),
         defaultBalanceUsd: textOf(form, "defaultBalanceUsd") || "0",
         isRegistrationOpen: form.get("isRegistrationOpen") === "on",
+        publicUrl: context.isPageUrlFixed ? "" : textOf(form, "publicUrl"),
       }),
   });
   const isTest = intent === "test";
@@ -87,16 +90,21 @@ const stepOfField: Readonly<Record<string, number>> = {
 
 export default function Setup() {
   const t = useTexts();
-  const { token } = useLoaderData<typeof loader>();
-  const answer = useActionData<typeof action>();
+  const { token, publicUrl } = useLoaderData<typeof loader>();
+  const given = useActionData<typeof action>();
+  // To go on from one step to the next is to go to another address, which forgets what the form was answered with.
+  const [answer, setAnswer] = useState(given);
   const fields: Record<string, string> = answer?.fault?.fields ?? {};
   const typed = answer?.typed;
-  const [step, setStep] = useState<number | null>(null);
+  const { step, go } = useSteps();
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
-    const first = Object.keys(answer?.fault?.fields ?? {})[0];
-    setStep((current) => (first === undefined ? (current ?? 0) : (stepOfField[first] ?? 2)));
-  }, [answer]);
+    if (!given) return;
+    setAnswer(given);
+    const first = Object.keys(given.fault?.fields ?? {})[0];
+    // To send the form has led to the address of the first step.
+    go(first === undefined ? (step ?? 0) : (stepOfField[first] ?? 2), { isReplaced: true });
+  }, [given]);
   const isShown = (each: number) => step === null || step === each;
 
   /** Only what this step shows must be right before the next one. */
@@ -105,7 +113,7 @@ export default function Setup() {
     const confirm = form.current?.querySelector<HTMLInputElement>("#confirm");
     const password = form.current?.querySelector<HTMLInputElement>("#password");
     confirm?.setCustomValidity(confirm.value === password?.value ? "" : t.setup.mismatch);
-    if ([...shown].every((input) => input.reportValidity())) setStep((step ?? 0) + 1);
+    if ([...shown].every((input) => input.reportValidity())) go((step ?? 0) + 1);
   };
 
   return (
@@ -125,7 +133,9 @@ export default function Setup() {
       >
         <FormFault fault={answer?.fault} />
         <fieldset hidden={!isShown(0)} data-step="0" className="space-y-5">
-          <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.admin}</legend>
+          <legend tabIndex={-1} className="mb-5 text-lg font-semibold tracking-tight outline-none">
+            {t.setup.admin}
+          </legend>
           {token === "" || fields.token ? (
             <Field
               name="token"
@@ -168,7 +178,9 @@ export default function Setup() {
           />
         </fieldset>
         <fieldset hidden={!isShown(1)} data-step="1" className={`space-y-5 ${step === null ? "mt-10" : ""}`}>
-          <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.openai}</legend>
+          <legend tabIndex={-1} className="mb-5 text-lg font-semibold tracking-tight outline-none">
+            {t.setup.openai}
+          </legend>
           <Field
             name="apiKey"
             label={t.setup.key}
@@ -203,7 +215,9 @@ export default function Setup() {
           </div>
         </fieldset>
         <fieldset hidden={!isShown(2)} data-step="2" className={`space-y-5 ${step === null ? "mt-10" : ""}`}>
-          <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.system}</legend>
+          <legend tabIndex={-1} className="mb-5 text-lg font-semibold tracking-tight outline-none">
+            {t.setup.system}
+          </legend>
           <TextField name="announcement" label={t.setup.announcement} defaultValue={typed?.announcement} />
           <Field
             name="defaultBalanceUsd"
@@ -213,11 +227,20 @@ export default function Setup() {
             hint={t.setup.balanceHint}
             error={fields.defaultBalanceUsd}
           />
+          <Field
+            name="publicUrl"
+            label={t.people.publicUrl}
+            inputMode="url"
+            defaultValue={typed?.publicUrl ?? publicUrl.value}
+            readOnly={publicUrl.isFixed}
+            hint={publicUrl.isFixed ? t.people.publicUrlFixed : t.people.publicUrlHint}
+            error={fields.publicUrl}
+          />
           <Check name="isRegistrationOpen" label={t.setup.open} defaultChecked={typed?.isRegistrationOpen ?? true} />
         </fieldset>
         <div className="mt-8 flex justify-between">
           {step !== null && step > 0 ? (
-            <Button look="quiet" onClick={() => setStep(step - 1)}>
+            <Button look="quiet" onClick={() => go(step - 1)}>
               {t.setup.back}
             </Button>
           ) : (
@@ -236,6 +259,52 @@ export default function Setup() {
       </Form>
     </Card>
   );
+}
+
+const stepOfHash = (hash: string): number => Math.max(0, ["#step-1", "#step-2", "#step-3"].indexOf(hash));
+
+type Steps = {
+  /** Null: all of them, before the page can show one at a time. */
+  step: number | null;
+  /** `isReplaced`: in the place of the address at hand, so that the browser's Back does not stop there. */
+  go: (step: number, options?: { isReplaced?: boolean }) => void;
+};
+
+/** The step that is shown, which the address says too, so that the browser's Back leads to the one before. */
+function useSteps(): Steps {
+  const { hash, search } = useLocation();
+  const type = useNavigationType();
+  const navigate = useNavigate();
+  const [step, setStep] = useState<number | null>(null);
+  const isFirst = useRef(true);
+  const go: Steps["go"] = (to, { isReplaced = false } = {}) => {
+    setStep(to);
+    navigate({ search, hash: `step-${to + 1}` }, { replace: isReplaced, preventScrollReset: true });
+  };
+  useEffect(() => {
+    if (!isFirst.current) {
+      if (type === "POP") setStep(stepOfHash(hash));
+      return;
+    }
+    isFirst.current = false;
+    // A page that is loaded anew has nothing of what was typed.
+    if (hash === "") setStep(0);
+    else go(0, { isReplaced: true });
+  }, [hash, type]);
+  useHeadingFocus(step);
+  return { step, go };
+}
+
+/** Each step begins at its heading, but for one with something to mend. */
+function useHeadingFocus(step: number | null): void {
+  const shown = useRef<number | null>(null);
+  useEffect(() => {
+    const isMoved = step !== null && shown.current !== null && shown.current !== step;
+    shown.current = step;
+    if (!isMoved) return;
+    const part = document.querySelector(`fieldset[data-step="${step}"]`);
+    if (!part?.querySelector('[aria-invalid="true"]')) part?.querySelector<HTMLElement>("legend")?.focus();
+  }, [step]);
 }
 
 function Progress({ step }: { step: number }) {

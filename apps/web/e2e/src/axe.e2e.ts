@@ -66,13 +66,15 @@ const isNetworkChange = (message: string): boolean => message.includes("ERR_NETW
 
 const pages = (userId: string) =>
   [
-    ["", ["/login", "/register"]],
+    ["", ["/login", "/register", "/reset", "/reset/nobodys", "/invite/nobodys"]],
     ["user", ["/dashboard", "/api-keys", "/api-keys?create", "/usage", "/account", "/nowhere"]],
     [
       "owner",
       [
         "/admin",
         "/admin/users",
+        "/admin/users/new",
+        "/admin/invites",
         `/admin/users/${userId}`,
         "/admin/codes",
         "/admin/prices",

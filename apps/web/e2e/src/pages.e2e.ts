@@ -101,7 +101,15 @@ test("from the set-up link to a charged call, in the browser", async () => {
   await boss.page.getByRole("button", { name: "下一步" }).click();
   await boss.page.getByRole("button", { name: "上一步" }).click();
   expect(await boss.page.getByLabel("OpenAI Base URL").inputValue()).toBe(fake.url);
+  // The browser's own Back leads to the step before, too; each step is announced by its heading.
+  await boss.page.goBack();
+  await boss.page.getByText("第 1 / 3 步").waitFor();
+  expect(await boss.page.getByLabel("邮箱地址").inputValue()).toBe(owner.email);
+  await expect.poll(() => boss.page.evaluate("document.activeElement.textContent")).toBe("创建管理员账户");
+  await boss.page.goForward();
+  await boss.page.getByText("第 2 / 3 步").waitFor();
   await boss.page.getByRole("button", { name: "下一步" }).click();
+  expect(await boss.page.getByLabel("用户访问的地址").inputValue()).toBe(gateway.web);
   await boss.page.getByLabel("系统公告").fill("欢迎！");
   await boss.page.getByRole("button", { name: "完成设置" }).click();
   await boss.page.getByRole("heading", { name: "系统概览" }).waitFor();
@@ -212,6 +220,7 @@ test("step 3: an admin finds, suspends and activates a user, and the log says so
   await page.getByRole("img", { name: "最近 30 天请求" }).waitFor();
   await page.getByRole("link", { name: "用户管理" }).click();
   await page.getByRole("button", { name: `暂停 ${user.email}` }).click();
+  await page.getByRole("dialog", { name: "暂停该用户？" }).getByRole("button", { name: "暂停" }).click();
   await page.getByText(`已暂停 ${user.email}`).waitFor();
   await page.getByRole("button", { name: `激活 ${user.email}` }).waitFor();
   await page.getByLabel("状态").selectOption("暂停");
@@ -221,9 +230,9 @@ test("step 3: an admin finds, suspends and activates a user, and the log says so
   expect(await page.getByRole("columnheader").allInnerTexts()).toEqual(["邮箱", "余额", "状态", "注册时间", "操作"]);
   await page.getByRole("link", { name: `查看 ${user.email}` }).click();
   for (const fact of ["用户ID", "角色", "普通用户", "总Token数"]) await page.getByText(fact, { exact: true }).waitFor();
-  await page.getByRole("button", { name: "激活" }).click();
+  await page.getByRole("button", { name: "激活", exact: true }).click();
   await page.getByText(`已激活 ${user.email}`).waitFor();
-  await page.getByRole("button", { name: "暂停" }).waitFor();
+  await page.getByRole("button", { name: "暂停", exact: true }).waitFor();
   await page.getByRole("link", { name: "操作日志" }).click();
   await page.getByLabel("操作", { exact: true }).selectOption("update_status");
   await page.getByRole("button", { name: "筛选" }).click();
@@ -363,7 +372,8 @@ test("in English, on a phone, by the keyboard alone: a key is created, and no pa
   await page.keyboard.type("by keyboard");
   await page.keyboard.press("Enter");
   await page.getByText("Your API key is ready").waitFor();
-  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "I have saved it" }).focus();
+  await page.keyboard.press("Enter");
   await page.getByText("by keyboard").waitFor();
   // No page is wider than the phone.
   for (const address of ["/dashboard", "/api-keys", "/usage", "/account"]) {

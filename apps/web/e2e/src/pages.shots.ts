@@ -82,6 +82,8 @@ const userPages = ["/dashboard", "/api-keys", "/usage", "/account", "/nowhere", 
 const adminPages = (userId: string) => [
   "/admin",
   "/admin/users",
+  "/admin/users/new",
+  "/admin/invites",
   `/admin/users/${userId}`,
   "/admin/codes",
   "/admin/prices",
@@ -186,7 +188,7 @@ async function shootUserDialogs(demo: RunningDemo, look: Look): Promise<void> {
   await page.locator("#name").press("Enter");
   await page.getByTestId("new-secret").waitFor();
   await save(page, "dialog-secret", look);
-  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").getByRole("button").last().click();
   await page.locator("td:last-child button").last().click();
   await page.getByRole("dialog").waitFor();
   await save(page, "dialog-delete-key", look);

@@ -24,6 +24,7 @@ import { createPublicAddress } from "../http/public-address.ts";
 import { createPageHandler } from "../http/remix-handler.ts";
 import { secretsOf } from "./secret-key.ts";
 import { aTestAlert } from "../notify/send-alert.ts";
+import { createResetMailer } from "../notify/reset-mail.ts";
 import { issueSetupLink } from "./setup-link.ts";
 import { testUpstream } from "../http/test-upstream.ts";
 import { compose, type Composed } from "./compose.ts";
@@ -160,6 +161,7 @@ async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
   const source = await parts.readPages(parts.rootFolder);
   const publicUrl = () => env.PUBLIC_URL ?? `http://localhost:${ports.web}`;
   const isHttps = publicUrl().startsWith("https:");
+  const publicAddress = createPublicAddress({ configured: { page: env.PUBLIC_URL, api: env.API_URL }, ports });
   const pages = createPageHandler(source, {
     proxy: createWebDoor(composed.gateway),
     api: {
@@ -170,12 +172,14 @@ async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
       throttles: createThrottles(database),
       endpoints: endpoints.map(({ name }) => name),
       testUpstream: (upstream) => testUpstream(composed.gateway, upstream),
+      mailResetLink: createResetMailer({ db: database, secrets: composed.secrets, log, publicAddress }),
       healthOfUpstream: composed.healthOfUpstream,
       sendTestAlert: (targets) => composed.sendAlert(targets, aTestAlert()),
     },
     log,
     publicUrl,
-    publicAddress: createPublicAddress({ configured: { page: env.PUBLIC_URL, api: env.API_URL }, ports }),
+    publicAddress,
+    isPageUrlFixed: env.PUBLIC_URL !== undefined,
   });
   return { pages, clients, publicUrl, serveFile: source.serveFile };
 }

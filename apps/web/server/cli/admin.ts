@@ -4,15 +4,18 @@ import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { findSchemaFolders, migrate, requireNobodyRuns, type Database } from "@codex-gateway/db";
 import {
+  addUser,
   AppError,
   countOnPreviousSecret,
   createOwner,
   credentialsSchema,
+  grantableRoles,
   hasOwner,
   reencrypt,
   resetPassword,
   setFirstUpstream,
   writeSecretKeyId,
+  type GrantableRole,
 } from "@codex-gateway/domain";
 import { runCommand, type CommandParts } from "./command.ts";
 import { findDatabaseOf } from "../boot/database-of.ts";
@@ -23,6 +26,7 @@ import { issuedSetupLink, issueSetupLink } from "../boot/setup-link.ts";
 const usage = `npm run admin -- COMMAND
 
   create-owner EMAIL           makes the first owner without the wizard
+  add-user EMAIL               makes a user, also while registration is closed; --role says which one
   reset-password EMAIL         gives a user a new password and ends their sessions
   set-upstream URL             sets the first upstream's address and key
   setup-link                   prints the link to the wizard, while there is no owner
@@ -33,10 +37,11 @@ const usage = `npm run admin -- COMMAND
 
   --stdin                      reads the password, or the upstream's key, from standard input;
                                otherwise a password is made and printed
+  --role ROLE                  add-user: admin, viewer or user (unless you say so: user)
   --allow-private              set-upstream: the address may be private or plain http`;
 
 type Command = (parts: CommandParts & { database: Database; argument: string; options: Options }) => Promise<string>;
-type Options = { stdin: boolean; isPrivateAllowed: boolean };
+type Options = { stdin: boolean; isPrivateAllowed: boolean; role: string };
 
 const commands: Readonly<Record<string, { takes: string | null; run: Command } | undefined>> = {
   "create-owner": {
@@ -45,6 +50,15 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
       const { credentials, said } = await credentialsOf(argument, options);
       await createOwner(database, credentials);
       return `${credentials.email} is the owner.${said}`;
+    },
+  },
+  "add-user": {
+    takes: "EMAIL",
+    run: async ({ database, argument, options }) => {
+      const role = readRole(options.role);
+      const { credentials, said } = await credentialsOf(argument, options);
+      await addUser(database, { ...credentials, role });
+      return `${credentials.email} can log in, as ${role}.${said}`;
     },
   },
   "reset-password": {
@@ -127,7 +141,11 @@ await runCommand(async (parts) => {
   if (command.takes !== null && argument === "") throw new Error(`${name} needs ${command.takes}.`);
   const { database } = await findDatabaseOf(parts.env, parts.undo, { mayCreate: true });
   await migrate(database.pool, findSchemaFolders(parts.rootFolder));
-  const options = { stdin: values.stdin ?? false, isPrivateAllowed: values["allow-private"] ?? false };
+  const options = {
+    stdin: values.stdin ?? false,
+    isPrivateAllowed: values["allow-private"] ?? false,
+    role: values.role ?? "user",
+  };
   console.log(await command.run({ ...parts, database, argument, options }));
   return 0;
 });
@@ -136,12 +154,23 @@ function readArguments() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { stdin: { type: "boolean" }, "allow-private": { type: "boolean" }, help: { type: "boolean" } },
+      options: {
+        stdin: { type: "boolean" },
+        "allow-private": { type: "boolean" },
+        role: { type: "string" },
+        help: { type: "boolean" },
+      },
     });
   } catch (error) {
     const [fault] = (error as Error).message.split(". ");
     throw new Error(`${fault}; npm run admin -- --help lists what there is.`, { cause: error });
   }
+}
+
+function readRole(text: string): GrantableRole {
+  const role = grantableRoles.find((each) => each === text);
+  if (role) return role;
+  throw new Error(`There is no role ${text} to give; there are ${grantableRoles.join(", ")}.`);
 }
 
 /** What a setting allows in the pages, an option allows here. */

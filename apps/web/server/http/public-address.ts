@@ -4,6 +4,8 @@ import type { WebClient } from "./web-bridge.ts";
 export type PublicAddress = {
   /** An origin. */
   pageUrl(client: Pick<WebClient, "host" | "isHttps">): string;
+  /** The origin of links that others are to open; `setting` is what the settings say, empty where they do not. */
+  linkUrl(client: Pick<WebClient, "host" | "isHttps"> | null, setting: string): string;
   /** Ends in /v1. */
   apiUrl(client: Pick<WebClient, "host" | "isHttps">): string;
 };
@@ -15,10 +17,16 @@ type Options = {
 };
 
 export function createPublicAddress({ configured, ports }: Options): PublicAddress {
-  const pageUrl: PublicAddress["pageUrl"] = ({ host, isHttps }) =>
-    configured.page ?? originOf(host, isHttps) ?? `http://localhost:${ports.web}`;
+  const own = () => `http://localhost:${ports.web}`;
+  const pageUrl: PublicAddress["pageUrl"] = ({ host, isHttps }) => configured.page ?? originOf(host, isHttps) ?? own();
   return {
     pageUrl,
+    linkUrl: (client, setting) => {
+      if (configured.page !== undefined) return configured.page;
+      // What was confirmed on the gateway's own machine leads nowhere from another one.
+      if (setting !== "" && !(client && isLoopback(setting))) return setting;
+      return client ? pageUrl(client) : own();
+    },
     apiUrl: (client) => {
       if (configured.api !== undefined) return configured.api;
       const page = pageUrl(client);
@@ -37,3 +45,6 @@ function originOf(host: string, isHttps: boolean): string | null {
   const url = `${isHttps ? "https" : "http"}://${host}`;
   return hostAndPort.test(host) && URL.canParse(url) ? new URL(url).origin : null;
 }
+
+const isLoopback = (origin: string): boolean =>
+  URL.canParse(origin) && /^(?:localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(origin).hostname);

@@ -1,7 +1,7 @@
 /** Answers what is no static file on the pages' port: /api/trpc, and Remix with its /v1 resource route. */
 import { randomBytes, randomUUID } from "node:crypto";
 import { faultOf, sessionTokensOf, type Services } from "@codex-gateway/api";
-import { isDatabaseDown } from "@codex-gateway/domain";
+import { isDatabaseDown, readSettings } from "@codex-gateway/domain";
 import type { Log, WebDoor } from "@codex-gateway/gateway";
 import { createRequestHandler, data, type AppLoadContext } from "@remix-run/node";
 import { admitRequest, isRefusal, type Refusal } from "./admit-request.ts";
@@ -20,6 +20,8 @@ export type PageServices = {
   log: Log;
   publicUrl: () => string;
   publicAddress: PublicAddress;
+  /** PUBLIC_URL is set. */
+  isPageUrlFixed: boolean;
 };
 
 /** The answers of pages get the security headers and are kept nowhere; those of /v1 have their own. */
@@ -56,6 +58,9 @@ export function createPageHandler(source: PageSource, services: PageServices): W
     api: (asking: Request) => openPageApi(api, asking, client.address, fail),
     apiUrl: () => services.publicAddress.apiUrl(client),
     pageUrl: () => services.publicAddress.pageUrl(client),
+    linkFor: async (path: string) =>
+      services.publicAddress.linkUrl(client, (await readSettings(api.db)).publicUrl) + path,
+    isPageUrlFixed: services.isPageUrlFixed,
     faultOf,
     refusedStatus: null,
   });

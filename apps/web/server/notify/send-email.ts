@@ -1,4 +1,4 @@
-/** Mails an alert. A public mail server is spoken to over TLS alone. */
+/** Sends mails. A public mail server is spoken to over TLS alone. */
 import { isPublicAddress, type Alert, type EmailTarget } from "@codex-gateway/domain";
 import { createTransport } from "nodemailer";
 import { textOf } from "./alert-text.ts";
@@ -8,17 +8,28 @@ const stepMs = 8_000;
 /** Of all steps together. */
 const timeoutMs = 20_000;
 
-/** Null where the mail server has taken it; else why not, in one sentence. */
-export async function sendEmail(target: EmailTarget, alert: Alert, gatewayUrl: string | null): Promise<string | null> {
-  const transport = createTransport(optionsOf(target));
+/** `gatewayUrl` tells several gateways apart. Null where the mail server has taken it; else why not, in one sentence. */
+export function sendEmail(target: EmailTarget, alert: Alert, gatewayUrl: string | null): Promise<string | null> {
   const { title, text } = textOf(alert);
+  return sendMessage(target, {
+    id: alert.id,
+    subject: `[Codex Gateway] ${title}`,
+    text: gatewayUrl === null ? text : `${text}\n\n${gatewayUrl}`,
+  });
+}
+
+/** The same id sent twice is one message to most mail programs. */
+type Message = { id: string; subject: string; text: string };
+
+/** Null where the mail server has taken it; else why not, in one sentence. */
+export async function sendMessage(target: EmailTarget, { id, subject, text }: Message): Promise<string | null> {
+  const transport = createTransport(optionsOf(target));
   const message = {
     from: target.from,
     to: target.to,
-    subject: `[Codex Gateway] ${title}`,
-    text: gatewayUrl === null ? text : `${text}\n\n${gatewayUrl}`,
-    // The same alert sent twice is one message to most mail programs.
-    messageId: `<${alert.id}@${target.from.split("@")[1] ?? "codex-gateway"}>`,
+    subject,
+    text,
+    messageId: `<${id}@${target.from.split("@")[1] ?? "codex-gateway"}>`,
     headers: { "Auto-Submitted": "auto-generated" },
   };
   let timer: NodeJS.Timeout | undefined;

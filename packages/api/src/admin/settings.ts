@@ -32,6 +32,13 @@ function areOrigins(text: string): boolean {
   return origins.every((line) => line === "" || (URL.canParse(line) && new URL(line).origin === line));
 }
 
+/** Of the pages, as people open them; empty: not said. */
+export const publicUrl = line({ max: 300 })
+  .transform((text) => text.replace(/\/+$/, ""))
+  .refine((text) => text === "" || isWebOrigin(text), "Enter an address such as https://gateway.example.com.");
+
+const isWebOrigin = (text: string): boolean => /^https?:/.test(text) && areOrigins(text) && !text.includes("\n");
+
 const savedLimit = z.number().int().nullable();
 
 export const settings = router({
@@ -45,6 +52,7 @@ export const settings = router({
         defaultTokensPerMinute: savedLimit,
         defaultConcurrentRequests: savedLimit,
         isRegistrationOpen: z.boolean(),
+        publicUrl: z.string(),
         defaultMaxOutputTokens: z.number(),
         remoteInputTokens: z.number(),
         drainsOnDisconnect: z.boolean(),
@@ -67,6 +75,8 @@ export const settings = router({
         defaultTokensPerMinute: limit(1_000_000_000),
         defaultConcurrentRequests: limit(100_000),
         isRegistrationOpen: z.boolean(),
+        /** Left out, it stays as it is. */
+        publicUrl: publicUrl.optional(),
         defaultMaxOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
         remoteInputTokens: wholeNumber({ min: 0, max: 1_000_000 }),
         drainsOnDisconnect: z.boolean(),

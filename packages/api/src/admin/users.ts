@@ -1,13 +1,25 @@
 import {
   adjustUserBalance,
+  createUser,
+  deleteUser,
+  emailSchema,
+  endUserSessions,
+  grantableRoles,
+  issueResetLink,
   limit,
   line,
   listKeys,
+  listSessions,
   listUsage,
   listUsers,
   readUser,
   refundCharge,
+  removeUserTwoFactors,
+  roles,
+  sessionName,
+  setUserKeyStatus,
   setUserLimits,
+  setUserRole,
   setUserStatus,
   timeZone,
   usdInput,
@@ -21,9 +33,10 @@ import { adminProcedure, done, isDone, page, router } from "../trpc.ts";
 const userSummary = z.strictObject({
   id: z.uuid(),
   email: z.string(),
-  role: z.enum(["owner", "admin", "user"]),
+  role: z.enum(roles),
   status: z.enum(["active", "suspended"]),
   createdAt: z.date(),
+  deletedAt: z.date().nullable(),
   balanceUsd: z.string(),
   heldUsd: z.string(),
 });
@@ -39,12 +52,17 @@ const limitInputs = {
   concurrentRequests: limit(100_000),
 };
 
+/** A link's token is answered once. */
+const link = z.strictObject({ token: z.string(), expiresAt: z.date() });
+export const startingBalance = usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more.");
+const ofUser = z.strictObject({ userId: z.uuid() });
+
 export const users = router({
   list: adminProcedure
     .input(
       z.strictObject({
         search: line({ max: 200 }).default(""),
-        status: z.enum(["active", "suspended"]).nullable().default(null),
+        status: z.enum(["active", "suspended", "deleted"]).nullable().default(null),
         ...page,
       }),
     )
@@ -61,6 +79,9 @@ export const users = router({
         spentUsd: z.string(),
         tokens: z.number(),
         requests: z.number(),
+        sessionCount: z.number(),
+        hasPassword: z.boolean(),
+        hasTwoFactors: z.boolean(),
       }),
     )
     .query(({ ctx, input }) => readUser(ctx.db, input.userId)),
@@ -109,6 +130,73 @@ export const users = router({
     .input(z.strictObject({ requestId: z.uuid() }))
     .output(z.strictObject({ amountUsd: z.string() }))
     .mutation(({ ctx, input }) => refundCharge(ctx.db, { ...input, actor: actorOf(ctx) })),
+
+  /** Whoever has the link chooses the password. */
+  create: adminProcedure
+    .input(z.strictObject({ email: emailSchema, role: z.enum(grantableRoles), balanceUsd: startingBalance }))
+    .output(z.strictObject({ userId: z.uuid(), link }))
+    .mutation(({ ctx, input: { balanceUsd, ...rest } }) =>
+      createUser(ctx.db, { ...rest, creditNanoUsd: balanceUsd, actor: actorOf(ctx) }),
+    ),
+
+  /** A link by which the user chooses another password; the one that there is works on until then. */
+  issueResetLink: adminProcedure
+    .input(ofUser)
+    .output(link)
+    .mutation(({ ctx, input }) => issueResetLink(ctx.db, { ...input, actor: actorOf(ctx) })),
+
+  setRole: adminProcedure
+    .input(ofUser.extend({ role: z.enum(grantableRoles) }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await setUserRole(ctx.db, { ...input, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  sessions: adminProcedure
+    .input(ofUser)
+    .output(
+      z.array(z.strictObject({ id: z.string(), createdAt: z.date(), userAgent: z.string(), address: z.string() })),
+    )
+    .query(async ({ ctx, input }) => {
+      const sessions = await listSessions(ctx.db, { ...input, sessionId: null });
+      return sessions.map(({ id, createdAt, userAgent, address }) => ({
+        id: sessionName(id),
+        createdAt,
+        userAgent,
+        address,
+      }));
+    }),
+
+  endSessions: adminProcedure
+    .input(ofUser)
+    .output(z.strictObject({ ended: z.number() }))
+    .mutation(async ({ ctx, input }) => ({ ended: await endUserSessions(ctx.db, { ...input, actor: actorOf(ctx) }) })),
+
+  removeTwoFactors: adminProcedure
+    .input(ofUser)
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await removeUserTwoFactors(ctx.db, { ...input, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  setKeyStatus: adminProcedure
+    .input(ofUser.extend({ keyId: z.uuid(), status: z.enum(["active", "disabled"]) }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await setUserKeyStatus(ctx.db, { ...input, actor: actorOf(ctx) });
+      return isDone;
+    }),
+
+  /** `email`: the user's, typed once more. */
+  delete: adminProcedure
+    .input(ofUser.extend({ email: emailSchema }))
+    .output(done)
+    .mutation(async ({ ctx, input }) => {
+      await deleteUser(ctx.db, { ...input, actor: actorOf(ctx) });
+      return isDone;
+    }),
 
   setStatus: adminProcedure
     .input(z.strictObject({ userId: z.uuid(), status: z.enum(["active", "suspended"]) }))

@@ -12,5 +12,6 @@ export const servicesOn = (db: Database): Services => ({
   endpoints: ["chat.completions", "responses", "completions", "embeddings"],
   testUpstream: () => Promise.resolve(null),
   healthOfUpstream: () => "unused",
+  mailResetLink: () => undefined,
   sendTestAlert: () => Promise.resolve(null),
 });

@@ -75,6 +75,11 @@ export async function openAlertTargets(db: Pick<Database, "pool">, secrets: Secr
   };
 }
 
+/** By which mails to users are sent; null where no mail can be. */
+export async function openEmailTarget(db: Pick<Database, "pool">, secrets: Secrets): Promise<EmailTarget | null> {
+  return (await openAlertTargets(db, secrets)).email;
+}
+
 /** What was typed, with what is saved where a secret was left empty: for a test before it is saved. @throws AppError `invalid_input` */
 export async function checkAlertTarget(
   db: Pick<Database, "pool">,

@@ -62,12 +62,16 @@ export async function updateKey(db: Database, { policy, ...of }: OfKey & { polic
   });
 }
 
+type NewStatus = {
+  status: "active" | "disabled";
+  /** Asked first, within the transaction, where it is not the key's own user who does it. */
+  allow?: (client: Queryable) => Promise<void>;
+};
+
 /** A disabled key is refused until it is enabled again. @throws AppError `not_found` where the user has no such key */
-export async function setKeyStatus(
-  db: Database,
-  { status, ...of }: OfKey & { status: "active" | "disabled" },
-): Promise<void> {
+export async function setKeyStatus(db: Database, { status, allow, ...of }: OfKey & NewStatus): Promise<void> {
   await recordAct(db, of.actor, async (client) => {
+    await allow?.(client);
     const before = await lockKey(client, of);
     if (before.status === status) return { act: null, result: undefined };
     await client.query("UPDATE api_key SET status = $2::api_key_status WHERE id = $1", [of.keyId, status]);

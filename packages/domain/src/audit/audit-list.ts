@@ -33,7 +33,8 @@ export async function listAudit(
   const where = `($1::text IS NULL OR l.action = $1) AND ($2 = '' OR strpos(coalesce(l.actor_email, ''), lower($2)) > 0
     OR l.target_id IN (SELECT id::text FROM "user" WHERE strpos(email, lower($2)) > 0))`;
   const { rows } = await pool.query<Row>(
-    `SELECT l.id, l.created_at, l.actor_email, l.action, l.target_kind, l.target_id, l.address, l.details,
+    `SELECT l.id, l.created_at, l.action,
+       coalesce((SELECT a.email FROM "user" a WHERE a.id = l.actor_id AND a.deleted_at IS NOT NULL), l.actor_email) AS actor_email, l.target_kind, l.target_id, l.address, l.details,
        (SELECT u.email FROM "user" u WHERE u.id = CASE l.target_kind WHEN 'user' THEN l.target_id::uuid END) AS target_email
      FROM audit_log l WHERE ${where} ORDER BY l.id DESC LIMIT $3 OFFSET $4`,
     [action, search, limit, offset],

@@ -9,7 +9,7 @@ export type Actor = { userId: string | null; email: string | null; address: stri
 
 type Target = {
   action: string;
-  targetKind: "user" | "api_key" | "system" | "upstream" | "price" | "redeem_batch";
+  targetKind: "user" | "api_key" | "system" | "upstream" | "price" | "redeem_batch" | "invite";
   targetId: string | null;
 };
 /** Something that happened and changed nothing, such as a wrong password or a test. Without secrets. */

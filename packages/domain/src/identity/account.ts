@@ -9,9 +9,9 @@ import type { Hasher } from "./password-gate.ts";
 import { openSession, sessionName, type OpenedSession, type Visitor } from "./sessions.ts";
 import { forgetAttempts, type Throttles } from "./throttles.ts";
 
-type Owner = Actor & { userId: string };
+export type Owner = Actor & { userId: string };
 
-type OfAccount = {
+export type OfAccount = {
   currentPassword: string;
   actor: Owner;
   sessionId: string | null;
@@ -24,7 +24,7 @@ type OfAccount = {
  * it, and they shut nobody out who logs in elsewhere.
  * @throws AppError `invalid_input` at `currentPassword` where it is not the user's, `too_many_attempts`, `busy`
  */
-async function withPassword<Result>(
+export async function withPassword<Result>(
   db: Database,
   throttles: Throttles,
   { currentPassword, actor, sessionId }: OfAccount,
@@ -43,7 +43,7 @@ async function withPassword<Result>(
         await guess.forgive();
         throw error;
       });
-    if (isRight) {
+    if (isRight && user.passwordHash !== null) {
       await guess.forgive();
       return work(hasher, user.passwordHash);
     }

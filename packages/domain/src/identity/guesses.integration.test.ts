@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { AppError } from "../app-error.ts";
-import { aSomebody, aVisitor, testPassword, type Somebody } from "../testing/people.ts";
+import { aSomebody, aVisitor, logInParts, testPassword, type Somebody } from "../testing/people.ts";
 import { changeEmail, changePassword } from "./account.ts";
 import { logIn } from "./login.ts";
 import type { PasswordGate } from "./password-gate.ts";
@@ -22,7 +22,7 @@ afterEach(() => db.drop());
 
 /** What became of a log-in, as whoever asks sees it. */
 async function outcome(email: string, password: string, visitor: Visitor): Promise<string> {
-  return logIn(db, throttles, { email, password }, visitor).then(
+  return logIn(db, logInParts(throttles), { email, password }, visitor).then(
     () => "in",
     (error: unknown) => (error as { code: string }).code,
   );
@@ -122,7 +122,12 @@ test("an unknown address, a wrong password, a suspended user and a slowed accoun
     [slowed!.email, testPassword],
   ] as const) {
     const counted = { hashes: 0 };
-    const { code, message, fields } = await logIn(db, countingHashes(counted), { email, password }, aVisitor()).then(
+    const { code, message, fields } = await logIn(
+      db,
+      logInParts(countingHashes(counted)),
+      { email, password },
+      aVisitor(),
+    ).then(
       () => new AppError("conflict", "in"),
       (error: unknown) => error as AppError,
     );
@@ -173,7 +178,7 @@ test("guesses at once are counted one by one", async () => {
   const outcomes = await Promise.all(
     processes.flatMap((process) =>
       [1, 2].map(() =>
-        logIn(db, process, { email: owner.email, password: `guess ${randomUUID()}` }, visitor).catch(
+        logIn(db, logInParts(process), { email: owner.email, password: `guess ${randomUUID()}` }, visitor).catch(
           (error: unknown) => (error as { code: string }).code,
         ),
       ),
@@ -212,7 +217,7 @@ test("whoever sits at a session has ten wrong current passwords, and the owner l
 
 test("a new password ends every session and what was known of browsers; the browser at hand gets a new one", async () => {
   const owner = await aSomebody(db, throttles);
-  await logIn(db, throttles, { email: owner.email, password: testPassword }, aVisitor());
+  await logIn(db, logInParts(throttles), { email: owner.email, password: testPassword }, aVisitor());
   const input = { ...ofAccount(owner), currentPassword: testPassword, password: "another password" };
   const renewed = await changePassword(db, throttles, input);
   const sessions = await db.prisma.session.findMany({ where: { userId: owner.userId } });

@@ -14,7 +14,7 @@ const ofNetwork = (network: string) => `network:${network}`;
 const ofBrowser = (token: string) => `browser:${createHash("sha256").update(token).digest("hex")}`;
 
 export type LoginCandidate = {
-  user: { id: string; passwordHash: string; status: "active" | "suspended" } | null;
+  user: { id: string; passwordHash: string | null; status: "active" | "suspended" } | null;
   /** What the browser's token is known as with this account; null where it is not. */
   knownBrowser: string | null;
   isKnownNetwork: boolean;
@@ -25,7 +25,7 @@ export async function findLoginCandidate(
   { pool }: Pick<Database, "pool">,
   { email, network, browserToken }: { email: string; network: string; browserToken: string | null },
 ): Promise<LoginCandidate> {
-  type Row = { id: string; password_hash: string; status: "active" | "suspended"; clients: string[] };
+  type Row = { id: string; password_hash: string | null; status: "active" | "suspended"; clients: string[] };
   const browser = browserToken === null ? null : ofBrowser(browserToken);
   const { rows } = await pool.query<Row>(
     `SELECT u.id, u.password_hash, u.status, ARRAY(

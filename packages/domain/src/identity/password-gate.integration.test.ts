@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { aSomebody, aVisitor, testPassword } from "../testing/people.ts";
+import { aSomebody, aVisitor, logInParts, testPassword } from "../testing/people.ts";
 import { changePassword } from "./account.ts";
 import { logIn } from "./login.ts";
 import { createPasswordGate, type PasswordGate } from "./password-gate.ts";
@@ -38,7 +38,7 @@ test("600 changes of password at once by one user leave another's log-in under t
     ),
   );
   const [login] = await Promise.all([
-    logIn(db, throttles, { email: other.email, password: testPassword }, other.visitor).then(
+    logIn(db, logInParts(throttles), { email: other.email, password: testPassword }, other.visitor).then(
       () => performance.now() - startedAtMs,
     ),
     Promise.all(outcomes),
@@ -94,5 +94,7 @@ test("an attempt that fails gives its share back", async () => {
   const gate = createPasswordGate();
   const fail = () => gate.admit({ account: "a", network: "b" }, () => Promise.reject(new Error("a fault")));
   for (let n = 0; n < 10; n++) await expect(fail()).rejects.toThrow("a fault");
-  await expect(logIn(db, throttles, { email: "nobody@example.com", password: "-" }, aVisitor())).rejects.toThrow();
+  await expect(
+    logIn(db, logInParts(throttles), { email: "nobody@example.com", password: "-" }, aVisitor()),
+  ).rejects.toThrow();
 });

@@ -1,17 +1,18 @@
 /** For whoever runs the gateway and is locked out of its pages: what the command line can do without a session. */
 import { randomUUID } from "node:crypto";
 import { type Database, lockInTransaction } from "@codex-gateway/db";
+import { usdOf } from "@codex-gateway/ledger";
 import { AppError } from "../app-error.ts";
 import type { Secrets } from "../security/secrets.ts";
 import { recordAct, type Actor } from "../audit/audit.ts";
-import { writeSettings } from "../settings/settings.ts";
+import { readSettings, writeSettings } from "../settings/settings.ts";
 import { readFirstUpstream, saveUpstream } from "../upstreams/upstreams.ts";
 import type { Credentials } from "./credentials.ts";
-import { forgetKnownClients } from "./known-clients.ts";
 import { createPasswordGate } from "./password-gate.ts";
+import { setPassword } from "./password-reset.ts";
 import { insertUser } from "./registration.ts";
+import type { GrantableRole } from "./roles.ts";
 import { hasOwner } from "./setup.ts";
-import { forgetAttempts } from "./throttles.ts";
 
 /** Who the audit log names for these acts. */
 const commandLine: Actor = { userId: null, email: null, address: "command line" };
@@ -30,11 +31,30 @@ export async function createOwner(db: Database, { email, password }: Credentials
     if (await hasOwner({ pool: client }))
       throw new AppError("conflict", "There is an owner already; reset-password lets them in again.");
     const userId = randomUUID();
-    await insertUser(client, { id: userId, email, passwordHash, role: "owner", balanceNanoUsd: 0n });
+    const balanceNanoUsd = BigInt((await readSettings({ pool: client })).defaultBalanceNanoUsd);
+    await insertUser(client, { id: userId, email, passwordHash, role: "owner", balanceNanoUsd });
     await client.query("DELETE FROM setup");
-    const after = { email, role: "owner" };
+    const after = { email, role: "owner", balanceUsd: usdOf(balanceNanoUsd) };
     return {
       act: { action: "create_owner", targetKind: "user", targetId: userId, before: null, after },
+      result: undefined,
+    };
+  });
+}
+
+/** With the default balance. @throws AppError `conflict` where the address is taken */
+export async function addUser(
+  db: Database,
+  { email, password, role }: Credentials & { role: GrantableRole },
+): Promise<void> {
+  const passwordHash = await hashPassword(email, password);
+  await recordAct(db, commandLine, async (client) => {
+    const userId = randomUUID();
+    const balanceNanoUsd = BigInt((await readSettings({ pool: client })).defaultBalanceNanoUsd);
+    await insertUser(client, { id: userId, email, passwordHash, role, balanceNanoUsd });
+    const after = { email, role, balanceUsd: usdOf(balanceNanoUsd) };
+    return {
+      act: { action: "create_user", targetKind: "user", targetId: userId, before: null, after },
       result: undefined,
     };
   });
@@ -44,16 +64,13 @@ export async function createOwner(db: Database, { email, password }: Credentials
 export async function resetPassword(db: Database, { email, password }: Credentials): Promise<void> {
   const passwordHash = await hashPassword(email, password);
   await recordAct(db, commandLine, async (client) => {
-    const { rows } = await client.query<{ id: string }>(
-      `UPDATE "user" SET password_hash = $2 WHERE email = $1 RETURNING id`,
-      [email, passwordHash],
-    );
+    const { rows } = await client.query<{ id: string }>('SELECT id FROM "user" WHERE email = $1 FOR NO KEY UPDATE', [
+      email,
+    ]);
     const userId = rows[0]?.id;
     if (!userId) throw new AppError("not_found", `Nobody is registered as ${email}.`);
-    const { rowCount } = await client.query("DELETE FROM session WHERE user_id = $1", [userId]);
-    await forgetKnownClients(client, userId);
-    await forgetAttempts(client, email);
-    const [before, after] = [{ sessions: rowCount ?? 0 }, { sessions: 0 }];
+    const ended = await setPassword(client, { userId, email, passwordHash });
+    const [before, after] = [{ sessions: ended }, { sessions: 0 }];
     return {
       act: { action: "reset_password", targetKind: "user", targetId: userId, before, after },
       result: undefined,

@@ -7,6 +7,7 @@ import { recordAct } from "../audit/audit.ts";
 import { readSettings } from "../settings/settings.ts";
 import { networkOf } from "../security/client-network.ts";
 import type { Credentials } from "./credentials.ts";
+import type { Role } from "./roles.ts";
 import { openSession, type OpenedSession, type Visitor } from "./sessions.ts";
 import { tooManyAttempts, type Throttles } from "./throttles.ts";
 
@@ -23,16 +24,7 @@ export async function register(
   const settings = await readSettings(db);
   if (!settings.isRegistrationOpen) throw new AppError("registration_closed", "Registration is closed.");
   const { address } = visitor;
-  const { network } = networkOf(address);
-  const passwordHash = await throttles.passwords.admit({ account: `${email}|${network}`, network }, async (hasher) => {
-    const guesses = await throttles.perAddress.get(network);
-    // Whoever has guessed too often from there makes no account to guess on with either.
-    if (guesses && guesses.consumedPoints > throttles.perAddress.points) throw tooManyAttempts(guesses);
-    await throttles.perRegistrant.consume(network).catch((error: unknown) => {
-      throw tooManyAttempts(error);
-    });
-    return hasher.hash(password, { isKnown: false });
-  });
+  const passwordHash = await hashNewPassword(throttles, { email, password, network: networkOf(address).network });
   const [userId, balanceNanoUsd] = [randomUUID(), BigInt(settings.defaultBalanceNanoUsd)];
   return recordAct(db, { userId, email, address }, async (client) => {
     await insertUser(client, { id: userId, email, passwordHash, role: "user", balanceNanoUsd });
@@ -42,7 +34,23 @@ export async function register(
   });
 }
 
-type NewUser = { id: string; email: string; passwordHash: string; role: "owner" | "user"; balanceNanoUsd: bigint };
+/** For somebody who is not known yet. @throws AppError `too_many_attempts`, `busy` */
+export const hashNewPassword = (
+  throttles: Throttles,
+  { email, password, network }: Credentials & { network: string },
+): Promise<string> =>
+  throttles.passwords.admit({ account: `${email}|${network}`, network }, async (hasher) => {
+    const guesses = await throttles.perAddress.get(network);
+    // Whoever has guessed too often from there makes no account to guess on with either.
+    if (guesses && guesses.consumedPoints > throttles.perAddress.points) throw tooManyAttempts(guesses);
+    await throttles.perRegistrant.consume(network).catch((error: unknown) => {
+      throw tooManyAttempts(error);
+    });
+    return hasher.hash(password, { isKnown: false });
+  });
+
+/** `passwordHash` null: none is chosen yet. */
+type NewUser = { id: string; email: string; passwordHash: string | null; role: Role; balanceNanoUsd: bigint };
 
 /** Within a transaction of the caller's, who tells it in the audit log. @throws AppError `conflict` where the address is taken */
 export async function insertUser(client: Queryable, user: NewUser): Promise<void> {

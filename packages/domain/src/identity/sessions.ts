@@ -14,14 +14,15 @@ import {
 } from "lucia";
 import { networkOf } from "../security/client-network.ts";
 import { noteKnownClient } from "./known-clients.ts";
+import type { Role } from "./roles.ts";
 
-export type SessionUser = { id: string; email: string; role: "owner" | "admin" | "user" };
+export type SessionUser = { id: string; email: string; role: Role };
 export type Sessions = ReturnType<typeof createSessions>;
 
 declare module "lucia" {
   interface Register {
     Lucia: Sessions;
-    DatabaseUserAttributes: { email: string; role: "owner" | "admin" | "user" };
+    DatabaseUserAttributes: { email: string; role: Role };
     DatabaseSessionAttributes: { userAgent: string; address: string };
   }
 }

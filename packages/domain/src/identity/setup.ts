@@ -47,7 +47,10 @@ export type SetupInput = {
   token: string;
   owner: Credentials;
   upstream: { baseUrl: string; apiKey: string };
-  settings: Pick<Settings, "announcement" | "defaultBalanceNanoUsd" | "isRegistrationOpen" | "allowsPrivateUpstreams">;
+  settings: Pick<
+    Settings,
+    "announcement" | "defaultBalanceNanoUsd" | "isRegistrationOpen" | "allowsPrivateUpstreams" | "publicUrl"
+  >;
 };
 
 /** Makes the owner, the first upstream, the settings and the owner's first session in one transaction. */
@@ -69,7 +72,8 @@ export async function completeSetup(
   return recordAct(db, { userId, email, address }, async (client) => {
     await lockInTransaction(client, "setup");
     await requireSetupToken({ pool: client }, input.token);
-    await insertUser(client, { id: userId, email, passwordHash, role: "owner", balanceNanoUsd: 0n });
+    const balanceNanoUsd = BigInt(input.settings.defaultBalanceNanoUsd);
+    await insertUser(client, { id: userId, email, passwordHash, role: "owner", balanceNanoUsd });
     await writeSettings(client, input.settings);
     await saveUpstream(client, secrets, input.upstream);
     await client.query("DELETE FROM setup");

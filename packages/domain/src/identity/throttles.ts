@@ -20,6 +20,9 @@ export type Throttles = {
   /** Registrations from one network, right ones too. */
   perRegistrant: RateLimiterPostgres;
   perRedeemer: RateLimiterPostgres;
+  /** Mails with a link for a new password: what one network asks for, and what one address gets. */
+  perResetter: RateLimiterPostgres;
+  perResetAccount: RateLimiterPostgres;
 };
 
 const windowSeconds = 900;
@@ -48,6 +51,8 @@ export function createThrottles({ pool }: Pick<Database, "pool">): Throttles {
     perAccountSlow: perWindow("login-slow", 1),
     perRegistrant: perWindow("register", 100),
     perRedeemer: perWindow("redeem", 10),
+    perResetter: perWindow("reset", 20),
+    perResetAccount: perWindow("reset-account", 3),
   };
 }
 
@@ -58,12 +63,19 @@ export function tooManyAttempts(refusal: unknown, field: string | null = null): 
   return new AppError("too_many_attempts", "Too many attempts. Try again in a quarter of an hour.", field, seconds);
 }
 
+/** Under which wrong second factors of an account are counted: whoever knows its password is slowed down apart from who does not. */
+export const secondFactorAccount = (email: string): string => `second-factor ${email}`;
+
 /** Forgets what was counted for an account, so that its owner can try again at once. */
 export async function forgetAttempts(client: Pick<Database["pool"], "query">, email: string): Promise<void> {
-  await client.query("DELETE FROM throttle WHERE key = ANY ($1) OR starts_with(key, $2)", [
-    [`login-account:${email}`, `login-slow:${email}`],
-    `login-client:${email}|`,
-  ]);
+  const accounts = [email, secondFactorAccount(email)];
+  await client.query(
+    "DELETE FROM throttle t WHERE t.key = ANY ($1) OR EXISTS (SELECT 1 FROM unnest($2::text[]) p WHERE starts_with(t.key, p))",
+    [
+      accounts.flatMap((account) => [`login-account:${account}`, `login-slow:${account}`]),
+      accounts.map((account) => `login-client:${account}|`),
+    ],
+  );
 }
 
 /** Takes away counters whose time is over. */

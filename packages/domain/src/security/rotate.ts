@@ -2,6 +2,7 @@
 import type { Database } from "@codex-gateway/db";
 import { recordAct } from "../audit/audit.ts";
 import { sealedSettingNames } from "../settings/sealed-settings.ts";
+import { totpRowId } from "../identity/two-factors.ts";
 import { decrypt, encrypt, type Secrets } from "./secrets.ts";
 
 /**
@@ -36,6 +37,15 @@ export async function reencrypt(db: Database, secrets: Secrets): Promise<number>
       if (!ciphertext) continue;
       const text = JSON.stringify(ciphertext.toString("base64"));
       await client.query("UPDATE setting SET value = $2, updated_at = now() WHERE key = $1", [key, text]);
+      count++;
+    }
+    const factors = await client.query<{ user_id: string; secret: Buffer }>(
+      "SELECT user_id, secret_ciphertext AS secret FROM totp FOR UPDATE",
+    );
+    for (const { user_id, secret } of factors.rows) {
+      const ciphertext = renewed(secret, totpRowId(user_id));
+      if (!ciphertext) continue;
+      await client.query("UPDATE totp SET secret_ciphertext = $2 WHERE user_id = $1", [user_id, ciphertext]);
       count++;
     }
     if (count === 0) return { act: null, result: 0 };

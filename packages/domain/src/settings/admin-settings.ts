@@ -53,7 +53,8 @@ export function withoutAlerts(settings: Settings): GeneralSettings {
 }
 
 type SettingsInput = {
-  settings: GeneralSettings;
+  /** Without an address of the pages, that one stays as it is. */
+  settings: Omit<GeneralSettings, "publicUrl"> & { publicUrl?: string | undefined };
   upstream: { baseUrl: string; apiKey: string | null };
   /** What is left out stays as it is. */
   alerts: Partial<AlertSettingsInput>;
@@ -86,7 +87,8 @@ export async function saveAdminSettings(db: Database, secrets: Secrets, input: S
       baseUrl: upstream?.baseUrl ?? "",
       keyLastFour: upstream?.keyLastFour ?? "",
     };
-    const after = { ...input.settings, ...auditableAlerts(alerts.settings), baseUrl, keyLastFour };
+    const settings = { ...input.settings, publicUrl: input.settings.publicUrl ?? known.settings.publicUrl };
+    const after = { ...settings, ...auditableAlerts(alerts.settings), baseUrl, keyLastFour };
     const details = {
       isKeyChanged: input.upstream.apiKey !== null,
       // Its host alone is told, whereas all of it counts.
@@ -97,7 +99,7 @@ export async function saveAdminSettings(db: Database, secrets: Secrets, input: S
     if (isDeepStrictEqual(before, after) && !Object.values(details).includes(true)) {
       return { act: null, result: undefined };
     }
-    await writeSettings(client, input.settings);
+    await writeSettings(client, settings);
     await saveUpstream(client, secrets, { baseUrl, apiKey: input.upstream.apiKey });
     await writeAlertSettings(client, secrets, alerts);
     return {

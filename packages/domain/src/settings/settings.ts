@@ -11,6 +11,8 @@ export const settingsSchema = z.strictObject({
     .regex(/^\d{1,18}$/)
     .default("0"),
   isRegistrationOpen: z.boolean().default(true),
+  /** The origin that people open, for links that are sent to them; empty: not said. PUBLIC_URL counts before it. */
+  publicUrl: z.string().max(300).default(""),
   /** Sent upstream where neither the client nor the model's price says how long an answer may get. */
   defaultMaxOutputTokens: z.int().min(16).max(1_000_000).default(32_768),
   /**

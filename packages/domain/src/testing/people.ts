@@ -1,4 +1,5 @@
 /** Builders for tests of log-ins: people with passwords, and where they come from. */
+import { deriveSecrets } from "../security/secrets.ts";
 import { randomInt, randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { register } from "../identity/registration.ts";
@@ -31,3 +32,9 @@ export async function aSomebody(db: Database, throttles: Throttles): Promise<Som
   const session = await register(db, throttles, { email, password: testPassword }, visitor);
   return { email, userId: session.userId, visitor, session };
 }
+
+/** What a log-in takes beside the database. */
+export const logInParts = (throttles: Throttles) => ({
+  throttles,
+  secrets: deriveSecrets("a secret of thirty-two characters"),
+});

@@ -85,7 +85,7 @@ const newestActs = (actions: string[]) => `SELECT DISTINCT ON (target_id) target
 /** What limits a key or user, against the newest act that set it; keys from before acts said it are passed over. */
 export const limitsSql = `WITH policy AS (${newestActs(["create_key", "update_key"])}),
   state AS (${newestActs(["create_key", "enable_key", "disable_key", "delete_key"])}),
-  user_limits AS (${newestActs(["update_limits"])}), user_state AS (${newestActs(["update_status"])}),
+  user_limits AS (${newestActs(["update_limits"])}), user_state AS (${newestActs(["update_status", "delete_user"])}),
   figures AS (
     SELECT p.after ? 'monthlyBudgetNanoUsd' AND ROW(k.name, k.expires_at, k.requests_per_minute, k.tokens_per_minute,
         k.concurrent_requests, k.daily_budget_nano_usd, k.monthly_budget_nano_usd, to_jsonb(k.allowed_models),
@@ -97,11 +97,19 @@ export const limitsSql = `WITH policy AS (${newestActs(["create_key", "update_ke
       OR k.status::text <> CASE s.action WHEN 'delete_key' THEN 'deleted' WHEN 'disable_key' THEN 'disabled' ELSE 'active' END
       AS is_wrong
     FROM api_key k JOIN policy p ON p.target_id = k.id::text JOIN state s ON s.target_id = k.id::text
+      JOIN "user" holder ON holder.id = k.user_id AND holder.deleted_at IS NULL
+    UNION ALL
+    SELECT k.status <> 'deleted' FROM api_key k JOIN "user" holder ON holder.id = k.user_id AND holder.deleted_at IS NOT NULL
     UNION ALL
     SELECT ROW(u.requests_per_minute, u.tokens_per_minute, u.concurrent_requests) IS DISTINCT FROM ROW(
       (l.after->>'requestsPerMinute')::int, (l.after->>'tokensPerMinute')::int, (l.after->>'concurrentRequests')::int)
     FROM "user" u JOIN user_limits l ON l.target_id = u.id::text
     UNION ALL
-    SELECT u.status::text <> s.after #>> '{}' FROM "user" u JOIN user_state s ON s.target_id = u.id::text
+    SELECT u.status::text <> CASE s.action WHEN 'delete_user' THEN 'suspended' ELSE s.after #>> '{}' END
+    FROM "user" u JOIN user_state s ON s.target_id = u.id::text
+    UNION ALL
+    SELECT (u.deleted_at IS NOT NULL) <> coalesce(s.action = 'delete_user', false)
+    FROM "user" u LEFT JOIN user_state s ON s.target_id = u.id::text
+    WHERE u.deleted_at IS NOT NULL OR s.action = 'delete_user'
   )
   SELECT count(*) AS checked, count(*) FILTER (WHERE is_wrong) AS breaches FROM figures`;

@@ -1,6 +1,7 @@
 import { Link, useNavigation, type LinkProps } from "@remix-run/react";
 import { LoaderCircle } from "lucide-react";
 import type { ComponentProps, ReactNode } from "react";
+import { useReadOnly } from "../read-only";
 
 const base =
   "inline-flex items-center justify-center gap-2 rounded-lg text-sm font-medium whitespace-nowrap transition-colors disabled:opacity-60";
@@ -24,11 +25,13 @@ export function Button({ look = "primary", className = "", type = "button", chil
   );
 }
 
-/** Shows that its form is under way and cannot be pressed twice. `intent` tells several buttons of one form apart. */
+/** Shows that its form is under way and cannot be pressed twice; not there for who may change nothing. `intent` tells several buttons of one form apart. */
 export function Submit({ look = "primary", children, intent, ...rest }: ButtonProps & { intent?: string }) {
+  const isReadOnly = useReadOnly();
   const { state, formData } = useNavigation();
   const isBusy = state !== "idle" && formData !== undefined;
   const isMine = isBusy && (intent === undefined || formData.get("intent") === intent);
+  if (isReadOnly) return null;
   return (
     <Button
       type="submit"

@@ -2,6 +2,8 @@
 import {
   useEffect,
   useRef,
+  useState,
+  type FormEvent,
   type InputHTMLAttributes,
   type ReactNode,
   type SelectHTMLAttributes,
@@ -11,13 +13,48 @@ import { useServerMessage } from "../../i18n/use-texts";
 import type { Fault } from "../../guards";
 
 const box =
-  "block w-full rounded-lg border border-line-strong bg-surface px-3 text-sm text-ink placeholder:text-muted/70 aria-invalid:border-danger";
+  "block w-full rounded-lg border border-field bg-surface px-3 text-sm text-ink placeholder:text-muted/70 aria-invalid:border-danger";
 
 type Labels = { name: string; label: string; hint?: string | undefined; error?: string | undefined; id?: string };
 
 const ids = ({ id, name }: Labels) => ({ input: id ?? name, note: `${id ?? name}-note` });
 
-export function Field({ name, label, hint, error, id, ...input }: Labels & InputHTMLAttributes<HTMLInputElement>) {
+/** In our own words, beside the field: the browser's bubbles speak its language, and go away. */
+function useOwnMessage(given: string | undefined) {
+  const [own, setOwn] = useState<string | undefined>();
+  useEffect(() => setOwn(undefined), [given]);
+  return {
+    error: own ?? given,
+    onInvalid: (event: FormEvent<Validated>) => {
+      const input = event.currentTarget;
+      event.preventDefault();
+      setOwn(messageOf(input));
+      if (input.form?.querySelector(":is(input, textarea):invalid") === input) input.focus();
+    },
+    onInput: () => setOwn(undefined),
+  };
+}
+
+type Validated = HTMLInputElement | HTMLTextAreaElement;
+
+function messageOf({ validity, type, validationMessage }: Validated): string {
+  if (validity.customError) return validationMessage;
+  if (validity.valueMissing) return "Fill in this field.";
+  if (validity.typeMismatch && type === "email") return "Enter a valid e-mail address.";
+  if (validity.tooShort && type === "password") return "A password has at least 8 characters.";
+  if (type === "date") return "Enter a date.";
+  return "This cannot be read. Check it.";
+}
+
+export function Field({
+  name,
+  label,
+  hint,
+  error: given,
+  id,
+  ...input
+}: Labels & InputHTMLAttributes<HTMLInputElement>) {
+  const { error, ...own } = useOwnMessage(given);
   const labels = { name, label, hint, error, ...(id ? { id } : {}) };
   const { input: inputId, note } = ids(labels);
   return (
@@ -28,6 +65,7 @@ export function Field({ name, label, hint, error, id, ...input }: Labels & Input
         className={`${box} h-9`}
         aria-invalid={error !== undefined}
         aria-describedby={error || hint ? note : undefined}
+        {...own}
         {...input}
       />
     </Labelled>
@@ -37,7 +75,8 @@ export function Field({ name, label, hint, error, id, ...input }: Labels & Input
 type TextFieldProps = Labels & { isLabelHidden?: boolean } & TextareaHTMLAttributes<HTMLTextAreaElement>;
 
 /** `isLabelHidden` where a heading says the same to the eye. */
-export function TextField({ name, label, hint, error, isLabelHidden = false, ...area }: TextFieldProps) {
+export function TextField({ name, label, hint, error: given, isLabelHidden = false, ...area }: TextFieldProps) {
+  const { error, ...own } = useOwnMessage(given);
   return (
     <Labelled name={name} label={label} hint={hint} error={error} isLabelHidden={isLabelHidden}>
       <textarea
@@ -47,6 +86,7 @@ export function TextField({ name, label, hint, error, isLabelHidden = false, ...
         className={`${box} py-2 leading-relaxed`}
         aria-invalid={error !== undefined}
         aria-describedby={error || hint ? `${name}-note` : undefined}
+        {...own}
         {...area}
       />
     </Labelled>
@@ -58,12 +98,19 @@ export function Select({
   label,
   hint,
   error,
+  isLabelHidden = false,
   children,
   ...select
-}: Labels & SelectHTMLAttributes<HTMLSelectElement>) {
+}: Labels & { isLabelHidden?: boolean } & SelectHTMLAttributes<HTMLSelectElement>) {
   return (
-    <Labelled name={name} label={label} hint={hint} error={error}>
-      <select id={name} name={name} className={`${box} h-9`} {...select}>
+    <Labelled name={name} label={label} hint={hint} error={error} isLabelHidden={isLabelHidden}>
+      <select
+        id={name}
+        name={name}
+        className={`${box} h-9`}
+        aria-describedby={error || hint ? `${name}-note` : undefined}
+        {...select}
+      >
         {children}
       </select>
     </Labelled>
