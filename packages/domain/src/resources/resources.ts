@@ -7,7 +7,7 @@ import { findResponse } from "../reports/charges.ts";
 
 type Reader = Pick<Database, "pool">;
 
-export type ResourceKind = "response" | "conversation" | "chat_completion";
+type ResourceKind = "response" | "conversation" | "chat_completion";
 type ResourceName = { kind: ResourceKind; id: string };
 /** `param` is the member of a body that names it; null: the path does. */
 export type ResourceRef = ResourceName & { param: string | null };
