@@ -18,7 +18,7 @@ afterAll(() => db.drop());
 const ref = (kind: ResourceRef["kind"], id: string, param: string | null = null): ResourceRef => ({ kind, id, param });
 const locate = (payer: Payer | undefined, ...resources: ResourceRef[]) =>
   locateResources(db, { accountId: payer!.accountId, resources });
-const ownOf = (payer: Payer | undefined, kind: ResourceRef["kind"], upstreamId = randomUUID()) => ({
+const ownOf = (payer: Payer | undefined, kind: ResourceRef["kind"], upstreamId: string = randomUUID()) => ({
   kind,
   id: `id_${randomUUID()}`,
   upstreamId,
@@ -80,7 +80,7 @@ test("a response is whoever's paid for it, until it is removed", async () => {
   const { id, upstreamId } = await aResponse(ann);
   expect(await locate(ann, ref("response", id))).toEqual({ upstreamId });
   expect(await locate(bob, ref("response", id))).toHaveProperty("refused");
-  await removeResource(db, { ...ownOf(ann, "response", upstreamId!), id });
+  await removeResource(db, { ...ownOf(ann, "response"), upstreamId: upstreamId!, id });
   expect(await locate(ann, ref("response", id))).toHaveProperty("refused");
 });
 
