@@ -59,7 +59,7 @@ export type ResourceKind = (typeof resourceKinds)[number];
 export type ResourceRef = { kind: ResourceKind; id: string; param: string | null };
 
 /** What lies with providers, and whose it is. */
-export type Resources = {
+type Resources = {
   /** The upstream where all of them lie; null: any will do. Refused where one is not the caller's, or not its model. */
   locate(query: {
     caller: Caller;
