@@ -112,6 +112,8 @@ type Known = {
   defaultLimits: DefaultLimits;
   prices: LoadedPrices;
   upstreams: OpenUpstream[];
+  /** Tiers that the upstreams' projects serve requests in which name none. */
+  projectTiers: readonly string[];
 };
 
 /** A process that is found dead so soon after the start was this one's predecessor. */
@@ -127,7 +129,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
   const known: Known = {
     ...knownBy(await readSettings(db)),
     prices: await loadPrices(db),
-    upstreams: await openUpstreams(db, secrets),
+    ...knownOfUpstreams(await openUpstreams(db, secrets)),
   };
   const instance = await openInstance(db);
   const spoolFolder = spoolFolderOf(env);
@@ -184,7 +186,8 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
   async function refresh(topic: ChangeTopic | null): Promise<void> {
     if (topic === null || topic === "settings") Object.assign(known, knownBy(await readSettings(db)));
     if (topic === null || topic === "prices") known.prices = await loadPrices(db);
-    if (topic === null || topic === "upstreams") known.upstreams = await openUpstreams(db, secrets);
+    if (topic === null || topic === "upstreams")
+      Object.assign(known, knownOfUpstreams(await openUpstreams(db, secrets)));
   }
   const changes = await listenToChanges(options.databaseUrl, (topic) => {
     if (topic === null || topic === "keys") {
@@ -226,14 +229,20 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       if (!mayUseModel(caller, request.model)) {
         return { refused: "model_not_allowed", param: "model" };
       }
-      const { settings, prices } = known;
+      const { settings, prices, projectTiers } = known;
       const { defaultMaxOutputTokens, remoteInputTokens } = settings;
       // Its charge would stand nowhere.
       if (spool.isStuck()) return { refused: "service_unavailable" };
       let held: Awaited<ReturnType<typeof holdInSteps>>;
       try {
         held = await holdInSteps(
-          { ledger: request.isNamed ? ledger : spool, prices: prices.book, defaultMaxOutputTokens, remoteInputTokens },
+          {
+            ledger: request.isNamed ? ledger : spool,
+            prices: prices.book,
+            defaultMaxOutputTokens,
+            remoteInputTokens,
+            projectTiers,
+          },
           {
             id: request.id,
             accountId: caller.accountId,
@@ -417,6 +426,11 @@ async function untilSettled(gateway: Gateway): Promise<void> {
   const untilMs = Date.now() + settleMs;
   while (gateway.inFlight() > 0 && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
 }
+
+const knownOfUpstreams = (upstreams: OpenUpstream[]): Pick<Known, "upstreams" | "projectTiers"> => ({
+  upstreams,
+  projectTiers: [...new Set(upstreams.flatMap(({ projectTier }) => projectTier ?? []))],
+});
 
 /** The settings, and what each call reads of them. */
 const knownBy = (
