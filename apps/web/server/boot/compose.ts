@@ -29,6 +29,7 @@ import {
   closeInstance,
   createCheckpoints,
   createLedger,
+  createReapGuard,
   openInstance,
   openSpool,
   QueueFullError,
@@ -49,10 +50,10 @@ import {
   type UpstreamPolicy,
 } from "@codex-gateway/gateway";
 import type { ClientAddress } from "../http/client-address.ts";
-import { sightingOf, startAlertJobs } from "../jobs/alert-jobs.ts";
+import { sightingOf } from "../jobs/alert-jobs.ts";
 import { answerRead } from "../http/answer-read.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
-import { startJobs } from "../jobs/jobs.ts";
+import { jobsOf } from "../jobs/jobs.ts";
 import { headsEveryMs } from "../jobs/keep-head.ts";
 import { headsFolderOf } from "../jobs/kept-heads.ts";
 import type { CaughtFault } from "../observability/last-guard.ts";
@@ -63,7 +64,8 @@ import { markProcess } from "../jobs/process-marks.ts";
 import { createAlertSender, type SendAlert } from "../notify/send-alert.ts";
 import { createTraces } from "../observability/traces.ts";
 import { createUnknownTiers, type UnknownTiers } from "../notify/unknown-tiers.ts";
-import { startVerifyJob } from "../jobs/verify-job.ts";
+import { schedule } from "../jobs/schedule.ts";
+import { createVerifyJob } from "../jobs/verify-job.ts";
 
 export type Composed = {
   gateway: Gateway;
@@ -322,7 +324,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     proxy: options.proxy,
     requestPolicy: () => known.requestPolicy,
   });
-  const verifyJob = startVerifyJob(db, log, {
+  const verifyJob = createVerifyJob(db, log, {
     folder: headsFolderOf(env.DATA_FOLDER),
     secrets,
     everyMs: headsEveryMs,
@@ -332,33 +334,32 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     const { totalMs, wholeAnswerMs } = known.upstreamPolicy.timeouts;
     return totalMs + wholeAnswerMs + settleMs;
   };
-  const jobs = startJobs(db, {
+  const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
+  const services = {
+    db,
     instance,
     leasePool: ledgerPool,
     ledger,
+    guard: createReapGuard(),
     spool,
     spoolFolder,
+    dataFolder: env.DATA_FOLDER,
+    secrets,
     keys,
     refresh,
     recall,
-    dataFolder: env.DATA_FOLDER,
     onDeath: noteDeath,
     maxCallMs,
-    onUnread: (lines) => metrics?.setAside("unread", lines),
-    log,
-  });
-  const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
-  const sightings = () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now()));
-  const alertJobs = startAlertJobs(db, {
-    secrets,
-    send: sendAlert,
-    sightings,
+    onUnread: (lines: number) => metrics?.setAside("unread", lines),
+    sendAlert,
+    sightings: () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now())),
     unpricedModels,
     tellOfTiers: () => unknownTiers.tell(),
     tellOfProcesses: () => processAlerts.tell(),
     logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
     log,
-  });
+  };
+  const jobs = schedule([...jobsOf(services), verifyJob], log);
 
   return {
     gateway,
@@ -392,9 +393,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
         log("error", "spool_failed", { error: (error as Error).message });
         return spool.size();
       });
-      jobs.stop();
-      await verifyJob.stop();
-      await alertJobs.stop();
+      await jobs.stop();
       await changes.stop();
       await keys.flushLastUsed().catch(() => undefined);
       await closeInstance(db, instance).catch(() => undefined);

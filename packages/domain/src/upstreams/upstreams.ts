@@ -20,7 +20,7 @@ export type OpenUpstream = {
 
 /** The tier that an upstream's project serves requests in which name none, where it is not the plain one. */
 export const projectTiers = ["flex", "priority"] as const;
-export type ProjectTier = (typeof projectTiers)[number];
+type ProjectTier = (typeof projectTiers)[number];
 
 export type UpstreamSummary = {
   id: string;
