@@ -11,9 +11,11 @@ import { Badge, Empty, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, byIntent, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { titled, useServerMessage, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 import { useTRPC } from "../trpc";
 
 export const meta = titled((t) => t.upstreams.title);
+export const clientAction = keepForm;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);
