@@ -137,6 +137,7 @@ export {
   openUpstreams,
   saveUpstream,
   type OpenUpstream,
+  projectTiers,
   type UpstreamSummary,
 } from "./upstreams/upstreams.ts";
 export { readAdminSettings, saveAdminSettings, type AdminSettings } from "./settings/admin-settings.ts";

@@ -202,6 +202,8 @@ export type Upstream = {
   organization: string | null;
   project: string | null;
   weight: number;
+  /** False: it gets bodies without the members that are added here and that it can do without. */
+  addsMembers?: boolean;
 };
 
 /** The enabled upstreams, read per request: must be a lookup in memory. */

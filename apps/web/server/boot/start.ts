@@ -20,6 +20,7 @@ import type { CaughtFault } from "../observability/last-guard.ts";
 import { listen, portOf, type Listening } from "../http/listen.ts";
 import { connectionLimitsOf, warnOfOpenFiles } from "./open-files.ts";
 import { builtPages, type PageSource } from "./page-source.ts";
+import { createPublicAddress } from "../http/public-address.ts";
 import { createPageHandler } from "../http/remix-handler.ts";
 import { secretsOf } from "./secret-key.ts";
 import { aTestAlert } from "../notify/send-alert.ts";
@@ -174,15 +175,7 @@ async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
     },
     log,
     publicUrl,
-    apiUrl: () => apiUrlOf(publicUrl(), ports.api, env.API_URL),
+    publicAddress: createPublicAddress({ configured: { page: env.PUBLIC_URL, api: env.API_URL }, ports }),
   });
   return { pages, clients, publicUrl, serveFile: source.serveFile };
-}
-
-/** What is shown to users: what the operator says, else the API's own port on the host of the pages. */
-function apiUrlOf(publicUrl: string, apiPort: number, configured: string | undefined): string {
-  if (configured) return configured;
-  const { protocol, hostname } = new URL(publicUrl);
-  // Behind TLS only the pages' address is known to be reachable; its /v1 is the same gateway.
-  return protocol === "https:" ? `${publicUrl}/v1` : `http://${hostname}:${apiPort}/v1`;
 }

@@ -41,7 +41,7 @@ export async function startScripted(
     });
   });
   const baseUrl = `${await open(upstream)}/v1`;
-  const upstreamItself = {
+  const upstreamItself: Upstream = {
     id: "upstream",
     baseUrl,
     apiKey: "sk-operator",

@@ -264,6 +264,12 @@ export function createUpstreamClient(
     }
   }
 
+  /** The added members that it is to get no body with; undefined: none. */
+  function leftOutOf(call: UpstreamCall, upstream: Upstream): ReadonlySet<string> | undefined {
+    if (upstream.addsMembers === false) return call.added.length === 0 ? undefined : new Set(call.added);
+    return leftOut.size === 0 ? undefined : leftOut.get(lineOf(upstream).breakerKey);
+  }
+
   /** Resolves with the answer's head. `signal` ends the call, its body too. */
   function send(call: UpstreamCall, upstream: Upstream, { isFresh = false } = {}): Promise<UpstreamAnswer> {
     const line = lineOf(upstream);
@@ -272,7 +278,7 @@ export function createUpstreamClient(
     const pool = currentPoolOf(line, current);
     if (pool.waiting >= maxWaiting) return Promise.reject(new QueueFullError());
     pool.waiting++;
-    const without = leftOut.size === 0 ? undefined : leftOut.get(line.breakerKey);
+    const without = leftOutOf(call, upstream);
     return new Promise((resolve, reject) => {
       (isFresh ? pool.fresh : pool.connections).dispatch(
         {
