@@ -414,6 +414,11 @@ export const en: Texts = {
     keyKept: "Leave empty to keep the current key",
     weight: "Weight",
     enabled: "Enabled",
+    projectTier: "Service tier of its project",
+    projectTierHint: "In which the provider serves requests that name none; they are held for at its price.",
+    tiers: { standard: "Standard", flex: "Flex", priority: "Priority" },
+    addsMembers:
+      "Add safety_identifier and stream_options to requests. Turn it off for servers that refuse unknown members: their streams are then charged by counting.",
     columns: { name: "Name", baseUrl: "Base URL", key: "Key", weight: "Weight", health: "Health" },
     test: "Test",
     testOf: (name) => `Test ${name}`,

@@ -410,6 +410,11 @@ export const zh = {
     keyKept: "留空则保持不变",
     weight: "权重",
     enabled: "启用",
+    projectTier: "项目的服务层级",
+    projectTierHint: "请求未指定层级时，上游所用的层级；冻结金额按其价格计算。",
+    tiers: { standard: "标准", flex: "Flex", priority: "Priority" },
+    addsMembers:
+      "在请求中补充 safety_identifier 和 stream_options。上游若拒绝未知字段请关闭；关闭后流式响应按计数收费。",
     columns: { name: "名称", baseUrl: "Base URL", key: "密钥", weight: "权重", health: "状态" },
     test: "测试",
     testOf: (name: string) => `测试 ${name}`,

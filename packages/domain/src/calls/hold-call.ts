@@ -64,7 +64,14 @@ export async function holdCall(
     ledger,
     prices,
     defaultMaxOutputTokens,
-  }: { ledger: Pick<Ledger, "hold">; prices: PriceBook; defaultMaxOutputTokens: number },
+    projectTiers,
+  }: {
+    ledger: Pick<Ledger, "hold">;
+    prices: PriceBook;
+    defaultMaxOutputTokens: number;
+    /** Tiers that upstreams' projects serve requests in which name none. */
+    projectTiers?: readonly string[];
+  },
   call: BoundedCall,
 ): Promise<HeldCall | CallRefusal> {
   const version = prices.find(call.model);
@@ -82,7 +89,14 @@ export async function holdCall(
   const perChoice = call.hasOutput ? (bound.outputTokens ?? version.maxOutputTokens ?? defaultMaxOutputTokens) : 0;
   const outputOf = (each: number) => each * bound.choices + bound.extraOutputTokens;
   const costOf = (each: number) =>
-    maxCostNanoUsd(version.prices, { inputTokens, outputTokens: outputOf(each), hosted, serviceTier, otherClasses });
+    maxCostNanoUsd(version.prices, {
+      inputTokens,
+      outputTokens: outputOf(each),
+      hosted,
+      serviceTier,
+      projectTiers,
+      otherClasses,
+    });
   const amountNanoUsd = costOf(perChoice);
   // Refused here, not by the database: there it would fail for all whose orders share its batch.
   if (amountNanoUsd > mostNanoUsd) return { refused: "credit_balance_exhausted" };
