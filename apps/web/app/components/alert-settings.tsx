@@ -7,7 +7,7 @@ import { textOf, type Fault } from "../guards";
 import { typedUsd, useFormat } from "../i18n/format";
 import { useServerMessage, useTexts } from "../i18n/use-texts";
 import { useTRPC } from "../trpc";
-import { Button } from "./ui/button";
+import { ChangeButton } from "./ui/button";
 import { Field, FormFault, Note } from "./ui/field";
 import { Section } from "./ui/page";
 
@@ -124,7 +124,7 @@ function ChannelTest({ label, isBusy, failure, onTest, children }: ChannelTestPr
   const say = useServerMessage();
   return (
     <div className="space-y-3">
-      <Button
+      <ChangeButton
         look="quiet"
         disabled={isBusy}
         onClick={({ currentTarget: { form } }) => {
@@ -132,7 +132,7 @@ function ChannelTest({ label, isBusy, failure, onTest, children }: ChannelTestPr
         }}
       >
         {label}
-      </Button>
+      </ChangeButton>
       {children}
       {failure && (
         <p className={`text-sm ${failure.isOver ? "text-muted" : "text-danger"}`}>

@@ -2,7 +2,7 @@ import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-r
 import { Form, useActionData, useLoaderData } from "@remix-run/react";
 import { Download, Plus, Ticket } from "lucide-react";
 import { useEffect, useState } from "react";
-import { Button, Submit } from "../components/ui/button";
+import { ChangeButton, Submit } from "../components/ui/button";
 import { CopyButton } from "../components/ui/copy-button";
 import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Field, FormFault } from "../components/ui/field";
@@ -54,10 +54,10 @@ export default function Codes() {
   return (
     <>
       <PageHead title={t.codes.title} lead={t.codes.lead}>
-        <Button onClick={() => dialog.open("new")}>
+        <ChangeButton onClick={() => dialog.open("new")}>
           <Plus aria-hidden className="size-4" />
           {t.codes.create}
-        </Button>
+        </ChangeButton>
       </PageHead>
       <Section isFlush>
         <List

@@ -4,7 +4,7 @@ import { Plus, Tags } from "lucide-react";
 import { priceColumns } from "../components/price-columns";
 import { PriceFields, readPriceForm } from "../components/price-fields";
 import { ListSearch } from "../components/list-search";
-import { Button, LinkButton, Submit } from "../components/ui/button";
+import { ChangeButton, LinkButton, Submit } from "../components/ui/button";
 import { Dialog, DialogActions } from "../components/ui/dialog";
 import { FormFault } from "../components/ui/field";
 import { List } from "../components/ui/list";
@@ -47,10 +47,10 @@ export default function Prices() {
   return (
     <>
       <PageHead title={t.prices.title} lead={t.prices.lead}>
-        <Button onClick={() => dialog.open("new")}>
+        <ChangeButton onClick={() => dialog.open("new")}>
           <Plus aria-hidden className="size-4" />
           {t.prices.add}
-        </Button>
+        </ChangeButton>
       </PageHead>
       {proposals > 0 && (
         <div className="mb-6 flex flex-wrap items-center justify-between gap-3 rounded-2xl border border-line bg-surface px-5 py-4 text-sm">

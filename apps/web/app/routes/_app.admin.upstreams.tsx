@@ -3,7 +3,7 @@ import { Form, useActionData, useLoaderData } from "@remix-run/react";
 import { useMutation } from "@tanstack/react-query";
 import { Pencil, Plus, Server, Trash2 } from "lucide-react";
 import { useCallFault } from "../call-fault";
-import { Button, Submit } from "../components/ui/button";
+import { ChangeButton, Submit } from "../components/ui/button";
 import { Dialog, DialogActions } from "../components/ui/dialog";
 import { Check, Field, FormFault, Select } from "../components/ui/field";
 import { List } from "../components/ui/list";
@@ -55,10 +55,10 @@ export default function Upstreams() {
   return (
     <>
       <PageHead title={t.upstreams.title} lead={t.upstreams.lead}>
-        <Button onClick={() => editing.open("new")}>
+        <ChangeButton onClick={() => editing.open("new")}>
           <Plus aria-hidden className="size-4" />
           {t.upstreams.add}
-        </Button>
+        </ChangeButton>
       </PageHead>
       <Section isFlush>
         <List
@@ -90,20 +90,20 @@ export default function Upstreams() {
               of: (upstream) => (
                 <span className="inline-grid grid-cols-[auto_auto_auto] items-center">
                   <TestButton id={upstream.id} name={upstream.name} />
-                  <Button
+                  <ChangeButton
                     look="icon"
                     aria-label={t.upstreams.editOf(upstream.name)}
                     onClick={() => editing.open(upstream)}
                   >
                     <Pencil aria-hidden className="size-4" />
-                  </Button>
-                  <Button
+                  </ChangeButton>
+                  <ChangeButton
                     look="icon"
                     aria-label={t.upstreams.deleteOf(upstream.name)}
                     onClick={() => deleting.open(upstream)}
                   >
                     <Trash2 aria-hidden className="size-4" />
-                  </Button>
+                  </ChangeButton>
                 </span>
               ),
             },
@@ -154,7 +154,7 @@ function TestButton({ id, name }: { id: string; name: string }) {
       >
         {test.isSuccess ? t.upstreams.ok : say(faultOf(test.error)?.message ?? "")}
       </span>
-      <Button
+      <ChangeButton
         look="quiet"
         className="mr-1 !h-8 !px-3"
         disabled={test.isPending}
@@ -162,7 +162,7 @@ function TestButton({ id, name }: { id: string; name: string }) {
         onClick={() => test.mutate({ id })}
       >
         {t.upstreams.test}
-      </Button>
+      </ChangeButton>
     </>
   );
 }

@@ -25,6 +25,9 @@ export function Button({ look = "primary", className = "", type = "button", chil
   );
 }
 
+/** Opens or does what changes something: not there for who may change nothing. */
+export const ChangeButton = (props: ButtonProps) => (useReadOnly() ? null : <Button {...props} />);
+
 /** Shows that its form is under way and cannot be pressed twice; not there for who may change nothing. `intent` tells several buttons of one form apart. */
 export function Submit({ look = "primary", children, intent, ...rest }: ButtonProps & { intent?: string }) {
   const isReadOnly = useReadOnly();
