@@ -1,6 +1,6 @@
 /** The first-run wizard: administrator, OpenAI, system. One form, shown in three steps; without JavaScript all at once. */
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
-import { Form, useActionData, useLoaderData, useLocation, useNavigate, useNavigationType } from "@remix-run/react";
+import { Form, useActionData, useLoaderData } from "@remix-run/react";
 import { CircleCheck } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { ErrorPage } from "../components/error-page";
@@ -91,20 +91,15 @@ const stepOfField: Readonly<Record<string, number>> = {
 export default function Setup() {
   const t = useTexts();
   const { token, publicUrl } = useLoaderData<typeof loader>();
-  const given = useActionData<typeof action>();
-  // To go on from one step to the next is to go to another address, which forgets what the form was answered with.
-  const [answer, setAnswer] = useState(given);
+  const answer = useActionData<typeof action>();
   const fields: Record<string, string> = answer?.fault?.fields ?? {};
   const typed = answer?.typed;
-  const { step, go } = useSteps();
+  const [step, setStep] = useState<number | null>(null);
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
-    if (!given) return;
-    setAnswer(given);
-    const first = Object.keys(given.fault?.fields ?? {})[0];
-    // To send the form has led to the address of the first step.
-    go(first === undefined ? (step ?? 0) : (stepOfField[first] ?? 2), { isReplaced: true });
-  }, [given]);
+    const first = Object.keys(answer?.fault?.fields ?? {})[0];
+    setStep((current) => (first === undefined ? (current ?? 0) : (stepOfField[first] ?? 2)));
+  }, [answer]);
   const isShown = (each: number) => step === null || step === each;
 
   /** Only what this step shows must be right before the next one. */
@@ -113,7 +108,7 @@ export default function Setup() {
     const confirm = form.current?.querySelector<HTMLInputElement>("#confirm");
     const password = form.current?.querySelector<HTMLInputElement>("#password");
     confirm?.setCustomValidity(confirm.value === password?.value ? "" : t.setup.mismatch);
-    if ([...shown].every((input) => input.reportValidity())) go((step ?? 0) + 1);
+    if ([...shown].every((input) => input.reportValidity())) setStep((step ?? 0) + 1);
   };
 
   return (
@@ -133,9 +128,7 @@ export default function Setup() {
       >
         <FormFault fault={answer?.fault} />
         <fieldset hidden={!isShown(0)} data-step="0" className="space-y-5">
-          <legend tabIndex={-1} className="mb-5 text-lg font-semibold tracking-tight outline-none">
-            {t.setup.admin}
-          </legend>
+          <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.admin}</legend>
           {token === "" || fields.token ? (
             <Field
               name="token"
@@ -178,9 +171,7 @@ export default function Setup() {
           />
         </fieldset>
         <fieldset hidden={!isShown(1)} data-step="1" className={`space-y-5 ${step === null ? "mt-10" : ""}`}>
-          <legend tabIndex={-1} className="mb-5 text-lg font-semibold tracking-tight outline-none">
-            {t.setup.openai}
-          </legend>
+          <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.openai}</legend>
           <Field
             name="apiKey"
             label={t.setup.key}
@@ -215,9 +206,7 @@ export default function Setup() {
           </div>
         </fieldset>
         <fieldset hidden={!isShown(2)} data-step="2" className={`space-y-5 ${step === null ? "mt-10" : ""}`}>
-          <legend tabIndex={-1} className="mb-5 text-lg font-semibold tracking-tight outline-none">
-            {t.setup.system}
-          </legend>
+          <legend className="mb-5 text-lg font-semibold tracking-tight">{t.setup.system}</legend>
           <TextField name="announcement" label={t.setup.announcement} defaultValue={typed?.announcement} />
           <Field
             name="defaultBalanceUsd"
@@ -240,7 +229,7 @@ export default function Setup() {
         </fieldset>
         <div className="mt-8 flex justify-between">
           {step !== null && step > 0 ? (
-            <Button look="quiet" onClick={() => go(step - 1)}>
+            <Button look="quiet" onClick={() => setStep(step - 1)}>
               {t.setup.back}
             </Button>
           ) : (
@@ -259,52 +248,6 @@ export default function Setup() {
       </Form>
     </Card>
   );
-}
-
-const stepOfHash = (hash: string): number => Math.max(0, ["#step-1", "#step-2", "#step-3"].indexOf(hash));
-
-type Steps = {
-  /** Null: all of them, before the page can show one at a time. */
-  step: number | null;
-  /** `isReplaced`: in the place of the address at hand, so that the browser's Back does not stop there. */
-  go: (step: number, options?: { isReplaced?: boolean }) => void;
-};
-
-/** The step that is shown, which the address says too, so that the browser's Back leads to the one before. */
-function useSteps(): Steps {
-  const { hash, search } = useLocation();
-  const type = useNavigationType();
-  const navigate = useNavigate();
-  const [step, setStep] = useState<number | null>(null);
-  const isFirst = useRef(true);
-  const go: Steps["go"] = (to, { isReplaced = false } = {}) => {
-    setStep(to);
-    navigate({ search, hash: `step-${to + 1}` }, { replace: isReplaced, preventScrollReset: true });
-  };
-  useEffect(() => {
-    if (!isFirst.current) {
-      if (type === "POP") setStep(stepOfHash(hash));
-      return;
-    }
-    isFirst.current = false;
-    // A page that is loaded anew has nothing of what was typed.
-    if (hash === "") setStep(0);
-    else go(0, { isReplaced: true });
-  }, [hash, type]);
-  useHeadingFocus(step);
-  return { step, go };
-}
-
-/** Each step begins at its heading, but for one with something to mend. */
-function useHeadingFocus(step: number | null): void {
-  const shown = useRef<number | null>(null);
-  useEffect(() => {
-    const isMoved = step !== null && shown.current !== null && shown.current !== step;
-    shown.current = step;
-    if (!isMoved) return;
-    const part = document.querySelector(`fieldset[data-step="${step}"]`);
-    if (!part?.querySelector('[aria-invalid="true"]')) part?.querySelector<HTMLElement>("legend")?.focus();
-  }, [step]);
 }
 
 function Progress({ step }: { step: number }) {
