@@ -1,13 +1,13 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
 import { fillPool, openCallPool, type Database } from "@codex-gateway/db";
 import {
+  addResource,
   type ChangeTopic,
   claimIdempotency,
   costNanoUsd,
   createAttemptLog,
   createKeyRing,
   createUnpricedModels,
-  findResponse,
   giveUpIdempotency,
   type HeldCall,
   holdInSteps,
@@ -16,11 +16,14 @@ import {
   listenToChanges,
   type LoadedPrices,
   loadPrices,
+  locateResources,
   mayUseModel,
+  missingResource,
   openPrice,
   type OpenUpstream,
   openUpstreams,
   readSettings,
+  removeResource,
   type Secrets,
   seedPrices,
   type Settings,
@@ -212,25 +215,24 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     log("error", "hold_failed", { requestId, error: error.message });
   }
 
-  async function findPrevious(accountId: string, responseId: string): ReturnType<typeof findResponse> {
+  const locate: Ports["resources"]["locate"] = async ({ caller, resources, model }) => {
+    if (model !== null && !mayUseModel(caller, model)) return { refused: "model_not_allowed", param: "model" };
+    const [first] = resources;
+    if (!first) return { upstreamId: null };
     await spool.caughtUp();
-    return findResponse({ pool: lookupPool }, accountId, responseId);
-  }
+    const place = await locateResources({ pool: lookupPool }, { accountId: caller.accountId, resources });
+    if ("refused" in place) return place;
+    const isThere = (upstreamId: string | null) =>
+      upstreamId === null || known.upstreams.some((each) => each.id === upstreamId);
+    return isThere(place.upstreamId) ? place : missingResource(first);
+  };
 
   const ports: Ports = {
     authenticate: ({ secret, endpoint, remoteAddress }) => keys.authenticate(secret, { endpoint, remoteAddress }),
     placeHold: async (request) => {
-      const { caller, previousResponseId } = request;
-      const { upstreams } = known;
-      const previous = previousResponseId && (await findPrevious(caller.accountId, previousResponseId));
-      const upstreamId = (previous && previous.upstreamId) || null;
-      const isGone = upstreamId !== null && !upstreams.some(({ id }) => id === upstreamId);
-      if (previousResponseId !== null && (!previous || isGone)) {
-        return { refused: "response_not_found", param: "previous_response_id" };
-      }
-      if (!mayUseModel(caller, request.model)) {
-        return { refused: "model_not_allowed", param: "model" };
-      }
+      const { caller } = request;
+      const place = await locate(request);
+      if ("refused" in place) return place;
       const { settings, prices, projectTiers } = known;
       const { defaultMaxOutputTokens, remoteInputTokens } = settings;
       // Its charge would stand nowhere.
@@ -271,7 +273,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
         outputCapTokens,
         inputTokens,
         outputTokens,
-        upstreamId,
+        upstreamId: place.upstreamId,
         allowance,
         grant: held,
       };
@@ -302,6 +304,13 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       },
       keep: (answer) => keepAnswer(db, answer),
       giveUp: (name) => giveUpIdempotency(db, name),
+    },
+    resources: {
+      locate,
+      add: ({ caller: { accountId, apiKeyId }, kind, id, upstreamId }) =>
+        addResource(db, { accountId, apiKeyId, kind, id, upstreamId }),
+      remove: ({ caller: { accountId, apiKeyId }, kind, id, upstreamId }) =>
+        removeResource(db, { accountId, apiKeyId, kind, id, upstreamId }),
     },
     listUpstreams: () => known.upstreams,
     drainsOnDisconnect: () => known.settings.drainsOnDisconnect,

@@ -8,7 +8,7 @@ import {
   reencrypt,
   writeSecretKeyId,
 } from "@codex-gateway/domain";
-import { createNodeDoor, createWebDoor, endpoints, type Log, type NodeDoor } from "@codex-gateway/gateway";
+import { createNodeDoor, createWebDoor, keyEndpoints, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import { acceptMore } from "../http/accept-more.ts";
 import { asConfiguration } from "./configuration-error.ts";
 import { createClientAddress, type ClientAddress } from "../http/client-address.ts";
@@ -168,7 +168,7 @@ async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
       sessions: createSessions(database, isHttps),
       browserCookie: createBrowserCookie(isHttps),
       throttles: createThrottles(database),
-      endpoints: endpoints.map(({ name }) => name),
+      endpoints: keyEndpoints,
       testUpstream: (upstream) => testUpstream(composed.gateway, upstream),
       healthOfUpstream: composed.healthOfUpstream,
       sendTestAlert: (targets) => composed.sendAlert(targets, aTestAlert()),

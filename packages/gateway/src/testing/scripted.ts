@@ -84,6 +84,11 @@ export async function startScripted(
         keep: () => Promise.resolve(),
         giveUp: () => Promise.resolve(),
       },
+      resources: {
+        locate: () => Promise.resolve({ upstreamId: null }),
+        add: () => Promise.resolve(),
+        remove: () => Promise.resolve(),
+      },
       listUpstreams: () => [upstreamItself],
       answerRead: ({ name }) => Promise.resolve({ answer: { name } }),
       now: Date.now,

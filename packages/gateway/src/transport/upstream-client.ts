@@ -16,14 +16,16 @@ import { createRedactor, type Redactor } from "./redact.ts";
 import { UpstreamBody } from "./upstream-body.ts";
 import { readRefusal, type UpstreamRefusal } from "./upstream-refusal.ts";
 
-type UpstreamCall = {
+export type UpstreamCall = {
+  method: "GET" | "POST" | "DELETE";
   /** Path behind the base URL, e.g. `/chat/completions`. */
   path: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
-  body: Uint8Array;
+  /** Null: it has none. */
+  body: Uint8Array | null;
   /** The members in it that are not the client's and that it can do without. */
   added: readonly string[];
-  bodyWithout: (names: ReadonlySet<string>) => Uint8Array;
+  bodyWithout: (names: ReadonlySet<string>) => Uint8Array | null;
   model: string;
   isStream: boolean;
   /** Their calls stay with one upstream, so that its prompt cache is hit. */
@@ -282,7 +284,7 @@ export function createUpstreamClient(
         {
           origin: line.origin,
           path: line.basePath + call.path,
-          method: "POST",
+          method: call.method,
           headers: upstreamHeaders(call.headers, upstream, call.userId),
           body: without ? call.bodyWithout(without) : call.body,
           reset: isFresh,
