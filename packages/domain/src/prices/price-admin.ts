@@ -201,8 +201,9 @@ export async function applyProposals(
   db: Database,
   { models: wanted, imported, actor }: { models: string[]; imported: string[]; actor: Actor },
 ): Promise<number> {
-  const twice = wanted.find((model) => imported.includes(model));
-  if (twice !== undefined) throw new AppError("invalid_input", `Choose one price for ${twice}, not both.`);
+  if (wanted.some((model) => imported.includes(model))) {
+    throw new AppError("invalid_input", "Choose one price for each model.");
+  }
   const published = [...new Map(publishedPrices(new Date()).map((price) => [price.model, price])).values()].filter(
     ({ model }) => wanted.includes(model),
   );

@@ -17,7 +17,7 @@ export async function importPrices(
   { text, provider, source, actor }: { text: string; provider: string; source: string; actor: Actor },
 ): Promise<ImportOutcome> {
   const { prices, skipped } = readPrices(text, provider);
-  if (prices.length === 0) throw new AppError("invalid_input", `There is no price of ${provider} in it.`);
+  if (prices.length === 0) throw new AppError("invalid_input", "There is no price of this provider in it.");
   await recordAct(db, actor, async (client) => {
     await client.query("DELETE FROM price_import");
     await client.query(
