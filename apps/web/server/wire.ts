@@ -212,13 +212,18 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         return { refused: "model_not_allowed", param: "model" };
       }
       const { settings, prices } = known;
-      const { defaultMaxOutputTokens } = settings;
+      const { defaultMaxOutputTokens, minReasoningOutputTokens } = settings;
       // Its charge would stand nowhere.
       if (spool.isStuck()) return { refused: "service_unavailable" };
       let held: Awaited<ReturnType<typeof holdCall>>;
       try {
         held = await holdCall(
-          { ledger: request.isNamed ? ledger : spool, prices: prices.book, defaultMaxOutputTokens },
+          {
+            ledger: request.isNamed ? ledger : spool,
+            prices: prices.book,
+            defaultMaxOutputTokens,
+            minReasoningOutputTokens,
+          },
           {
             id: request.id,
             accountId: caller.accountId,
@@ -226,6 +231,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
             endpoint: request.endpoint,
             model: request.model,
             hasOutput: request.hasOutput,
+            isStream: request.isStream,
             bound: request.bound,
           },
         );
@@ -237,13 +243,17 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         if (held.refused === "model_not_priced") unpricedModels.note(request.model);
         return held;
       }
-      const { outputCapTokens, inputTokens, outputTokens, allowance } = held;
+      const { outputCapTokens, isCapLowered, doesReason, inputTokens, outputTokens, heldOutputTokens, allowance } =
+        held;
       return {
         held: true,
         id: request.id,
         outputCapTokens,
+        isCapLowered,
+        doesReason,
         inputTokens,
         outputTokens,
+        heldOutputTokens,
         upstreamId,
         allowance,
         grant: held,

@@ -188,6 +188,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       caller,
       endpoint: endpoint.name,
       hasOutput: endpoint.outputCap !== null,
+      isStream: facts.isStream,
       model: facts.model,
       previousResponseId: facts.previousResponseId,
       isNamed: named !== null,

@@ -70,6 +70,8 @@ export type HoldRequest = {
   caller: Caller;
   endpoint: Endpoint["name"];
   hasOutput: boolean;
+  /** A stream may be held for in part, and its hold extended while it runs. */
+  isStream: boolean;
   model: string;
   previousResponseId: string | null;
   /** Whether its client named the call: that it is under way must then be known wherever the name is asked for. */
@@ -83,9 +85,15 @@ export type Hold = {
   id: string;
   /** Output cap per choice to send upstream; null: the client's own cap (or the model's maximum) is within the hold. */
   outputCapTokens: number | null;
-  /** What the held money bounds, for the sanity check of the upstream's usage. */
+  /** Whether that cap is what the balance, or a budget, affords: below what was asked for. */
+  isCapLowered: boolean;
+  /** Whether the model may write tokens that nobody sees. */
+  doesReason: boolean;
+  /** The most that can come of this call, for the sanity check of the upstream's usage. */
   inputTokens: number;
   outputTokens: number;
+  /** So much of that output is held for. */
+  heldOutputTokens: number;
   /** The upstream that holds what the call goes on from; null: any will do. */
   upstreamId: string | null;
   /** What is left of the caller's minute, told in `x-ratelimit-*`; null: the caller is not limited. */

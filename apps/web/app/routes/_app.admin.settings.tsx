@@ -39,6 +39,10 @@ const save = ({ admin }: UserApi["caller"], form: FormData) =>
     defaultConcurrentRequests: textOrNull(form, "defaultConcurrentRequests"),
     isRegistrationOpen: form.get("isRegistrationOpen") === "on",
     defaultMaxOutputTokens: textOf(form, "defaultMaxOutputTokens"),
+    minReasoningOutputTokens: textOf(form, "minReasoningOutputTokens"),
+    maxCallDebtUsd: textOf(form, "maxCallDebtUsd"),
+    maxUserDebtUsd: textOf(form, "maxUserDebtUsd"),
+    chargesBrokenAnswers: form.get("chargesBrokenAnswers") === "on",
     drainsOnDisconnect: form.get("drainsOnDisconnect") === "on",
     allowsPrivateUpstreams: form.get("allowsPrivateUpstreams") === "on",
     connectTimeoutSeconds: textOf(form, "connectTimeoutSeconds"),
@@ -54,6 +58,11 @@ const save = ({ admin }: UserApi["caller"], form: FormData) =>
 const amounts = [
   ["defaultBalanceUsd", (t: Texts) => t.settings.balance, undefined],
   ["minimumTopUpUsd", (t: Texts) => t.settings.minimum, (t: Texts) => t.settings.minimumHint],
+] as const;
+
+const debts = [
+  ["maxCallDebtUsd", (t: Texts) => t.settings.callDebt, (t: Texts) => t.settings.callDebtHint],
+  ["maxUserDebtUsd", (t: Texts) => t.settings.userDebt, (t: Texts) => t.settings.userDebtHint],
 ] as const;
 
 const limits = [
@@ -109,6 +118,11 @@ export default function Settings() {
               defaultChecked={settings.allowsPrivateUpstreams}
             />
             <Check name="drainsOnDisconnect" label={t.settings.drains} defaultChecked={settings.drainsOnDisconnect} />
+            <Check
+              name="chargesBrokenAnswers"
+              label={t.settings.chargesBroken}
+              defaultChecked={settings.chargesBrokenAnswers}
+            />
           </div>
         </Section>
         <Section title={t.settings.announcement}>
@@ -165,6 +179,27 @@ export default function Settings() {
               required
               error={fields.defaultMaxOutputTokens}
             />
+            <Field
+              name="minReasoningOutputTokens"
+              label={t.settings.minReasoning}
+              inputMode="numeric"
+              defaultValue={settings.minReasoningOutputTokens}
+              hint={t.settings.minReasoningHint}
+              required
+              error={fields.minReasoningOutputTokens}
+            />
+            {debts.map(([name, labelOf, hintOf]) => (
+              <Field
+                key={name}
+                name={name}
+                label={labelOf(t)}
+                inputMode="decimal"
+                defaultValue={typedUsd(settings[name])}
+                hint={hintOf(t)}
+                required
+                error={fields[name]}
+              />
+            ))}
           </div>
         </Section>
         <Section title={t.settings.timeouts} lead={t.settings.timeoutsLead}>

@@ -57,6 +57,7 @@ function aLedger() {
       if (state.isDown) throw new Error("down");
       placed.push(drawn);
     },
+    extend: () => Promise.resolve({ outcome: "settled" as const, amountNanoUsd: 0n }),
     placeAgain: (drawn) => ledger.place(drawn),
     untilPlaced: () => Promise.resolve(),
     endReserves: () => Promise.resolve(),

@@ -68,8 +68,11 @@ export async function startScripted(
           upstreamId: null,
           id,
           outputCapTokens: null,
+          isCapLowered: false,
+          doesReason: false,
           inputTokens: bound.inputTokens,
           outputTokens: bound.outputTokens ?? 10_000,
+          heldOutputTokens: bound.outputTokens ?? 10_000,
           grant: null,
         });
       },

@@ -25,7 +25,7 @@ export function relayAnswer(
   answer: UpstreamAnswer,
 ): GatewayAnswer | Promise<GatewayAnswer> {
   if (answer.refusal) return relayRefusal(ports, exchange, answer, answer.refusal);
-  const headers = clientHeaders(answer.headers, exchange.id, exchange.hold.allowance);
+  const headers = clientHeaders(answer.headers, exchange.id, exchange.hold);
   const contentType = headers["content-type"] ?? "";
   if (contentType.startsWith("text/event-stream")) {
     const heartbeat = createHeartbeat(ports.now(), {
@@ -141,6 +141,7 @@ export async function captureOf(
   const { facts } = metered;
   const stated = readUsage(facts.usage);
   const { usage, basis, flags } = await completeUsage(exchange, metered, stated);
+  if (exchange.hold.isCapLowered) flags.push(`output_cap:${exchange.hold.outputCapTokens}`);
   if (basis !== "exact") ports.log("warn", "usage_counted", { requestId: exchange.id, flags });
   const { isSearch, bound } = exchange.facts;
   if (!isSearch) addUnits(usage, hostedUnits(facts.hosted, bound.hosted));
