@@ -18,7 +18,14 @@ import { createInputEstimate, type InputEstimate } from "./metering/estimate-tok
 import { findRead } from "./endpoints/reads.ts";
 import { noFacts } from "./metering/meter-answer.ts";
 import { recallResponse, type RecalledResponse } from "./recall-response.ts";
+import {
+  backgroundReadLimits,
+  createBackgroundReads,
+  type BackgroundReadLimits,
+  type BackgroundReads,
+} from "./transport/background-reads.ts";
 import { captureOf, relayAnswer } from "./transport/relay.ts";
+import { createRunningStreams, type RunningStreams } from "./transport/running-streams.ts";
 import { createRequestId } from "./request-id.ts";
 import { isGiven, scanBody, scanBodyInTurns, valueOf, withMembers, type ScannedBody } from "./metering/scan-body.ts";
 import { createTokenizer, type Tokenizer } from "./metering/tokenizer.ts";
@@ -39,6 +46,7 @@ export type GatewayOptions = {
   /** Read for each call. */
   upstreamPolicy?: () => UpstreamPolicy;
   budgets?: Partial<Budgets>;
+  backgroundReads?: Partial<BackgroundReadLimits>;
 };
 
 export type Gateway = {
@@ -52,6 +60,10 @@ export type Gateway = {
   probe: UpstreamClient["probe"];
   /** What an ended response used, as the upstream that gave it knows; null: none says so. */
   recallResponse(id: string): Promise<RecalledResponse | null>;
+  /** The keys whose streams are under way. */
+  streamingKeys(): string[];
+  /** Ends the streams of a key, with an error that says why; they are charged for what came. Answers how many. */
+  endStreams(apiKeyId: string, refusal: Refusal): number;
   /** From now on calls are answered with 503. */
   drain(): void;
   close(): Promise<void>;
@@ -65,12 +77,19 @@ type OpenCall = {
 };
 
 /** What all calls have in common. */
-type Workshop = { tokenizer: Tokenizer; turns: Turns; answers: AnswerBudget };
+type Workshop = {
+  tokenizer: Tokenizer;
+  turns: Turns;
+  answers: AnswerBudget;
+  streams: RunningStreams;
+  backgroundReads: BackgroundReads;
+};
 
 /** What one call carries from step to step. */
 export type Exchange = {
   id: string;
   userId: string;
+  apiKeyId: string;
   startedAtMs: number;
   endpoint: Endpoint;
   facts: CallFacts;
@@ -101,7 +120,13 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
   const budgets = { ...defaultBudgets(), ...options.budgets };
   const upstreams = createUpstreamClient(ports.now, upstreamPolicy);
   const requests = createRequestBudget(budgets);
-  const workshop = { tokenizer: createTokenizer(), turns: createTurns(), answers: createAnswerBudget(budgets) };
+  const workshop: Workshop = {
+    tokenizer: createTokenizer(),
+    turns: createTurns(),
+    answers: createAnswerBudget(budgets),
+    streams: createRunningStreams(),
+    backgroundReads: createBackgroundReads({ ...backgroundReadLimits, ...options.backgroundReads }),
+  };
   let running = 0;
   let isDraining = false;
   let isClosed = false;
@@ -200,12 +225,13 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     }
     record.hold = hold;
     record.heldAtMs = clockMs();
-    // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so: its
-    // cost is then exact.
+    // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so, or
+    // where the model reasons: its cost is then exact.
     const bodyToSend = bodyForUpstream(endpoint, scanned, facts, hold, caller);
     const exchange: Exchange = {
       id,
       userId: caller.userId,
+      apiKeyId: caller.apiKeyId,
       startedAtMs,
       endpoint,
       facts,
@@ -214,7 +240,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
       workshop,
       hold,
       named,
-      signal: facts.isStream && !ports.drainsOnDisconnect() ? call.signal : null,
+      signal: facts.isStream && !hold.doesReason && !ports.drainsOnDisconnect() ? call.signal : null,
       isCodex: isCodex(call.headers),
       heartbeatMs,
       open,
@@ -309,6 +335,8 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     inFlight: () => running,
     health: (upstream) => upstreams.health(upstream),
     vitals: (upstream) => upstreams.vitals(upstream),
+    streamingKeys: () => workshop.streams.apiKeyIds(),
+    endStreams: (apiKeyId, refusal) => workshop.streams.end(apiKeyId, refusal),
     probe: (upstream, probeOptions) => upstreams.probe(upstream, probeOptions),
     recallResponse: (id) => recallResponse({ client: upstreams, turns: workshop.turns }, ports.listUpstreams(), id),
     drain: () => {

@@ -108,6 +108,15 @@ export type Allowance = {
 
 type PlaceHold = (request: HoldRequest) => Promise<Hold | Refusal>;
 
+/**
+ * Holds for more output of a stream, of all choices and in all; asked again it changes nothing. `refusal`: nothing more can
+ * be held, and the stream ends behind `heldOutputTokens`. @throws Error where nobody can say; the hold is as it was, or more
+ */
+type ExtendHold = (extension: {
+  hold: Hold;
+  outputTokens: number;
+}) => Promise<{ heldOutputTokens: number; refusal: Refusal | null }>;
+
 /** What came so far, written every 2 s of a stream and never awaited by it: what a crash is settled by. */
 type Checkpoint = (progress: {
   hold: Hold;
@@ -203,6 +212,7 @@ type Observe = (record: CallRecord) => void;
 export type Ports = {
   authenticate: Authenticate;
   placeHold: PlaceHold;
+  extendHold: ExtendHold;
   checkpoint: Checkpoint;
   settle: Settle;
   idempotency: Idempotency;

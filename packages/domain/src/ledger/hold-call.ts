@@ -71,7 +71,7 @@ const firstReasoningSliceTokens = 16_384;
 /** No wallet holds as much, and the database can still add up a batch of such amounts in 64 bits. */
 const mostNanoUsd = 2n ** 59n;
 /** No limit of tokens is as high, and the database counts them in thousandths. */
-const mostTokens = 1_000_000_000_000;
+export const mostTokens = 1_000_000_000_000;
 /** Where neither the body nor the price says how large an input is that the body only points at. */
 const unknownContextTokens = 400_000;
 
@@ -218,7 +218,7 @@ function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound
 }
 
 /** The largest number of tokens whose cost is within the amount; costs rise with tokens. */
-function mostWithin(amountNanoUsd: bigint, maxTokens: number, costOf: (tokens: number) => bigint): number {
+export function mostWithin(amountNanoUsd: bigint, maxTokens: number, costOf: (tokens: number) => bigint): number {
   let [low, high] = [0, maxTokens];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);

@@ -76,6 +76,7 @@ export async function startScripted(
           grant: null,
         });
       },
+      extendHold: ({ outputTokens }) => Promise.resolve({ heldOutputTokens: outputTokens, refusal: null }),
       checkpoint: () => undefined,
       settle: (settlement) => {
         settlements.push(settlement);

@@ -5,13 +5,21 @@
 import { clockMs } from "../call-record.ts";
 import type { Exchange } from "../handle.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+import { createHoldSlices, type HoldSlices } from "../metering/hold-slices.ts";
 import { createStreamMeter, type StreamMeter } from "../metering/meter-answer.ts";
 import type { Ports } from "../ports.ts";
-import { captureOf } from "./relay.ts";
+import { captureOf, leftByClient } from "./relay.ts";
 import { createSseSplitter, type SseEvent } from "./sse.ts";
+import { endEvents, StreamEndedError } from "./stream-end.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
 
 const checkpointEveryMs = 2_000;
+/**
+ * A model that reasons, and whose answer is ended on this side before it says what it used, is charged for so much a second
+ * from the request on, or for what was seen where that is more: about what such models write, and never for more than was
+ * held.
+ */
+const unseenTokensPerSecond = 50;
 
 /** The client has left; the stream ends without a word. */
 class ClientLeftError extends Error {
@@ -27,8 +35,22 @@ export async function* relayStream(
   const isResponses = exchange.endpoint.name === "responses";
   const { tokenizer, turns } = exchange.workshop;
   const meter = createStreamMeter(isResponses, { tokenizer, turns, party: exchange.userId });
-  const settleOnce = createSettleOnce(ports, exchange, answer, meter);
-  const checkpoints = startCheckpoints(ports, exchange, meter);
+  const slices = createHoldSlices({
+    ports,
+    hold: exchange.hold,
+    countTokens: () => meter.observedTokens(),
+    startedAtMs: ports.now(),
+  });
+  const settleOnce = createSettleOnce(ports, exchange, answer, { meter, slices });
+  /** Why the gateway itself ends the stream, which may be silent then. */
+  let ended: StreamEndedError | null = null;
+  const end = (error: StreamEndedError) => {
+    ended ??= error;
+    answer.body.destroy();
+  };
+  const checkpoints = startCheckpoints(ports, exchange, { meter, slices, end });
+  const { apiKeyId, userId } = exchange;
+  const removeStream = exchange.workshop.streams.add({ apiKeyId, userId, end });
   const source = eventsOf(answer);
   let events: SseEvent[] = [];
   let taken = 0;
@@ -58,27 +80,44 @@ export async function* relayStream(
         }
         const isHidden = kind === "usage" && !exchange.facts.wantsUsageChunk;
         if (!isHidden) yield event.raw;
+        const wait = kind === "plain" ? slices.note(event) : null;
+        if (wait) await wait;
         if (kind === "error") throw new Error("The upstream reported an error in its stream.");
       }
     }
     isOver = true;
     if (!isWhole) throw new Error("The upstream's stream ended before its last event.");
-  } catch (error) {
+  } catch (fault) {
     isOver = true;
-    await settleOnce.settle(false);
+    const error = ended ?? fault;
+    await settleOnce.settle(false, error instanceof StreamEndedError ? error.refusal.refused : null);
     if (exchange.signal?.aborted || isWhole) return;
+    if (error instanceof StreamEndedError) {
+      ports.log("info", "stream_ended", { requestId: exchange.id, reason: error.refusal.refused });
+      exchange.open.record.errorCode = error.refusal.refused;
+      yield endEvents(isResponses, error.refusal, { id: meter.facts.responseId, model: meter.facts.servedModel });
+      throw error;
+    }
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
     yield errorEvent(isResponses);
     throw error;
   } finally {
     heartbeat.stop();
     // The client gave the stream back. Without a signal it is one that is read to its end all the same.
-    if (!isOver && exchange.signal === null) {
-      isWhole = (await readToEnd(withFirst(events.slice(taken), source), meter)) || isWhole;
+    const wasLeft = !isOver;
+    let isCut = exchange.signal !== null;
+    if (wasLeft && exchange.signal === null) {
+      const rest = withFirst(events.slice(taken), source);
+      const read = await readOn(ports, exchange, { answer, rest, meter, slices });
+      isWhole ||= read.isWhole;
+      isCut = read.isCut;
     }
     answer.body.destroy();
+    removeStream();
     clearInterval(checkpoints);
-    await settleOnce.settle(isWhole).finally(() => exchange.done(exchange.open));
+    await settleOnce
+      .settle(isWhole, wasLeft && isCut && !isWhole ? leftByClient : null)
+      .finally(() => exchange.done(exchange.open));
   }
 }
 
@@ -118,35 +157,70 @@ async function* withFirst<Item>(first: Item, rest: AsyncIterable<Item>): AsyncGe
   yield* rest;
 }
 
-/** Meters what is left of a stream that nobody reads any more. Answers whether it ended whole. */
-async function readToEnd(batches: AsyncIterable<SseEvent[] | Uint8Array>, meter: StreamMeter): Promise<boolean> {
+type LeftStream = {
+  answer: UpstreamAnswer;
+  rest: AsyncIterable<SseEvent[] | Uint8Array>;
+  meter: StreamMeter;
+  slices: HoldSlices;
+};
+
+/**
+ * Meters what is left of a stream that nobody reads any more, to its end where the setting says so, and for a while where its
+ * model reasons. Answers whether it ended whole, and whether it was cut short on this side.
+ */
+async function readOn(
+  ports: Ports,
+  exchange: Exchange,
+  { answer, rest, meter, slices }: LeftStream,
+): Promise<{ isWhole: boolean; isCut: boolean }> {
+  let isCut = false;
+  const stop = () => {
+    isCut = true;
+    answer.body.destroy();
+  };
+  const isUnbounded = ports.drainsOnDisconnect();
+  const close = isUnbounded ? () => undefined : exchange.workshop.backgroundReads.open(exchange.userId, stop);
+  if (close === null) return { isWhole: false, isCut: true };
   let isWhole = false;
   try {
-    for await (const batch of batches) {
+    for await (const batch of rest) {
       for (const event of batch instanceof Uint8Array ? [] : batch) {
         const kind = await meter.take(event);
         isWhole ||= kind === "terminal" || (kind === "usage" && meter.facts.usage !== null);
+        if (kind === "plain") await slices.note(event);
       }
     }
-  } catch {
-    // It broke off: what came so far is charged.
+  } catch (error) {
+    // It broke off, its time is over, or its money: what came so far is charged.
+    isCut ||= error instanceof StreamEndedError;
+  } finally {
+    close();
   }
-  return isWhole;
+  return { isWhole, isCut };
 }
 
-function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnswer, meter: StreamMeter) {
+function createSettleOnce(
+  ports: Ports,
+  exchange: Exchange,
+  answer: UpstreamAnswer,
+  { meter, slices }: { meter: StreamMeter; slices: HoldSlices },
+) {
   let settled: Promise<void> | null = null;
   let timeToFirstByteMs: number | null = null;
 
-  async function settle(isWhole: boolean): Promise<void> {
+  /** `endedFor`: why it was ended on this side; null: it was not. */
+  async function settle(isWhole: boolean, endedFor: string | null): Promise<void> {
     exchange.open.record.settlingAtMs = clockMs();
-    // A response that failed before anything came out is no answer.
-    if (meter.facts.usage === null && !meter.hasOutput() && !exchange.signal?.aborted) {
+    // A response that failed before anything came out is no answer. One that we have ended would have been one.
+    if (meter.facts.usage === null && !meter.hasOutput() && !exchange.signal?.aborted && endedFor === null) {
       await ports.settle({ hold: exchange.hold, outcome: "released", reason: "no_output" });
       return;
     }
-    const outputTokens = () => meter.observedTokens();
-    const metered = { facts: meter.facts, isStream: true, timeToFirstByteMs, isWhole, outputTokens };
+    const seconds = (ports.now() - exchange.startedAtMs) / 1_000;
+    const unseen = exchange.hold.doesReason && endedFor !== null ? Math.floor(seconds * unseenTokensPerSecond) : 0;
+    const outputTokens = async () =>
+      Math.max(await meter.observedTokens(), Math.min(unseen, Math.floor(slices.heldTokens())));
+    const metered = { facts: meter.facts, isStream: true, timeToFirstByteMs, isWhole, outputTokens, endedFor };
     await ports.settle(await captureOf(ports, exchange, answer, metered));
   }
 
@@ -156,8 +230,8 @@ function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnsw
       timeToFirstByteMs = ports.now() - exchange.startedAtMs;
       exchange.open.record.firstEventAtMs = clockMs();
     },
-    settle: (isWhole: boolean) =>
-      (settled ??= settle(isWhole).catch((error: unknown) => {
+    settle: (isWhole: boolean, endedFor: string | null = null) =>
+      (settled ??= settle(isWhole, endedFor).catch((error: unknown) => {
         ports.log("error", "settle_failed", { requestId: exchange.id, error: (error as Error).name });
         throw error;
       })),
@@ -165,9 +239,17 @@ function createSettleOnce(ports: Ports, exchange: Exchange, answer: UpstreamAnsw
 }
 
 /** Every 2 s of a stream, also of one that is silent, what a settlement after a crash would need is written down. */
-function startCheckpoints(ports: Ports, exchange: Exchange, meter: StreamMeter): NodeJS.Timeout {
+function startCheckpoints(
+  ports: Ports,
+  exchange: Exchange,
+  { meter, slices, end }: { meter: StreamMeter; slices: HoldSlices; end: (error: StreamEndedError) => void },
+): NodeJS.Timeout {
   let writtenAt = -1;
   const timer = setInterval(() => {
+    slices.tick()?.catch((error: unknown) => {
+      if (error instanceof StreamEndedError) end(error);
+      else ports.log("warn", "extend_failed", { requestId: exchange.id, error: (error as Error).message });
+    });
     if (meter.taken() === writtenAt) return;
     writtenAt = meter.taken();
     writeCheckpoint(ports, exchange, meter).catch((error: unknown) => {

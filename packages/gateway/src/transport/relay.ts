@@ -127,7 +127,12 @@ export type Metered = {
   /** false where the answer broke off, or its client left. */
   isWhole: boolean;
   outputTokens: () => Promise<number>;
+  /** Why the gateway itself has ended the stream; null: it has not. */
+  endedFor?: string | null;
 };
+
+/** The client gave it up. */
+export const leftByClient = "client_left";
 
 export type AnsweredBy = Pick<UpstreamAnswer, "status" | "headers"> & { upstream: { id: string } };
 
@@ -172,7 +177,7 @@ type CountedUsage = { usage: Usage; basis: Basis; flags: string[] };
  */
 async function completeUsage(
   { hold, inputTokens }: Exchange,
-  { facts, isWhole, outputTokens }: Metered,
+  { facts, isWhole, outputTokens, endedFor }: Metered,
   stated: ReadUsage | null,
 ): Promise<CountedUsage> {
   const usage: Usage = stated?.units ?? { input: 0, output: 0 };
@@ -189,10 +194,13 @@ async function completeUsage(
   }
   if (sumOf(usage, isInput) > hold.inputTokens || outputOf() > hold.outputTokens) flags.push("above_ceiling");
   if (stated?.isInputStated && !isOutputShort) return { usage, basis: "exact", flags };
-  if (facts.usage === null) flags.push(isWhole ? "no_usage" : "broke_off");
+  if (facts.usage === null) flags.push(isWhole ? "no_usage" : brokeOffFor(endedFor));
   else if (!flags.includes("unreadable_usage")) flags.push("partial_usage");
   return { usage, basis: isWhole ? "estimate" : "observed", flags };
 }
+
+const brokeOffFor = (endedFor: Metered["endedFor"]): string =>
+  endedFor && endedFor !== leftByClient ? `ended_for:${endedFor}` : "broke_off";
 
 const isOutput = (unitClass: string): boolean => unitClass.endsWith("output");
 const isInput = (unitClass: string): boolean => !isOutput(unitClass) && unitClass !== "second";
