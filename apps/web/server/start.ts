@@ -8,7 +8,7 @@ import {
   reencrypt,
   writeSecretKeyId,
 } from "@codex-gateway/domain";
-import { createNodeDoor, createWebDoor, type Log, type NodeDoor } from "@codex-gateway/gateway";
+import { createNodeDoor, createWebDoor, endpoints, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import { asConfiguration } from "./configuration-error.ts";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
@@ -164,6 +164,7 @@ async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
       sessions: createSessions(database, isHttps),
       browserCookie: createBrowserCookie(isHttps),
       throttles: createThrottles(database),
+      endpoints: endpoints.map(({ name }) => name),
       testUpstream: (upstream) => testUpstream(wired.gateway, upstream),
       healthOfUpstream: wired.healthOfUpstream,
       sendTestAlert: (targets) => wired.sendAlert(targets, aTestAlert()),

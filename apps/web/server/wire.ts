@@ -4,8 +4,10 @@ import {
   claimIdempotency,
   closeInstance,
   costNanoUsd,
+  extendCall,
   createAttemptLog,
   createCheckpoints,
+  createDebtAllowance,
   createKeyRing,
   createLedger,
   createUnpricedModels,
@@ -19,6 +21,7 @@ import {
   openSpool,
   openUpstreams,
   findResponse,
+  findRefusedKeys,
   QueueFullError,
   readSettings,
   seedPrices,
@@ -161,6 +164,10 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       else log("info", "log_writable", {});
     },
   });
+  const debts = createDebtAllowance(() => ({
+    perCallNanoUsd: BigInt(known.settings.maxCallDebtNanoUsd),
+    perAccountNanoUsd: BigInt(known.settings.maxUserDebtNanoUsd),
+  }));
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
   const unpricedModels = createUnpricedModels(db);
@@ -171,11 +178,23 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     if (topic === null || topic === "prices") known.prices = await loadPrices(db);
     if (topic === null || topic === "upstreams") known.upstreams = await openUpstreams(db, secrets);
   }
+  /** Of keys that may not call any more, and of users who may not. */
+  async function endRefusedStreams(): Promise<void> {
+    const running = gateway.streamingKeys();
+    if (running.length === 0) return;
+    for (const { apiKeyId, refused } of await findRefusedKeys({ pool: ledgerPool }, running)) {
+      gateway.endStreams(apiKeyId, { refused });
+    }
+  }
+
   const changes = await listenToChanges(options.databaseUrl, (topic) => {
     if (topic === null || topic === "keys") {
       keys.forget();
       ledger.endReserves().catch((error: unknown) => {
         log("error", "end_reserves_failed", { error: (error as Error).message });
+      });
+      endRefusedStreams().catch((error: unknown) => {
+        log("error", "end_streams_failed", { error: (error as Error).message });
       });
     }
     refresh(topic).catch((error: unknown) => log("error", "refresh_failed", { error: (error as Error).message }));
@@ -259,6 +278,11 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
         grant: held,
       };
     },
+    extendHold: ({ hold, outputTokens }) =>
+      extendCall(ledger, hold.grant as HeldCall, {
+        outputTokens,
+        debtNanoUsd: () => debts.open(hold.grant as HeldCall),
+      }),
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) => {
       ledger.untilPlaced(hold.id).then(
         () =>
@@ -272,6 +296,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       );
     },
     settle: (settlement) => {
+      debts.close(settlement.hold.id);
       const order = orderOf(settlement);
       if (metrics && "capture" in order) {
         metrics.captured({ ...order.capture, priceName: priceNameOf(settlement.hold) });

@@ -26,6 +26,8 @@ export type Services = {
   sessions: Sessions;
   browserCookie: BrowserCookie;
   throttles: Throttles;
+  /** Names the endpoints of `/v1` that a key may be kept to. */
+  endpoints: readonly string[];
   /** Asks an upstream for its models. @returns null where it answered as it should */
   testUpstream: (upstream: {
     baseUrl: string;

@@ -1,4 +1,5 @@
 import {
+  AppError,
   createKey,
   day,
   deleteKey,
@@ -14,12 +15,9 @@ import {
 } from "@codex-gateway/domain";
 import type { KeyPolicy } from "@codex-gateway/domain";
 import { z } from "zod";
-import { actorOf } from "./context.ts";
+import { actorOf, type Context } from "./context.ts";
 import { usdInput } from "./setup.ts";
 import { done, isDone, router, userProcedure } from "./trpc.ts";
-
-/** By their names in /v1. */
-const endpoint = z.enum(["chat.completions", "responses", "completions", "embeddings"]);
 
 export const keySummary = z.strictObject({
   id: z.uuid(),
@@ -53,8 +51,8 @@ const policyInput = z.strictObject({
   monthlyBudgetUsd: budgetInput,
   /** A name may end in `*`; none: all of them. */
   allowedModels: list(line({ max: 200, required: "Enter the name of the model." }), { max: 100 }),
-  /** None: all of them. */
-  allowedEndpoints: list(endpoint, { max: 4 }),
+  /** By their names; none: all of them. */
+  allowedEndpoints: list(line({ max: 100 }), { max: 100 }),
   /** Addresses and networks; none: from everywhere. */
   allowedAddresses: list(line({ max: 50 }).refine(isNetwork, "Enter addresses or networks such as 10.0.0.0/8."), {
     max: 100,
@@ -76,12 +74,18 @@ const noLimits: Omit<Policy, "name"> = {
   lastDay: null,
 };
 
-const policyOf = ({ lastDay, dailyBudgetUsd, monthlyBudgetUsd, ...rest }: Policy): KeyPolicy => ({
-  ...rest,
-  dailyBudgetNanoUsd: dailyBudgetUsd,
-  monthlyBudgetNanoUsd: monthlyBudgetUsd,
-  expiresAt: lastDay === null ? null : new Date(`${lastDay}T23:59:59.999Z`),
-});
+/** @throws AppError where an endpoint is none of those that are served */
+function policyOf({ endpoints }: Context, { lastDay, dailyBudgetUsd, monthlyBudgetUsd, ...rest }: Policy): KeyPolicy {
+  if (!rest.allowedEndpoints.every((each) => endpoints.includes(each))) {
+    throw new AppError("invalid_input", "Choose endpoints that are served here.", "allowedEndpoints");
+  }
+  return {
+    ...rest,
+    dailyBudgetNanoUsd: dailyBudgetUsd,
+    monthlyBudgetNanoUsd: monthlyBudgetUsd,
+    expiresAt: lastDay === null ? null : new Date(`${lastDay}T23:59:59.999Z`),
+  };
+}
 
 const keyId = z.uuid();
 /** Left empty it is refused: no secret ends because somebody said nothing. */
@@ -90,13 +94,20 @@ const graceHours = wholeNumber({ min: 0, max: 168, notANumber: "Enter a number o
 export const keys = router({
   list: userProcedure.output(z.array(keySummary)).query(({ ctx }) => listKeys(ctx.db, ctx.user.id)),
 
+  /** What a key may be kept to, by name. */
+  endpoints: userProcedure.output(z.array(z.string())).query(({ ctx }) => [...ctx.endpoints]),
+
   /** What is left out is not limited. */
   create: userProcedure
     .input(policyInput.partial().required({ name: true }))
     .output(z.strictObject({ key: keySummary, secret: z.string() }))
     .mutation(({ ctx, input }) => {
       const given = Object.entries<unknown>(input).filter(([, value]) => value !== undefined);
-      const { name, expiresAt, ...limits } = policyOf({ ...noLimits, name: input.name, ...Object.fromEntries(given) });
+      const { name, expiresAt, ...limits } = policyOf(ctx, {
+        ...noLimits,
+        name: input.name,
+        ...Object.fromEntries(given),
+      });
       const { keyPepper } = ctx.secrets;
       return createKey(ctx.db, { userId: ctx.user.id, name, limits, expiresAt, actor: actorOf(ctx), keyPepper });
     }),
@@ -105,7 +116,7 @@ export const keys = router({
     .input(policyInput.extend({ keyId }))
     .output(done)
     .mutation(async ({ ctx, input: { keyId, ...policy } }) => {
-      await updateKey(ctx.db, { userId: ctx.user.id, keyId, policy: policyOf(policy), actor: actorOf(ctx) });
+      await updateKey(ctx.db, { userId: ctx.user.id, keyId, policy: policyOf(ctx, policy), actor: actorOf(ctx) });
       return isDone;
     }),
 

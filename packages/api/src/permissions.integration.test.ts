@@ -94,6 +94,16 @@ test("unknown members of an input are refused", async () => {
   await expect(keys.create(input)).rejects.toMatchObject({ code: "BAD_REQUEST" });
 });
 
+test("a key is kept to endpoints that are served, and to no others", async () => {
+  const context = { ...(await contextAs("user")), endpoints: ["rankings"] };
+  const { keys } = createCaller(context);
+  expect(await keys.endpoints()).toEqual(["rankings"]);
+  const { key } = await keys.create({ name: "x", allowedEndpoints: ["rankings"] });
+  expect(key.limits.allowedEndpoints).toEqual(["rankings"]);
+  const refused = keys.create({ name: "x", allowedEndpoints: ["rankings", "responses"] });
+  await expect(refused).rejects.toMatchObject({ cause: { field: "allowedEndpoints" } });
+});
+
 test("every input is an object that refuses what it does not know", () => {
   type Schema = { _zod: { def: { type: string; catchall?: { _zod: { def: { type: string } } } } } };
   const inputs = procedures.flatMap(([path, { _def }]) =>

@@ -59,7 +59,9 @@ export { findCharge, listCharges, findResponse, readCredits, walletOf, type Publ
 export { createAttemptLog } from "./ledger/attempts.ts";
 export { checkBooksIfDue, readBooksCheck } from "./ledger/books-check.ts";
 export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
+export { createDebtAllowance } from "./ledger/debt-allowance.ts";
 export { extendCall } from "./ledger/extend-call.ts";
+export { findRefusedKeys } from "./keys/refused-keys.ts";
 export { holdCall, type HeldCall } from "./ledger/hold-call.ts";
 export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./ledger/idempotency.ts";
 export {

@@ -1,7 +1,8 @@
 export { addedMsOf, type CallRecord } from "./call-record.ts";
 export { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.ts";
+export { endpoints } from "./endpoints/index.ts";
 export { errorAnswer } from "./errors.ts";
-export { createGateway, type Gateway } from "./handle.ts";
+export { createGateway, type Gateway } from "./gateway.ts";
 export { createNodeDoor, refuseBadHead, type NodeDoor } from "./adapters/node.ts";
 export type { Caller, Hold, Log, Ports, Refusal, Settlement, Upstream } from "./ports.ts";
 export { isPublicAddress } from "./transport/public-connector.ts";

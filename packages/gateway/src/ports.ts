@@ -1,6 +1,5 @@
 /** What the gateway asks of the world. Each port is a function of one verb; the server wires them to domain functions. */
 import type { CallRecord } from "./call-record.ts";
-import type { Endpoint } from "./endpoints/index.ts";
 
 /** Who is calling, as the key says. */
 export type Caller = {
@@ -43,7 +42,7 @@ export type RefusalCode =
 /** At most 5 s old, dropped within 1 s of a change. `endpoint` is null for reads. */
 type Authenticate = (query: {
   secret: string;
-  endpoint: Endpoint["name"] | null;
+  endpoint: string | null;
   remoteAddress: string;
 }) => Promise<Caller | Refusal> | Caller | Refusal;
 
@@ -68,7 +67,7 @@ export type CostBound = {
 export type HoldRequest = {
   id: string; // uuid v7, the request id
   caller: Caller;
-  endpoint: Endpoint["name"];
+  endpoint: string;
   hasOutput: boolean;
   /** A stream may be held for in part, and its hold extended while it runs. */
   isStream: boolean;

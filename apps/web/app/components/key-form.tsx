@@ -3,14 +3,12 @@ import type { PageApi } from "@codex-gateway/api";
 import { Form } from "@remix-run/react";
 import { textOf, textOrNull, type Fault } from "../guards";
 import { lastDayOf, typedUsd } from "../i18n/format";
-import { useTexts } from "../i18n/use-texts";
+import { useServerMessage, useTexts } from "../i18n/use-texts";
 import { Submit } from "./ui/button";
 import { DialogActions } from "./ui/dialog";
 import { Check, Field, FormFault } from "./ui/field";
 
 export type Key = Awaited<ReturnType<PageApi["caller"]["keys"]["list"]>>[number];
-
-const endpoints = ["chat.completions", "responses", "completions", "embeddings"] as const;
 
 const listOf = (form: FormData, name: string): string[] =>
   textOf(form, name)
@@ -25,13 +23,14 @@ export const readKeyForm = (form: FormData) => ({
   dailyBudgetUsd: textOrNull(form, "dailyBudgetUsd"),
   monthlyBudgetUsd: textOrNull(form, "monthlyBudgetUsd"),
   allowedModels: listOf(form, "allowedModels"),
-  allowedEndpoints: endpoints.filter((each) => form.getAll("allowedEndpoints").includes(each)),
+  allowedEndpoints: form.getAll("allowedEndpoints").map(String),
   allowedAddresses: listOf(form, "allowedAddresses"),
   lastDay: textOrNull(form, "lastDay"),
 });
 
 /** `edited` null: a new key. */
-export function KeyForm({ edited, fault }: { edited: Key | null; fault: Fault | null }) {
+export function KeyForm({ edited, ...rest }: { edited: Key | null; fault: Fault | null; endpoints: string[] }) {
+  const { fault, endpoints } = rest;
   const t = useTexts();
   const fields = fault?.fields ?? {};
   const isOpen = edited !== null || Object.keys(fields).some((field) => field !== "name");
@@ -50,7 +49,7 @@ export function KeyForm({ edited, fault }: { edited: Key | null; fault: Fault | 
       />
       <details className="group" open={isOpen}>
         <summary className="text-sm text-muted hover:text-ink">{t.keys.limits}</summary>
-        <Limits limits={edited?.limits ?? null} fields={fields} />
+        <Limits limits={edited?.limits ?? null} endpoints={endpoints} fields={fields} />
         <div className="mt-4">
           <Field
             name="lastDay"
@@ -69,8 +68,11 @@ export function KeyForm({ edited, fault }: { edited: Key | null; fault: Fault | 
   );
 }
 
-function Limits({ limits, fields }: { limits: Key["limits"] | null; fields: Record<string, string> }) {
+type LimitsProps = { limits: Key["limits"] | null; endpoints: string[]; fields: Record<string, string> };
+
+function Limits({ limits, endpoints, fields }: LimitsProps) {
   const t = useTexts();
+  const say = useServerMessage();
   /** A list's fault is told by the place in it. */
   const faultIn = (name: string) => Object.entries(fields).find(([field]) => field.split(".")[0] === name)?.[1];
   const amounts = [
@@ -119,6 +121,9 @@ function Limits({ limits, fields }: { limits: Key["limits"] | null; fields: Reco
               />
             ))}
           </div>
+          {faultIn("allowedEndpoints") && (
+            <p className="mt-1.5 text-sm text-danger">{say(faultIn("allowedEndpoints") ?? "")}</p>
+          )}
         </fieldset>
         <Field
           name="allowedAddresses"

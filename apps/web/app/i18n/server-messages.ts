@@ -32,6 +32,7 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "Enter an amount above or below zero.": "金额不能为零。",
   "The free balance does not cover what would be taken.": "可用余额不足以扣减。",
   "Give the key a name.": "请为密钥命名。",
+  "Choose endpoints that are served here.": "请选择本站提供的接口。",
   "Give the upstream a name.": "请为上游命名。",
   "The API key does not exist.": "该密钥不存在。",
   "The key has another secret by now; look at the list again.": "该密钥已被更换，请查看最新列表。",

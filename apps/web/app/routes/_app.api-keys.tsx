@@ -18,7 +18,8 @@ export const meta = titled((t) => t.keys.title);
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireUser(request, context);
-  return data({ keys: await caller.keys.list(), apiUrl: context.apiUrl(request) }, { headers });
+  const [keys, endpoints] = await Promise.all([caller.keys.list(), caller.keys.endpoints()]);
+  return data({ keys, endpoints, apiUrl: context.apiUrl(request) }, { headers });
 }
 
 export async function action({ request, context }: ActionFunctionArgs) {
@@ -47,7 +48,7 @@ type Shown = { secret: string; isRotated: boolean };
 
 export default function ApiKeys() {
   const t = useTexts();
-  const { keys, apiUrl } = useLoaderData<typeof loader>();
+  const { keys, endpoints, apiUrl } = useLoaderData<typeof loader>();
   const answer = useActionData<typeof action>();
   const [params] = useSearchParams();
   // The address opens the dialog and nothing more: to change it when a key has come would break off the list's reload.
@@ -77,7 +78,7 @@ export default function ApiKeys() {
           }
         />
       </Section>
-      <KeyDialog opened={dialog.subject} fault={dialog.fault} onClose={dialog.close} />
+      <KeyDialog opened={dialog.subject} endpoints={endpoints} fault={dialog.fault} onClose={dialog.close} />
       <Dialog
         title={shown?.isRotated ? t.keys.rotatedTitle : t.keys.createdTitle}
         lead={t.keys.createdLead}
@@ -91,13 +92,15 @@ export default function ApiKeys() {
   );
 }
 
-function KeyDialog({ opened, fault, onClose }: { opened: Opened | null; fault: Fault | null; onClose: () => void }) {
+type KeyDialogProps = { opened: Opened | null; endpoints: string[]; fault: Fault | null; onClose: () => void };
+
+function KeyDialog({ opened, endpoints, fault, onClose }: KeyDialogProps) {
   const t = useTexts();
   if (!opened) return null;
   if (opened.act === "create") {
     return (
       <Dialog title={t.keys.createTitle} isOpen onOpenChange={onClose}>
-        <KeyForm edited={null} fault={fault} />
+        <KeyForm edited={null} endpoints={endpoints} fault={fault} />
       </Dialog>
     );
   }
@@ -105,7 +108,7 @@ function KeyDialog({ opened, fault, onClose }: { opened: Opened | null; fault: F
   if (act === "update") {
     return (
       <Dialog title={t.keys.editTitle} isOpen onOpenChange={onClose}>
-        <KeyForm edited={key} fault={fault} />
+        <KeyForm edited={key} endpoints={endpoints} fault={fault} />
       </Dialog>
     );
   }

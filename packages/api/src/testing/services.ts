@@ -9,6 +9,7 @@ export const servicesOn = (db: Database): Services => ({
   sessions: createSessions(db, false),
   browserCookie: createBrowserCookie(false),
   throttles: createThrottles(db),
+  endpoints: ["chat.completions", "responses", "completions", "embeddings"],
   testUpstream: () => Promise.resolve(null),
   healthOfUpstream: () => "unused",
   sendTestAlert: () => Promise.resolve(null),

@@ -1,7 +1,7 @@
 /** The door for `Request → Response` handlers: the Remix resource route, and the official SDK in process. */
 import { BodyTooLargeError, BodyTooSlowError, RequestCutError, type BodyLimits, type GatewayAnswer } from "../call.ts";
 import { GatheredBytes } from "../transport/gathered-bytes.ts";
-import type { Gateway } from "../handle.ts";
+import type { Gateway } from "../gateway.ts";
 import { isTooSlow } from "../transport/receive-body.ts";
 
 export type WebDoor = (

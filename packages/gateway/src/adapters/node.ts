@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BodyLimits, GatewayAnswer, GatewayCall } from "../call.ts";
 import { errorAnswer } from "../errors.ts";
-import type { Gateway } from "../handle.ts";
+import type { Gateway } from "../gateway.ts";
 import { cutSlowBodies, receiveBody, type Receiving } from "../transport/receive-body.ts";
 import { createRequestId } from "../request-id.ts";
 

@@ -32,8 +32,25 @@ const isObject = (value: unknown): value is Json => typeof value === "object" &&
 /** Above this, scanning is cheaper than parsing all of it. */
 const parseBelowBytes = 8 * 1024;
 
+/** A whole answer, read: its facts, and what came out of it where no usage says so. */
+export type MeteredWhole = { facts: AnswerFacts; outputTokens: () => Promise<number> };
+
+/** Meters a whole JSON answer whose output is text. */
+export function meterText(body: Uint8Array, tools: MeterTools): MeteredWhole | Promise<MeteredWhole> {
+  return meterWhole(body, tools, () => observedTokensOf(tools.tokenizer, body));
+}
+
+/** Meters a whole JSON answer whose output costs nothing. */
+export const meterVectors = (body: Uint8Array, tools: MeterTools): MeteredWhole | Promise<MeteredWhole> =>
+  meterWhole(body, tools, () => Promise.resolve(0));
+
+function meterWhole(body: Uint8Array, tools: MeterTools, outputTokens: () => Promise<number>) {
+  const read = readJsonAnswer(body, tools);
+  return read instanceof Promise ? read.then((facts) => ({ facts, outputTokens })) : { facts: read, outputTokens };
+}
+
 /** The facts of a whole JSON answer; a large one is scanned instead of parsed. */
-export function readJsonAnswer(bytes: Uint8Array, whose: WhoseTurn): AnswerFacts | Promise<AnswerFacts> {
+function readJsonAnswer(bytes: Uint8Array, whose: WhoseTurn): AnswerFacts | Promise<AnswerFacts> {
   const facts = noFacts();
   if (bytes.length >= parseBelowBytes) return scanFacts(facts, bytes, whose);
   noteObject(facts, parse(bufferOf(bytes).toString()));
@@ -226,7 +243,7 @@ function textIn(value: unknown): string {
 const outputMembers = ["choices", "output", "delta"];
 
 /** The tokens of a whole JSON answer that came without usage. */
-export async function observedTokensOf(tokenizer: Tokenizer, bytes: Uint8Array): Promise<number> {
+async function observedTokensOf(tokenizer: Tokenizer, bytes: Uint8Array): Promise<number> {
   if (bytes.length > foldAboveChars) {
     const tokens = await tokenizer.count({ json: bytes, members: outputMembers });
     return tokens ?? tokensOfBytes(bytes.length);

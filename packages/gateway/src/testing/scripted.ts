@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { CallRecord } from "../call-record.ts";
-import { createGateway, type Gateway, type GatewayOptions } from "../handle.ts";
+import { createGateway, type Gateway, type GatewayOptions } from "../gateway.ts";
 import { createNodeDoor } from "../adapters/node.ts";
 import { defaultTimeouts } from "../transport/upstream-client.ts";
 import type { Hold, HoldRequest, Ports, Refusal, Settlement, Upstream } from "../ports.ts";

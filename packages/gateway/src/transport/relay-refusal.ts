@@ -4,7 +4,7 @@
  */
 import type { GatewayAnswer } from "../call.ts";
 import { errorAnswer } from "../errors.ts";
-import type { Exchange } from "../handle.ts";
+import type { Exchange } from "../exchange.ts";
 import type { Ports } from "../ports.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
 import type { UpstreamRefusal } from "./upstream-refusal.ts";

@@ -3,10 +3,10 @@
  * settled exactly once, whichever way the stream ends: whole, broken off, or left by its client.
  */
 import { clockMs } from "../call-record.ts";
-import type { Exchange } from "../handle.ts";
+import type { Exchange } from "../exchange.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { createHoldSlices, type HoldSlices } from "../metering/hold-slices.ts";
-import { createStreamMeter, type StreamMeter } from "../metering/meter-answer.ts";
+import type { StreamMeter } from "../metering/meter-answer.ts";
 import type { Ports } from "../ports.ts";
 import { captureOf, leftByClient } from "./relay.ts";
 import { createSseSplitter, type SseEvent } from "./sse.ts";
@@ -32,9 +32,9 @@ export async function* relayStream(
   answer: UpstreamAnswer,
   heartbeat: Heartbeat,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const isResponses = exchange.endpoint.name === "responses";
+  const { endpoint } = exchange;
   const { tokenizer, turns } = exchange.workshop;
-  const meter = createStreamMeter(isResponses, { tokenizer, turns, party: exchange.userId });
+  const meter = endpoint.meterStream({ tokenizer, turns, party: exchange.userId });
   const slices = createHoldSlices({
     ports,
     hold: exchange.hold,
@@ -95,11 +95,11 @@ export async function* relayStream(
     if (error instanceof StreamEndedError) {
       ports.log("info", "stream_ended", { requestId: exchange.id, reason: error.refusal.refused });
       exchange.open.record.errorCode = error.refusal.refused;
-      yield endEvents(isResponses, error.refusal, { id: meter.facts.responseId, model: meter.facts.servedModel });
+      yield endEvents(endpoint.hasTypedEvents, error.refusal, { id: meter.facts.responseId, model: meter.facts.servedModel });
       throw error;
     }
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
-    yield errorEvent(isResponses);
+    yield errorEvent(endpoint.hasTypedEvents);
     throw error;
   } finally {
     heartbeat.stop();

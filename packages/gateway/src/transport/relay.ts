@@ -3,11 +3,11 @@ import type { AnswerShare } from "./answer-budget.ts";
 import { clockMs } from "../call-record.ts";
 import type { GatewayAnswer } from "../call.ts";
 import { errorAnswer } from "../errors.ts";
-import type { Exchange } from "../handle.ts";
+import type { Exchange } from "../exchange.ts";
 import { clientHeaders } from "./headers.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { hostedUnits } from "../metering/hosted-tools.ts";
-import { observedTokensOf, readJsonAnswer, type AnswerFacts } from "../metering/meter-answer.ts";
+import type { AnswerFacts } from "../metering/meter-answer.ts";
 import type { Basis, Ports, Settlement, Usage } from "../ports.ts";
 import { relayRefusal } from "./relay-refusal.ts";
 import { relayStream } from "./relay-stream.ts";
@@ -29,7 +29,7 @@ export function relayAnswer(
   const contentType = headers["content-type"] ?? "";
   if (contentType.startsWith("text/event-stream")) {
     const heartbeat = createHeartbeat(ports.now(), {
-      isResponses: exchange.endpoint.name === "responses",
+      isResponses: exchange.endpoint.hasTypedEvents,
       isEarly: exchange.isCodex,
       everyMs: exchange.heartbeatMs,
     });
@@ -82,10 +82,9 @@ async function readWhole(
     return errorAnswer("upstream_failed", exchange.id);
   }
   exchange.open.record.settlingAtMs = clockMs();
-  const read = readJsonAnswer(body, { turns: workshop.turns, party: userId });
-  const facts = read instanceof Promise ? await read : read;
-  const outputTokens =
-    endpoint.outputCap === null ? () => Promise.resolve(0) : () => observedTokensOf(workshop.tokenizer, body);
+  const { tokenizer, turns } = workshop;
+  const read = endpoint.meterWhole(body, { tokenizer, turns, party: userId });
+  const { facts, outputTokens } = read instanceof Promise ? await read : read;
   if (named) await named.keepAnswer({ status: answer.status, headers: answerHeaders(answer), body });
   await ports.settle(
     await captureOf(ports, exchange, answer, {

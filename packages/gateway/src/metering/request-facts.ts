@@ -3,9 +3,7 @@
  * the body's bytes bound its input; the client's cap times the choices bounds its output.
  */
 import { BodyError } from "../transport/body-error.ts";
-import type { Endpoint } from "../endpoints/index.ts";
-import { boundHostedTools, defaultMaxToolCalls } from "./hosted-tools.ts";
-import type { CostBound } from "../ports.ts";
+import type { CostBound, Usage } from "../ports.ts";
 import type { ToolSpans } from "./request-visitor.ts";
 import { isGiven, valueAt, valueOf, type ScannedBody } from "./scan-body.ts";
 import { isStorable } from "./stored-text.ts";
@@ -45,7 +43,7 @@ export type CallFacts = {
   toolCallCap: number | null;
 };
 
-/** What the cap of the output is called, by endpoint and by age. */
+/** Names the cap of the output, by endpoint and by age. */
 export const outputCapNames = ["max_completion_tokens", "max_output_tokens", "max_tokens"] as const;
 
 /** As OpenAI has them (https://platform.openai.com/docs/api-reference/completions/create). */
@@ -56,21 +54,32 @@ const maxCompletions = 2_048;
 /** No model prices an image above this (low-priced models count one as up to 48 000 tokens). */
 const maxTokensPerImage = 50_000;
 
+/** What an endpoint reads beyond what all of them have. */
+export type OwnFacts = {
+  /** Completions of their own; 1 where it is not said. */
+  prompts?: number;
+  isSearch?: boolean;
+  isInputRemote?: boolean;
+  hosted?: Usage;
+  toolCallCap?: number | null;
+};
+
 /** @throws BodyError where a member has the wrong type, or asks for what cannot be billed */
-export function readCallFacts(endpoint: Endpoint, body: ScannedBody): CallFacts {
+export function readRequestFacts(body: ScannedBody, readOwn: (model: string) => OwnFacts = () => ({})): CallFacts {
   const model = readName(body, "model", 256);
   if (model === null) throw new BodyError("you must provide a model parameter", "model");
   refuseWhatCannotBeBilled(body);
-  const isStream = readBoolean(body, "stream") ?? false;
   const options = valueOf(body, "stream_options");
-  const wantsUsageChunk = isObject(options) && options.include_usage === true;
-  const previousResponseId = readName(body, "previous_response_id", 512);
-  const isSearch = endpoint.name === "chat.completions" && doesSearch(body, model);
-  const bound = readBound(endpoint, body, { previousResponseId, isSearch });
-  const mustCapTools =
-    endpoint.name === "responses" && Object.keys(bound.hosted).length > 0 && readCount(body, "max_tool_calls") === null;
-  const toolCallCap = mustCapTools ? defaultMaxToolCalls : null;
-  return { model, isStream, wantsUsageChunk, isSearch, previousResponseId, bound, toolCallCap };
+  const own = readOwn(model);
+  return {
+    model,
+    isStream: readBoolean(body, "stream") ?? false,
+    wantsUsageChunk: isObject(options) && options.include_usage === true,
+    isSearch: own.isSearch ?? false,
+    previousResponseId: readName(body, "previous_response_id", 512),
+    bound: readBound(body, own),
+    toolCallCap: own.toolCallCap ?? null,
+  };
 }
 
 function refuseWhatCannotBeBilled(body: ScannedBody): void {
@@ -81,39 +90,26 @@ function refuseWhatCannotBeBilled(body: ScannedBody): void {
   if (body.findings.hasFileId) throw new BodyError("Stored files are not offered here.", "file_id");
 }
 
-function readBound(
-  endpoint: Endpoint,
-  body: ScannedBody,
-  { previousResponseId, isSearch }: { previousResponseId: string | null; isSearch: boolean },
-): CostBound {
+function readBound(body: ScannedBody, { prompts = 1, isInputRemote = false, hosted = {} }: OwnFacts): CostBound {
   const { images, hasPointer } = body.findings;
-  const tools = readTools(body);
-  const hasHostedTool = tools.some(({ type }) => type !== "function" && type !== "custom");
   const prediction = body.spans.get("prediction");
   return {
     inputTokens: body.bytes.length + images * maxTokensPerImage,
     isInputRemote:
-      hasHostedTool ||
-      isSearch ||
-      previousResponseId !== null ||
-      (images === 0 && hasPointer) ||
-      isStoredPrompt(endpoint, body),
+      isInputRemote || isGiven(body, "previous_response_id") || hasProviderTool(body) || (images === 0 && hasPointer),
     outputTokens: readOutputCap(body),
-    choices: readChoices(endpoint, body),
+    choices: readChoices(body, prompts),
     extraOutputTokens: prediction ? prediction.end - prediction.start : 0,
-    hosted:
-      endpoint.name === "responses"
-        ? boundHostedTools(tools, readCount(body, "max_tool_calls"))
-        : isSearch
-          ? { web_search_call: 1 }
-          : {},
+    hosted,
     serviceTier: readName(body, "service_tier", 64),
   };
 }
 
+const hasProviderTool = (body: ScannedBody): boolean =>
+  readTools(body).some(({ type }) => type !== "function" && type !== "custom");
+
 /** Completions of one request: each prompt is completed `n` or `best_of` times. */
-function readChoices(endpoint: Endpoint, body: ScannedBody): number {
-  const prompts = endpoint.name === "completions" ? body.findings.prompts : 1;
+function readChoices(body: ScannedBody, prompts: number): number {
   if (prompts > maxPrompts) throw new BodyError(`prompt must have at most ${maxPrompts} elements.`, "prompt");
   let perPrompt = 1;
   for (const name of ["n", "best_of"]) {
@@ -128,24 +124,12 @@ function readChoices(endpoint: Endpoint, body: ScannedBody): number {
 }
 
 /** Of each tool what says which one it is, and nothing of what a client's own tool takes. */
-const readTools = ({ bytes, findings }: ScannedBody): Record<keyof ToolSpans, unknown>[] =>
+export const readTools = ({ bytes, findings }: ScannedBody): Record<keyof ToolSpans, unknown>[] =>
   (findings.tools ?? []).map(({ type, container, environment }) => ({
     type: type && valueAt(bytes, type, "tools"),
     container: container && valueAt(bytes, container, "tools"),
     environment: environment && valueAt(bytes, environment, "tools"),
   }));
-
-/** A chat completion searches the web once where it is asked to, and always with a model that is made for it. */
-const doesSearch = (body: ScannedBody, model: string) =>
-  isGiven(body, "web_search_options") || /-search-(?:preview|api)/.test(model);
-
-/** In responses, `prompt` names a template that lies with the provider. */
-function isStoredPrompt(endpoint: Endpoint, body: ScannedBody): boolean {
-  const prompt = body.spans.get("prompt");
-  return endpoint.name === "responses" && prompt !== undefined && isContainer(body.bytes[prompt.start]);
-}
-
-const isContainer = (byte: number | undefined) => byte === 0x7b || byte === 0x5b;
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
@@ -176,7 +160,7 @@ function readName(body: ScannedBody, key: string, maxChars: number): string | nu
   return value;
 }
 
-function readCount(body: ScannedBody, key: string): number | null {
+export function readCount(body: ScannedBody, key: string): number | null {
   const value = valueOf(body, key) ?? null;
   if (value === null) return null;
   if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > 10_000_000) {

@@ -1,13 +1,12 @@
 import { expect, test } from "vitest";
-import { billingKeys, readCallFacts } from "./bound-cost.ts";
+import { billingKeys } from "./request-facts.ts";
 import { endpoints } from "../endpoints/index.ts";
 import { scanBody } from "./scan-body.ts";
 
 const factsOf = (name: string, body: object) =>
-  readCallFacts(
-    endpoints.find((endpoint) => endpoint.name === name)!,
-    scanBody(Buffer.from(JSON.stringify({ model: "m", ...body })), billingKeys),
-  );
+  endpoints
+    .find((endpoint) => endpoint.name === name)!
+    .readRequest(scanBody(Buffer.from(JSON.stringify({ model: "m", ...body })), billingKeys));
 const boundOf = (name: string, body: object) => factsOf(name, body).bound;
 
 test("a body's bytes bound its input, its cap and choices its output", () => {
