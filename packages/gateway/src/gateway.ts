@@ -14,7 +14,11 @@ import { recallResponse, type RecalledResponse } from "./recall-response.ts";
 import { answerFault } from "./refusals.ts";
 import { createRequestId } from "./request-id.ts";
 import { createAnswerBudget } from "./transport/answer-budget.ts";
-import { backgroundReadLimits, createBackgroundReads, type BackgroundReadLimits } from "./transport/background-reads.ts";
+import {
+  backgroundReadLimits,
+  createBackgroundReads,
+  type BackgroundReadLimits,
+} from "./transport/background-reads.ts";
 import { defaultHeartbeatMs } from "./transport/heartbeat.ts";
 import { createRunningStreams } from "./transport/running-streams.ts";
 import {

@@ -50,6 +50,7 @@ export async function* relayStream(
   };
   const checkpoints = startCheckpoints(ports, exchange, { meter, slices, end });
   const { apiKeyId, userId } = exchange;
+  const readOn = boundReading(ports, exchange, () => answer.body.destroy());
   const removeStream = exchange.workshop.streams.add({ apiKeyId, userId, end });
   const source = eventsOf(answer);
   let events: SseEvent[] = [];
@@ -90,12 +91,16 @@ export async function* relayStream(
   } catch (fault) {
     isOver = true;
     const error = ended ?? fault;
-    await settleOnce.settle(false, error instanceof StreamEndedError ? error.refusal.refused : null);
-    if (exchange.signal?.aborted || isWhole) return;
+    const endedFor = error instanceof StreamEndedError ? error.refusal.refused : readOn.isCut() ? leftByClient : null;
+    await settleOnce.settle(false, endedFor);
+    if (exchange.signal?.aborted || isWhole || readOn.isCut()) return;
     if (error instanceof StreamEndedError) {
       ports.log("info", "stream_ended", { requestId: exchange.id, reason: error.refusal.refused });
       exchange.open.record.errorCode = error.refusal.refused;
-      yield endEvents(endpoint.hasTypedEvents, error.refusal, { id: meter.facts.responseId, model: meter.facts.servedModel });
+      yield endEvents(endpoint.hasTypedEvents, error.refusal, {
+        id: meter.facts.responseId,
+        model: meter.facts.servedModel,
+      });
       throw error;
     }
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
@@ -107,11 +112,12 @@ export async function* relayStream(
     const wasLeft = !isOver;
     let isCut = exchange.signal !== null;
     if (wasLeft && exchange.signal === null) {
-      const rest = withFirst(events.slice(taken), source);
-      const read = await readOn(ports, exchange, { answer, rest, meter, slices });
-      isWhole ||= read.isWhole;
-      isCut = read.isCut;
+      readOn.begin();
+      const rest = await readRest({ rest: withFirst(events.slice(taken), source), meter, slices });
+      isWhole ||= rest.isWhole;
+      isCut = readOn.isCut() || rest.isOutOfMoney;
     }
+    readOn.end();
     answer.body.destroy();
     removeStream();
     clearInterval(checkpoints);
@@ -157,31 +163,49 @@ async function* withFirst<Item>(first: Item, rest: AsyncIterable<Item>): AsyncGe
   yield* rest;
 }
 
-type LeftStream = {
-  answer: UpstreamAnswer;
-  rest: AsyncIterable<SseEvent[] | Uint8Array>;
-  meter: StreamMeter;
-  slices: HoldSlices;
+type ReadingOn = {
+  /** The client has left. */
+  begin(): void;
+  /** Whether it was cut short on this side. */
+  isCut(): boolean;
+  end(): void;
 };
 
 /**
- * Meters what is left of a stream that nobody reads any more, to its end where the setting says so, and for a while where its
- * model reasons. Answers whether it ended whole, and whether it was cut short on this side.
+ * A stream whose client has left is read to its end where the setting says so, and for a while where its model reasons. It may
+ * be silent when its client leaves, so that nobody asks for its next event.
  */
-async function readOn(
-  ports: Ports,
-  exchange: Exchange,
-  { answer, rest, meter, slices }: LeftStream,
-): Promise<{ isWhole: boolean; isCut: boolean }> {
+function boundReading(ports: Ports, exchange: Exchange, stop: () => void): ReadingOn {
+  const { clientSignal, signal, userId, workshop } = exchange;
+  let close: (() => void) | null = null;
   let isCut = false;
-  const stop = () => {
+  const cut = () => {
     isCut = true;
-    answer.body.destroy();
+    stop();
   };
-  const isUnbounded = ports.drainsOnDisconnect();
-  const close = isUnbounded ? () => undefined : exchange.workshop.backgroundReads.open(exchange.userId, stop);
-  if (close === null) return { isWhole: false, isCut: true };
+  const begin = () => {
+    if (close !== null || isCut || signal !== null || ports.drainsOnDisconnect()) return;
+    close = workshop.backgroundReads.open(userId, cut);
+    if (close === null) cut();
+  };
+  clientSignal.addEventListener("abort", begin, { once: true });
+  return {
+    begin,
+    isCut: () => isCut,
+    end: () => {
+      clientSignal.removeEventListener("abort", begin);
+      close?.();
+      close = () => undefined;
+    },
+  };
+}
+
+type LeftStream = { rest: AsyncIterable<SseEvent[] | Uint8Array>; meter: StreamMeter; slices: HoldSlices };
+
+/** Meters what is left of a stream that nobody reads any more. Answers whether it ended whole, or for want of money. */
+async function readRest({ rest, meter, slices }: LeftStream): Promise<{ isWhole: boolean; isOutOfMoney: boolean }> {
   let isWhole = false;
+  let isOutOfMoney = false;
   try {
     for await (const batch of rest) {
       for (const event of batch instanceof Uint8Array ? [] : batch) {
@@ -192,11 +216,9 @@ async function readOn(
     }
   } catch (error) {
     // It broke off, its time is over, or its money: what came so far is charged.
-    isCut ||= error instanceof StreamEndedError;
-  } finally {
-    close();
+    isOutOfMoney = error instanceof StreamEndedError;
   }
-  return { isWhole, isCut };
+  return { isWhole, isOutOfMoney };
 }
 
 function createSettleOnce(
