@@ -42,6 +42,9 @@ DECLARE
   done_costs bigint[];
   has_limited boolean := false;
   has_missing boolean := false;
+  -- Its charges, and the digests that their entries are bound to.
+  charged_ids uuid[];
+  digests bytea[];
   -- Those of it that cost more than was held for them.
   dear int[] := '{}';
   nth int;
@@ -83,6 +86,7 @@ BEGIN
           c.service_tier, c.cost, c.basis::charge_basis, c.flags, c.upstream_id, c.upstream_request_id,
           c.upstream_response_id, c.status, c.is_stream, c.time_to_first_byte_ms, c.latency_ms
         FROM closed c WHERE c.is_captured
+        RETURNING hold_id, charge_digest(charge) AS digest
     ), rolled AS (
       INSERT INTO usage_rollup AS roll (
           account_id, api_key_id, model, hour, requests, input_tokens, output_tokens, cost_nano_usd)
@@ -96,8 +100,9 @@ BEGIN
           cost_nano_usd = roll.cost_nano_usd + excluded.cost_nano_usd
     )
     SELECT coalesce(array_agg(c.id), '{}'), array_agg(c.account_id), array_agg(c.held),
-        array_agg(CASE WHEN c.is_captured THEN c.cost ELSE 0 END), coalesce(bool_or(c.is_limited), false)
-      INTO done_ids, done_accounts, done_helds, done_costs, has_limited
+        array_agg(CASE WHEN c.is_captured THEN c.cost ELSE 0 END), coalesce(bool_or(c.is_limited), false),
+        (SELECT array_agg(g.hold_id) FROM charged g), (SELECT array_agg(g.digest) FROM charged g)
+      INTO done_ids, done_accounts, done_helds, done_costs, has_limited, charged_ids, digests
       FROM closed c;
 
     FOR i IN 1 .. cardinality(done_ids) LOOP
@@ -117,7 +122,8 @@ BEGIN
       CONTINUE WHEN done_costs[i] = 0;
       balance := balance - done_costs[i];
       seq := seq + 1;
-      head := entry_hash(head, 'capture', done_ids[i], -done_costs[i], balance, seq);
+      head := entry_link(head, 'capture', done_ids[i], -done_costs[i], balance, seq,
+        digests[array_position(charged_ids, done_ids[i])]);
       entry_seqs[i] := seq;
       entry_balances[i] := balance;
       entry_hashes[i] := head;
@@ -134,7 +140,8 @@ BEGIN
       IF done_costs[nth] > 0 THEN
         balances[at] := balances[at] - done_costs[nth];
         seqs[at] := seqs[at] + 1;
-        heads[at] := entry_hash(heads[at], 'capture', done_ids[nth], -done_costs[nth], balances[at], seqs[at]);
+        heads[at] := entry_link(heads[at], 'capture', done_ids[nth], -done_costs[nth], balances[at], seqs[at],
+          digests[array_position(charged_ids, done_ids[nth])]);
         entry_seqs[nth] := seqs[at];
         entry_balances[nth] := balances[at];
         entry_hashes[nth] := heads[at];
@@ -144,9 +151,10 @@ BEGIN
         'id', done_ids[nth], 'outcome', 'settled_now', 'amount', done_costs[nth]::text);
     END LOOP;
     IF entry_seqs <> '{}' THEN
-      INSERT INTO ledger_entry (account_id, account_seq, kind, ref, amount_nano_usd, balance_after_nano_usd, hash)
+      INSERT INTO ledger_entry (
+          account_id, account_seq, kind, ref, amount_nano_usd, balance_after_nano_usd, hash, hash_version)
         SELECT done_accounts[i], entry_seqs[i], 'capture', done_ids[i], -done_costs[i], entry_balances[i],
-          entry_hashes[i]
+          entry_hashes[i], 2
         FROM generate_subscripts(done_ids, 1) AS i WHERE entry_seqs[i] IS NOT NULL;
     END IF;
     has_missing := cardinality(done_ids) < cardinality(settlements);
@@ -227,4 +235,4 @@ BEGIN
   END IF;
   RETURN others;
 END $$;
--- version 7, checksum fa90bdcf5acd2659
+-- version 2, checksum 1a62eb138bffff41

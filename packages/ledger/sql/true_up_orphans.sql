@@ -40,6 +40,9 @@ BEGIN
         FROM account a WHERE a.id = item.account_id;
       IF taken > 0 THEN PERFORM credit(item.account_id, 'true_up', item.id, -taken); END IF;
       IF missing > taken THEN PERFORM add_debt_entry(item.account_id, 'true_up', item.id, missing - taken); END IF;
+    ELSE
+      -- What it says instead is bound to the chain, too.
+      PERFORM append_entry(item.account_id, 'true_up', item.id, 0);
     END IF;
     INSERT INTO usage_rollup AS roll (
         account_id, api_key_id, model, hour, requests, input_tokens, output_tokens, cost_nano_usd)
@@ -53,4 +56,4 @@ BEGIN
   END LOOP;
   RETURN corrected;
 END $$;
--- version 3, checksum 8c7ae87ff814c804
+-- version 4, checksum a1f0fa95e774aa04

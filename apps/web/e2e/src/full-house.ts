@@ -152,13 +152,13 @@ async function addPeople({ pool }: Database): Promise<void> {
     );
     await pool.query("INSERT INTO account (id, kind, user_id) VALUES ($1, 'wallet', $2)", [accountId, userId]);
     if (n % 7 === 3) continue;
+    const amountNanoUsd = (1 + ((n * 7) % 5)) * 5_000_000_000;
     await pool.query(
-      `WITH top AS (
-         INSERT INTO top_up (id, account_id, source, source_id, amount_nano_usd, created_at)
-         VALUES ($1, $2, 'test', $3, $4, ${createdAt} + interval '3 minutes') RETURNING id)
-       SELECT credit($2, 'top_up', id, $4) FROM top`,
-      [topUpId, accountId, userId, String((1 + ((n * 7) % 5)) * 5_000_000_000)],
+      `INSERT INTO top_up (id, account_id, source, source_id, amount_nano_usd, created_at)
+       VALUES ($1, $2, 'test', $3, $4, ${createdAt} + interval '3 minutes')`,
+      [topUpId, accountId, userId, String(amountNanoUsd)],
     );
+    await pool.query("SELECT credit($1, 'top_up', $2, $3)", [accountId, topUpId, String(amountNanoUsd)]);
     await pool.query(
       `INSERT INTO api_key (id, user_id, name, prefix, last_four, secret_hash, created_at)
        VALUES ($1, $2, 'main', 'sk-cg-' || substr($3, 1, 6), right($3, 4), sha256(convert_to($3, 'UTF8')), ${createdAt})`,

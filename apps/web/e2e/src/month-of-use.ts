@@ -58,8 +58,9 @@ INSERT INTO charge (hold_id, account_id, api_key_id, created_at, endpoint, model
     true, latency_ms / 4, latency_ms FROM month_call ORDER BY id;
 INSERT INTO ledger_entry (account_id, account_seq, kind, ref, amount_nano_usd, balance_after_nano_usd, hash, created_at)
   SELECT e.account_id, e.seq, 'capture', e.id, -e.cost, e.balance_after,
-    pg_temp.capture_chain(e.head, e.id, -e.cost, e.balance_after, e.seq) OVER (PARTITION BY e.account_id ORDER BY e.seq), e.at
-  FROM (SELECT c.account_id, c.id, c.cost, c.at, a.head_hash AS head, a.seq + row_number() OVER w AS seq,
+    pg_temp.capture_chain(e.head, e.id, -e.cost, e.balance_after, e.seq) OVER (PARTITION BY e.account_id ORDER BY e.seq),
+    e.at + e.latency_ms * interval '1 millisecond'
+  FROM (SELECT c.account_id, c.id, c.cost, c.at, c.latency_ms, a.head_hash AS head, a.seq + row_number() OVER w AS seq,
           a.balance_nano_usd - (sum(c.cost) OVER w)::bigint AS balance_after
         FROM month_call c JOIN account a ON a.id = c.account_id
         WHERE c.cost > 0 WINDOW w AS (PARTITION BY c.account_id ORDER BY c.id ROWS UNBOUNDED PRECEDING)) e;

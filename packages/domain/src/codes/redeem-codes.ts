@@ -2,7 +2,7 @@
  * Redeem codes: an admin makes a batch and hands the codes out; each is worth its amount once. A code is a secret worth
  * money, so only its hash is kept, and guesses are counted.
  */
-import { createHmac, randomBytes, randomUUID } from "node:crypto";
+import { createHash, createHmac, randomBytes, randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { peppersOf, type Secrets } from "../access/secrets.ts";
@@ -29,6 +29,12 @@ const inGroups = (letters: string): string => `CG-${(letters.match(/.{5}/g) ?? [
 
 const hashOf = (code: string, pepper: Uint8Array): Buffer =>
   createHmac("sha256", pepper).update(`redeem-code:${code}`).digest();
+
+/** Of all codes of a batch: `verify` compares it with those that are there. */
+const digestOf = (hashes: Buffer[]): string =>
+  createHash("sha256")
+    .update(Buffer.concat(hashes.toSorted((one, other) => one.compare(other))))
+    .digest("hex");
 
 /** As people type it: any case, any spaces or dashes. Null where it cannot be a code. */
 function normalized(typed: string): string | null {
@@ -66,13 +72,14 @@ export async function createRedeemBatch(
   }
   const batchId = randomUUID();
   const codes = Array.from({ length: count }, createCode);
+  const hashes = codes.map((code) => hashOf(code, pepper));
   return recordAct(db, actor, async (client) => {
     await client.query(
       `INSERT INTO redeem_batch (id, amount_nano_usd, code_count, note, expires_at, created_by) VALUES ($1, $2, $3, $4, $5, $6)`,
       [batchId, String(amountNanoUsd), count, note, expiresAt, actor.userId],
     );
     await client.query("INSERT INTO redeem_code (code_hash, batch_id) SELECT unnest($1::bytea[]), $2", [
-      codes.map((code) => hashOf(code, pepper)),
+      hashes,
       batchId,
     ]);
     return {
@@ -82,6 +89,7 @@ export async function createRedeemBatch(
         targetId: batchId,
         before: null,
         after: { amountUsd: usdOf(amountNanoUsd), count, note, expiresAt: expiresAt?.toISOString() ?? null },
+        details: { codesDigest: digestOf(hashes) },
       },
       result: { batchId, codes },
     };

@@ -10,7 +10,8 @@ export const accountsSql = `SELECT count(*) AS checked,
     count(*) FILTER (WHERE a.balance_nano_usd <> coalesce(newest.balance_after_nano_usd, 0)) AS balance,
     count(*) FILTER (WHERE a.held_nano_usd <> coalesce(open.held, 0)) AS held,
     count(*) FILTER (WHERE NOT (a.balance_nano_usd >= a.held_nano_usd AND a.held_nano_usd >= 0)) AS negative,
-    count(*) FILTER (WHERE a.seq <> coalesce(newest.account_seq, 0) OR a.head_hash <> coalesce(newest.hash, ${noLink})) AS head
+    count(*) FILTER (WHERE a.seq <> coalesce(newest.account_seq, 0) OR a.head_hash <> coalesce(newest.hash, ${noLink})) AS head,
+    count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM "user" u WHERE u.id = a.user_id)) AS lost
   FROM account a
   LEFT JOIN LATERAL (
     SELECT * FROM ledger_entry e WHERE e.account_id = a.id ORDER BY e.account_seq DESC LIMIT 1) newest ON true
@@ -21,21 +22,22 @@ export const accountsSql = `SELECT count(*) AS checked,
 /** What an entry adds to what users have: a debt that falls is money, too. */
 const signedAmount = "sum(CASE a.kind WHEN 'wallet' THEN e.amount_nano_usd ELSE -e.amount_nano_usd END)";
 
-/** Top-ups and adjustments against their entries; a debt that was paid with them counts. */
+/** Top-ups and adjustments against their entries; a debt that was paid with them counts. A refund is what its charge cost. */
 export const creditsSql = `SELECT count(*) AS checked,
     count(*) FILTER (WHERE credit.amount_nano_usd IS DISTINCT FROM (
-      SELECT ${signedAmount} FROM ledger_entry e JOIN account a ON a.id = e.account_id
-      WHERE e.kind = credit.kind AND e.ref = credit.id)) AS breaches
-  FROM (SELECT id, amount_nano_usd, 'top_up'::entry_kind AS kind FROM top_up
-        UNION ALL SELECT id, amount_nano_usd, 'adjustment' FROM adjustment) credit`;
+        SELECT ${signedAmount} FROM ledger_entry e JOIN account a ON a.id = e.account_id
+        WHERE e.kind = credit.kind AND e.ref = credit.id)
+      OR credit.refunded IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM corrected_charge c WHERE c.hold_id::text = credit.refunded AND c.account_id = credit.account_id
+          AND c.cost_nano_usd = credit.amount_nano_usd)) AS breaches
+  FROM (SELECT id, account_id, amount_nano_usd, 'top_up'::entry_kind AS kind, NULL AS refunded FROM top_up
+        UNION ALL SELECT id, account_id, amount_nano_usd, 'adjustment', CASE source WHEN 'refund' THEN source_id END
+        FROM adjustment) credit`;
 
 export const orphansSql = `SELECT count(*) AS checked,
     count(*) FILTER (WHERE h.created_at < now() - interval '35 seconds'
       AND (i.id IS NULL OR i.epoch > h.instance_epoch OR i.lease_until < now() - interval '35 seconds')) AS breaches
   FROM hold h LEFT JOIN instance i ON i.id = h.instance_id WHERE h.state = 'open'`;
-
-export const rollupsSql = `SELECT count(*) AS checked, count(*) FILTER (WHERE a.id IS NULL) AS breaches
-  FROM usage_rollup r LEFT JOIN account a ON a.id = r.account_id`;
 
 /** $1, $2: the last entry that was looked at. Its link and balance are what the next one of its account is made from. */
 export const entriesSql = `WITH chunk AS MATERIALIZED (
@@ -45,24 +47,27 @@ export const entriesSql = `WITH chunk AS MATERIALIZED (
   ), chain AS (
     SELECT c.*, (c.account_id, c.account_seq) > ($1, $2::bigint) AS is_new, coalesce(lag(hash) OVER w, ${noLink}) AS previous,
       coalesce(lag(balance_after_nano_usd) OVER w, 0) + amount_nano_usd AS expected_balance,
-      coalesce(lag(account_seq) OVER w, 0) + 1 AS expected_seq
+      coalesce(lag(account_seq) OVER w, 0) + 1 AS expected_seq, lag(hash_version) OVER w AS version_before
     FROM chunk c WINDOW w AS (PARTITION BY account_id ORDER BY account_seq)
   ), checked AS (
-    SELECT c.account_id, c.account_seq, c.balance_after_nano_usd <> c.expected_balance AS is_balance_wrong,
-      c.account_seq <> c.expected_seq OR c.hash <> entry_hash(c.previous, c.kind, c.ref, c.amount_nano_usd,
-        c.balance_after_nano_usd, c.account_seq) AS is_link_wrong,
-      CASE c.kind
-        WHEN 'top_up' THEN NOT EXISTS (SELECT 1 FROM top_up t WHERE t.id = c.ref)
-        WHEN 'adjustment' THEN NOT EXISTS (SELECT 1 FROM adjustment j WHERE j.id = c.ref)
-        WHEN 'true_up' THEN NOT EXISTS (SELECT 1 FROM true_up t WHERE t.hold_id = c.ref)
-        ELSE NOT EXISTS (SELECT 1 FROM charge g WHERE g.hold_id = c.ref)
-      END AS is_unfounded,
-      NOT EXISTS (SELECT 1 FROM account a WHERE a.id = c.account_id) AS is_lost
-    FROM chain c WHERE c.is_new
+    SELECT c.account_id, c.account_seq, c.created_at, c.hash_version,
+      c.balance_after_nano_usd <> c.expected_balance AS is_balance_wrong,
+      c.account_seq <> c.expected_seq OR c.hash_version < c.version_before OR c.hash IS DISTINCT FROM CASE c.hash_version
+        WHEN 1 THEN entry_hash(c.previous, c.kind, c.ref, c.amount_nano_usd, c.balance_after_nano_usd, c.account_seq)
+        ELSE entry_link(c.previous, c.kind, c.ref, c.amount_nano_usd, c.balance_after_nano_usd, c.account_seq, s.digest)
+      END AS is_link_wrong,
+      s.wallet IS NULL AS is_unfounded,
+      a.id IS NULL OR s.wallet IS NOT NULL AND (s.written_at <> c.created_at OR w.user_id IS DISTINCT FROM a.user_id
+        OR w.kind <> 'wallet' OR a.kind = 'wallet' AND a.id <> w.id) AS is_lost
+    FROM chain c
+    LEFT JOIN LATERAL entry_subject(c.kind, c.ref) s ON true
+    LEFT JOIN account a ON a.id = c.account_id
+    LEFT JOIN account w ON w.id = s.wallet
+    WHERE c.is_new
   )
   SELECT count(*) AS checked, count(*) FILTER (WHERE is_balance_wrong) AS balances,
     count(*) FILTER (WHERE is_link_wrong) AS links, count(*) FILTER (WHERE is_unfounded) AS unfounded,
-    count(*) FILTER (WHERE is_lost) AS lost,
+    count(*) FILTER (WHERE is_lost) AS lost, max(created_at) FILTER (WHERE hash_version = 1) AS unbound_until,
     (SELECT account_id FROM checked ORDER BY account_id DESC, account_seq DESC LIMIT 1) AS last_account,
     (SELECT account_seq FROM checked ORDER BY account_id DESC, account_seq DESC LIMIT 1) AS last_seq
   FROM checked`;
@@ -78,9 +83,11 @@ export const chargesSql = `WITH holds AS MATERIALIZED (
   )
   SELECT coalesce(h.id, c.hold_id) AS id, h.id IS NOT NULL AS is_hold, c.hold_id IS NOT NULL AS is_charge,
     coalesce(h.state = 'captured', false) AS is_captured, c.usage, c.service_tier, c.cost_nano_usd, c.price_version_id,
-    h.id IS NULL OR c.account_id <> h.account_id
-      OR NOT EXISTS (SELECT 1 FROM account a WHERE a.id = h.account_id)
-      OR NOT EXISTS (SELECT 1 FROM api_key k WHERE k.id = h.api_key_id)
+    h.id IS NULL OR (h.state = 'open') <> (h.settled_at IS NULL)
+      OR c.hold_id IS NOT NULL AND ROW(c.account_id, c.api_key_id, c.endpoint, c.model, c.price_version_id, c.created_at)
+        IS DISTINCT FROM ROW(h.account_id, h.api_key_id, h.endpoint, h.model, h.price_version_id, h.settled_at)
+      OR NOT EXISTS (SELECT 1 FROM account a JOIN api_key k ON k.user_id = a.user_id
+        WHERE a.id = h.account_id AND a.kind = 'wallet' AND k.id = h.api_key_id)
       OR NOT EXISTS (SELECT 1 FROM price_version p WHERE p.id = h.price_version_id) AS is_lost,
     CASE WHEN c.hold_id IS NOT NULL THEN coalesce((
       SELECT ${signedAmount} FROM ledger_entry e JOIN account a ON a.id = e.account_id

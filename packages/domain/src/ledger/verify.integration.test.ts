@@ -43,6 +43,10 @@ test("sound books have no finding, and each figure says how much it looked at", 
     I7: 4, // the two entries, the charge and the adjustment
     I8: 1, // open hold
     I9: 1,
+    I11: 1, // roll-up
+    I12: 0,
+    I13: 0,
+    I14: 0,
     REF: 5,
     AUD: 3,
   });
@@ -53,6 +57,12 @@ test("in chunks of one row it finds the same", async () => {
   await tamper("UPDATE ledger_entry SET amount_nano_usd = amount_nano_usd + 1 WHERE account_seq = 2");
   expect(await verifyLedger(db, { chunkRows: 1 })).toEqual(await verifyLedger(db));
 });
+
+/** Mended with the hash of its form: its row could say anything. */
+const firstFormLast = `UPDATE ledger_entry e SET hash_version = 1, hash = entry_hash(b.hash, e.kind, e.ref,
+    e.amount_nano_usd, e.balance_after_nano_usd, e.account_seq)
+  FROM ledger_entry b WHERE e.account_seq = 2 AND b.account_seq = 1;
+  UPDATE account a SET head_hash = e.hash FROM ledger_entry e WHERE e.account_id = a.id AND e.account_seq = 2`;
 
 const breaches: [invariant: string, how: string, sql: () => string][] = [
   ["I1", "a balance without an entry", () => `UPDATE account SET balance_nano_usd = balance_nano_usd + 1`],
@@ -76,7 +86,19 @@ const breaches: [invariant: string, how: string, sql: () => string][] = [
   ["I9", "a usage that is no number", () => `UPDATE charge SET usage = '{"input": -1}'`],
   ["REF", "a hold of a key that is not there", () => `UPDATE hold SET api_key_id = gen_random_uuid()`],
   ["REF", "a charge whose hold is gone", () => `DELETE FROM hold WHERE state = 'captured'`],
-  ["REF", "a roll-up of nobody", () => `UPDATE usage_rollup SET account_id = gen_random_uuid()`],
+  ["REF", "a wallet of nobody", () => `UPDATE account SET user_id = gen_random_uuid()`],
+  ["REF", "a charge of another key", () => `UPDATE charge SET api_key_id = gen_random_uuid()`],
+  ["I6", "a charge that can be refunded", () => `UPDATE charge SET basis = 'estimate'`],
+  ["I6", "an entry of the first form behind one of the second", () => firstFormLast],
+  ["I11", "a roll-up of nobody", () => `UPDATE usage_rollup SET account_id = gen_random_uuid()`],
+  ["I11", "a key's budget used up less", () => `UPDATE usage_rollup SET cost_nano_usd = cost_nano_usd - 1`],
+  ["I11", "a roll-up gone", () => `DELETE FROM usage_rollup`],
+  [
+    "I11",
+    "a roll-up of an hour without charges",
+    () => `INSERT INTO usage_rollup SELECT account_id, api_key_id, model,
+    hour - interval '1 year', 0, 0, 0, 0 FROM usage_rollup`,
+  ],
   [
     "AUD",
     "a line of the audit log changed",

@@ -9,16 +9,16 @@
 import type { Database } from "@codex-gateway/db";
 import { costNanoUsd, type Prices, type UsageUnits } from "../prices/cost.ts";
 import { pricesFromJson, type PricesJson } from "../prices/prices-json.ts";
+import { auditSql, accountsSql, chargesSql, creditsSql, entriesSql, orphansSql, trueUpsSql } from "./verify-sql.ts";
 import {
-  auditSql,
-  accountsSql,
-  chargesSql,
-  creditsSql,
-  entriesSql,
-  orphansSql,
+  allowancesSql,
+  batchesSql,
+  codesSql,
+  hoursSql,
+  idempotencySql,
+  limitsSql,
   rollupsSql,
-  trueUpsSql,
-} from "./verify-sql.ts";
+} from "./verify-rollups-sql.ts";
 
 export type Finding = { invariant: string; says: string; checked: number; breaches: number };
 
@@ -35,7 +35,11 @@ const invariants = {
   I7: "each charge and credit = its entries, each entry has one: money in − money out = money there",
   I8: "no open hold of an instance dead for over 35 s",
   I9: "cost = usage × price version",
-  REF: "every reference leads somewhere",
+  I11: "roll-ups = charges and their corrections",
+  I12: "what limits count as under way = open holds",
+  I13: "codes = their batch's line in the audit log; redeemed ones = what was credited",
+  I14: "limits of keys and users = what the newest act in the audit log set",
+  REF: "every reference leads to where it belongs",
   AUD: "hash chain of the audit log unbroken",
 } as const;
 type Invariant = keyof typeof invariants;
@@ -63,7 +67,10 @@ export async function verifyLedger(
     }
   };
   await walk({}, () => checkAccounts(client, tally));
-  await walk({ accountId: zeroId, seq: 0n }, entriesWalk(client, tally));
+  const unbound: Unbound = { until: null };
+  await walk({ accountId: zeroId, seq: 0n }, entriesWalk(client, tally, unbound));
+  const windows = await readWindows(client, chunkRows);
+  await walk(0, rollupsWalk(client, tally, { windows, boundSince: unbound.until }));
   const prices = await readPriceVersions(client);
   await walk(zeroId, chargesWalk(client, tally, prices));
   await walk(zeroId, trueUpsWalk(client, tally, prices));
@@ -84,15 +91,21 @@ async function one<Row extends object>(client: Queryable, sql: string, values: u
 }
 
 async function checkAccounts(client: Queryable, tally: Tally): Promise<null> {
-  const accounts = await one<Record<"checked" | "balance" | "held" | "negative" | "head", bigint>>(client, accountsSql);
+  type Row = Record<"checked" | "balance" | "held" | "negative" | "head" | "lost", bigint>;
+  const accounts = await one<Row>(client, accountsSql);
   tally("I1", Number(accounts.checked), Number(accounts.balance));
   tally("I2", Number(accounts.checked), Number(accounts.held));
   tally("I3", Number(accounts.checked), Number(accounts.negative));
   tally("I6", 0, Number(accounts.head));
+  tally("REF", Number(accounts.checked), Number(accounts.lost));
   for (const [invariant, sql] of [
     ["I7", creditsSql],
     ["I8", orphansSql],
-    ["REF", rollupsSql],
+    ["I12", allowancesSql],
+    ["I13", batchesSql],
+    ["I13", codesSql],
+    ["I14", limitsSql],
+    ["REF", idempotencySql],
   ] as const) {
     const { checked, breaches } = await one<Record<"checked" | "breaches", bigint>>(client, sql);
     tally(invariant, Number(checked), Number(breaches));
@@ -100,10 +113,14 @@ async function checkAccounts(client: Queryable, tally: Tally): Promise<null> {
   return null;
 }
 
-function entriesWalk(client: Queryable, tally: Tally): Walk<{ accountId: string; seq: bigint }> {
+/** When the newest entry was written that is not bound to all that its row says; null: all are. */
+type Unbound = { until: Date | null };
+
+function entriesWalk(client: Queryable, tally: Tally, unbound: Unbound): Walk<{ accountId: string; seq: bigint }> {
   type Row = Record<"checked" | "balances" | "links" | "unfounded" | "lost", bigint> & {
     last_account: string | null;
     last_seq: bigint | null;
+    unbound_until: Date | null;
   };
   return async ({ accountId, seq }, chunkRows) => {
     const row = await one<Row>(client, entriesSql, [accountId, String(seq), chunkRows]);
@@ -112,8 +129,45 @@ function entriesWalk(client: Queryable, tally: Tally): Walk<{ accountId: string;
     tally("I6", checked, Number(row.links));
     tally("I7", checked, Number(row.unfounded));
     tally("REF", checked, Number(row.lost));
+    if (row.unbound_until && !(unbound.until && unbound.until > row.unbound_until)) unbound.until = row.unbound_until;
     if (checked < chunkRows || row.last_account === null || row.last_seq === null) return null;
     return { accountId: row.last_account, seq: row.last_seq };
+  };
+}
+
+type Window = { from: string; to: string };
+
+/** Windows of hours that follow each other without a gap, each of about `chunkRows` requests or one hour. */
+async function readWindows(client: Queryable, chunkRows: number): Promise<Window[]> {
+  const { rows } = await client.query<{ hour: string; requests: bigint }>(hoursSql);
+  const starts: string[] = [];
+  let requests = 0;
+  for (const row of rows) {
+    if (starts.length === 0 || requests + Number(row.requests) > chunkRows) {
+      starts.push(row.hour);
+      requests = 0;
+    }
+    requests += Number(row.requests);
+  }
+  const bounds = ["-infinity", ...starts, "infinity"];
+  return bounds.slice(1).map((to, at) => ({ from: bounds[at] ?? "-infinity", to }));
+}
+
+function rollupsWalk(
+  client: Queryable,
+  tally: Tally,
+  { windows, boundSince }: { windows: Window[]; boundSince: Date | null },
+): Walk<number> {
+  return async (at) => {
+    const window = windows[at];
+    if (!window) return null;
+    const row = await one<Record<"checked" | "breaches", bigint>>(client, rollupsSql, [
+      window.from,
+      window.to,
+      boundSince,
+    ]);
+    tally("I11", Number(row.checked), Number(row.breaches));
+    return at + 1;
   };
 }
 
