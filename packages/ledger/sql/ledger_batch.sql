@@ -6,4 +6,4 @@ LANGUAGE plpgsql AS $$
 BEGIN
   RETURN ledger_settle_and_hold(settlements, holds, NULL, wallets, instance, epoch, default_limits);
 END $$;
--- version 1, checksum 7e1fccecd8722ada
+-- version 8, checksum 7e1fccecd8722ada

@@ -7,4 +7,4 @@ LANGUAGE plpgsql AS $$
 BEGIN
   RETURN ledger_commit_pooled(drawn, are_new, settlements, holds, NULL, wallets, instance, epoch, default_limits);
 END $$;
--- version 1, checksum 5d0578636c3a8d23
+-- version 3, checksum 5d0578636c3a8d23
