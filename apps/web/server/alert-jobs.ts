@@ -24,6 +24,8 @@ export type AlertJobParts = {
   send: SendAlert;
   sightings: () => UpstreamSighting[];
   unpricedModels: UnpricedModels;
+  /** Writes what is to be told of service tiers without a price. */
+  tellOfTiers: () => Promise<void>;
   logSighting: () => LogSighting;
   /** Writes what is to be told of processes. */
   tellOfProcesses: () => Promise<void>;
@@ -46,6 +48,7 @@ export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Pr
     repeat("alert_dead_letters_failed", ledgerMs, parts.log, () => noteDeadLetters(db)),
     repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
     repeat("unpriced_models_failed", unpricedModelsMs, parts.log, () => parts.unpricedModels.flush()),
+    repeat("alert_tiers_failed", unpricedModelsMs, parts.log, parts.tellOfTiers),
     repeat("alert_processes_failed", deliveriesMs, parts.log, parts.tellOfProcesses),
     repeat("alert_guesses_failed", balancesMs, parts.log, () => notePasswordGuesses(db)),
     repeat("forget_attempts_failed", forgetAttemptsMs, parts.log, () => forgetExpiredAttempts(db)),

@@ -57,6 +57,14 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
         lines: models.map(({ model, requests }) => `${model}  ${requests}`),
       };
     }
+    case "unknown_service_tiers":
+      return {
+        title: {
+          zh: "上游按未定价的服务等级处理了请求，已按普通价格计费",
+          en: "Requests were served in a service tier without a price, and charged at the plain one",
+        },
+        lines: alert.facts.tiers.map(({ model, serviceTier, requests }) => `${model}  ${serviceTier}  ${requests}`),
+      };
     case "settlements_set_aside": {
       const { count, open, requestIds } = alert.facts;
       return {

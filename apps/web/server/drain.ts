@@ -3,7 +3,7 @@
  * told with `Connection: close` to come no more; then connections without a request are closed; calls that outlast the
  * deadline, or whoever hurries it, are cut.
  */
-import type { RequestListener, Server } from "node:http";
+import type { RequestListener } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { Listening } from "./listen.ts";
 
@@ -37,7 +37,7 @@ export function createDrain(): Drain {
       isDraining = true;
       const startedAtMs = Date.now();
       const open = new Set(listening);
-      const closed = Promise.all(listening.map((each) => stopAccepting(each.server).then(() => open.delete(each))));
+      const closed = Promise.all(listening.map((each) => stopAccepting(each).then(() => open.delete(each))));
       const waitWhile = async (mayWait: () => boolean) => {
         while (open.size > 0 && mayWait()) {
           if (Date.now() - startedAtMs >= Math.min(idleGraceMs, deadlineMs))
@@ -56,9 +56,14 @@ export function createDrain(): Drain {
   };
 }
 
-/** `http.Server.close` would also close idle connections at once, and with them the request that is on its way on one. */
-function stopAccepting(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    NetServer.prototype.close.call(server, () => resolve());
-  });
+/**
+ * Resolves when all connections are closed. `http.Server.close` would also close idle connections at once, and with them the
+ * request that is on its way on one.
+ */
+async function stopAccepting({ server, more }: Listening): Promise<void> {
+  const close = (each: NetServer) =>
+    new Promise<void>((resolve) => {
+      NetServer.prototype.close.call(each, () => resolve());
+    });
+  await Promise.all([server, ...more].map(close));
 }

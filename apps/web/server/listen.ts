@@ -1,6 +1,6 @@
 /** Opens a port, with the limits that keep what stands behind it within its means. */
 import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import type { Log } from "@codex-gateway/gateway";
 import type { ClientAddress } from "./client-address.ts";
 import {
@@ -26,7 +26,12 @@ export type ListenOptions = Partial<ConnectionLimits> & {
 type ListenTimes = ConnectionTimes & { headersMs: number };
 const defaultTimes: ListenTimes = { ...defaultConnectionTimes, headersMs: 10_000 };
 
-export type Listening = { server: Server; connections: Connections };
+export type Listening = {
+  server: Server;
+  connections: Connections;
+  /** Further handles of its socket, which accept for it. */
+  more: Set<NetServer>;
+};
 
 /**
  * Listens with the limits of design: 10 s for the headers, 5 min for the whole request, 65 s of keep-alive, and no more
@@ -67,7 +72,7 @@ export async function listen(listener: RequestListener, options: ListenOptions):
   });
   // A connection that cannot be taken, for want of a descriptor, is no reason to give up the port.
   server.on("error", ({ code }: NodeJS.ErrnoException) => log("error", "connection_not_taken", { name, code }));
-  return { server, connections };
+  return { server, connections, more: new Set() };
 }
 
 export const portOf = ({ server }: Pick<Listening, "server">): number => (server.address() as AddressInfo).port;

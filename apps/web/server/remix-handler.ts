@@ -1,6 +1,6 @@
 /** Answers what is no static file on the pages' port: /api/trpc, and Remix with its /v1 resource route. */
 import { randomBytes, randomUUID } from "node:crypto";
-import { faultOf, type Services } from "@codex-gateway/api";
+import { faultOf, sessionTokensOf, type Services } from "@codex-gateway/api";
 import { isDatabaseDown } from "@codex-gateway/domain";
 import type { Log, WebDoor } from "@codex-gateway/gateway";
 import { createRequestHandler, data, type AppLoadContext } from "@remix-run/node";
@@ -8,9 +8,10 @@ import { admitRequest, isRefusal, type Refusal } from "./admit-request.ts";
 import { createBodyBudget } from "./body-budget.ts";
 import { accessTokenOf, answerTrpc, openPageApi, refuseTrpc } from "./page-api.ts";
 import type { PageSource } from "./page-source.ts";
+import { createPageTurns } from "./page-turns.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import { answerToken, refuseToken, tokenPath } from "./token-answer.ts";
-import type { WebHandler } from "./web-bridge.ts";
+import type { WebClient, WebHandler } from "./web-bridge.ts";
 
 export type PageServices = {
   proxy: WebDoor;
@@ -26,6 +27,7 @@ export function createPageHandler(source: PageSource, services: PageServices): W
   const { api, log, publicUrl } = services;
   const handle = createRequestHandler(source.build, source.mode);
   const budget = createBodyBudget();
+  const turns = createPageTurns();
 
   /** Answers say only that they failed, and by which id the log tells more. */
   function logFailure(what: "page" | "procedure" | "token", error: Error, where: { requestId: string }): number {
@@ -66,6 +68,23 @@ export function createPageHandler(source: PageSource, services: PageServices): W
     return handle(request, context);
   }
 
+  /** Bounded, whole and ours, in its turn; anything else is refused. */
+  async function answerInTurn(kind: Kind, request: Request, context: AppLoadContext, { address }: WebClient) {
+    const [session = null] = sessionTokensOf(api.sessions, request.headers);
+    const entered = turns.enter(address, session);
+    if (!entered) return refuseAtOnce(kind);
+    try {
+      const admitted = await admitRequest(request, { budget, address, body: bodyKinds[kind] });
+      await entered.turn();
+      // Its client has left meanwhile: nobody reads what would be made.
+      if (request.signal.aborted) return new Response(null, { status: 408 });
+      if (isRefusal(admitted)) return await refuse(kind, admitted, request, context);
+      return await answer(kind, admitted.request, context, address).finally(admitted.release);
+    } finally {
+      entered.leave();
+    }
+  }
+
   /** In the shape that whoever asked can read. */
   async function refuse(kind: Kind, refusal: Refusal, request: Request, context: AppLoadContext): Promise<Response> {
     const response =
@@ -85,20 +104,31 @@ export function createPageHandler(source: PageSource, services: PageServices): W
     const nonce = randomBytes(16).toString("base64");
     const context = contextOf(address, closeSignal, nonce);
     if (kind === "proxied") return handle(request, context);
-    const response = await (async () => {
-      if (!isScript(kind, request) && !isSameOrigin(request, client)) {
-        return new Response("This request comes from another site.", { status: 403 });
-      }
-      const admitted = await admitRequest(request, { budget, address, body: bodyKinds[kind] });
-      if (isRefusal(admitted)) return refuse(kind, admitted, request, context);
-      return answer(kind, admitted.request, context, address).finally(admitted.release);
-    })();
+    const isForeign = !isScript(kind, request) && !isSameOrigin(request, client);
+    const response = isForeign
+      ? new Response("This request comes from another site.", { status: 403 })
+      : await answerInTurn(kind, request, context, client);
     const isHttps = publicUrl().startsWith("https:");
     for (const [name, value] of Object.entries(securityHeaders(nonce, isHttps, source)))
       response.headers.set(name, value);
     if (new URL(request.url).pathname !== manifestPath) response.headers.set("cache-control", "private, no-store");
     return response;
   };
+}
+
+const tooMany = { status: 429, message: "Too many requests at once. Try again in a moment." };
+
+/** Costs next to nothing: no page is made for it. */
+function refuseAtOnce(kind: Kind): Response {
+  const { status, message } = tooMany;
+  const response =
+    kind === "trpc"
+      ? refuseTrpc(tooMany)
+      : kind === "token"
+        ? refuseToken(status, message)
+        : new Response(message, { status, headers: { "content-type": "text/plain; charset=utf-8" } });
+  response.headers.set("retry-after", "1");
+  return response;
 }
 
 /** What of ours an address leads to. */

@@ -9,6 +9,7 @@ import {
   writeSecretKeyId,
 } from "@codex-gateway/domain";
 import { createNodeDoor, createWebDoor, endpoints, type Log, type NodeDoor } from "@codex-gateway/gateway";
+import { acceptMore } from "./accept-more.ts";
 import { asConfiguration } from "./configuration-error.ts";
 import { createClientAddress, type ClientAddress } from "./client-address.ts";
 import { openDatabaseOf } from "./database-of.ts";
@@ -135,6 +136,7 @@ async function openDoors(parts: Parts, undo: (() => Promise<unknown>)[]) {
     listening.push(opened);
     ports.api = portOf(opened);
   }
+  acceptMore(listening, log);
   warnOfOpenFiles(env.ROLE, log);
   return {
     web: env.ROLE === "api" ? null : `http://localhost:${ports.web}`,

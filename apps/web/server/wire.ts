@@ -1,5 +1,5 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
-import { openLedgerPool, type Database } from "@codex-gateway/db";
+import { openCallPool, type Database } from "@codex-gateway/db";
 import {
   claimIdempotency,
   closeInstance,
@@ -13,6 +13,7 @@ import {
   createUnpricedModels,
   giveUpIdempotency,
   holdCall,
+  isTierPriced,
   keepAnswer,
   listenToChanges,
   mayUseModel,
@@ -57,6 +58,7 @@ import { createProcessAlerts } from "./process-alerts.ts";
 import { markProcess } from "./process-marks.ts";
 import { createAlertSender, type SendAlert } from "./send-alert.ts";
 import { createTraces } from "./traces.ts";
+import { createUnknownTiers, type UnknownTiers } from "./unknown-tiers.ts";
 import { startVerifyJob } from "./verify-job.ts";
 
 export type Wired = {
@@ -148,7 +150,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   });
   const metrics = asConfiguration(() => createMetrics(env, readGauges, (req) => options.clients.of(req)));
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
-  const ledgerPool = openLedgerPool(options.ledgerUrl);
+  const ledgerPool = openCallPool(options.ledgerUrl, "ledger");
+  const lookupPool = openCallPool(options.ledgerUrl, "lookups");
   const ledger = createLedger(ledgerPool, instance, {
     defaultLimits: () => known.defaultLimits,
     ...(metrics ? { onBatch: (orders, tookMs) => metrics.ledgerBatch(orders, tookMs) } : {}),
@@ -171,7 +174,8 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
   const unpricedModels = createUnpricedModels(db);
-  const keys = createKeyRing({ pool: ledgerPool }, secrets);
+  const unknownTiers = createUnknownTiers(db);
+  const keys = createKeyRing({ pool: lookupPool }, secrets);
 
   async function refresh(topic: ChangeTopic | null): Promise<void> {
     if (topic === null || topic === "settings") Object.assign(known, knownBy(await readSettings(db)));
@@ -213,7 +217,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
 
   async function findPrevious(accountId: string, responseId: string): ReturnType<typeof findResponse> {
     await spool.caughtUp();
-    return findResponse({ pool: ledgerPool }, accountId, responseId);
+    return findResponse({ pool: lookupPool }, accountId, responseId);
   }
 
   const ports: Ports = {
@@ -297,7 +301,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     },
     settle: (settlement) => {
       debts.close(settlement.hold.id);
-      const order = orderOf(settlement);
+      const order = orderOf(settlement, unknownTiers);
       if (metrics && "capture" in order) {
         metrics.captured({ ...order.capture, priceName: priceNameOf(settlement.hold) });
       }
@@ -356,6 +360,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     send: sendAlert,
     sightings,
     unpricedModels,
+    tellOfTiers: () => unknownTiers.tell(),
     tellOfProcesses: () => processAlerts.tell(),
     logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
     log,
@@ -401,6 +406,7 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
       await closeInstance(db, instance).catch(() => undefined);
       unmark();
       await ledgerPool.end().catch(() => undefined);
+      await lookupPool.end().catch(() => undefined);
       await traces?.stop();
       return unsettled + gateway.inFlight();
     },
@@ -448,18 +454,22 @@ const knownBy = (settings: Settings): Pick<Known, "settings" | "upstreamPolicy" 
 });
 
 /** Member by member: to copy "all but two" costs as much as the whole rest of it, and this runs for each call. */
-function orderOf(settlement: Settlement): SettleOrder {
+function orderOf(settlement: Settlement, unknownTiers: UnknownTiers): SettleOrder {
   const { hold } = settlement;
   if (settlement.outcome === "released") return { release: hold.id };
   const { version } = hold.grant as HeldCall;
-  const { usage, serviceTier } = settlement;
+  const { usage, serviceTier, flags } = settlement;
+  if (!isTierPriced(version.prices, serviceTier)) {
+    flags.push("unknown_tier");
+    unknownTiers.note(version.model, serviceTier ?? "");
+  }
   return {
     capture: {
       id: hold.id,
       costNanoUsd: costNanoUsd(version.prices, usage, serviceTier),
       usage,
       basis: settlement.basis,
-      flags: settlement.flags,
+      flags,
       servedModel: settlement.servedModel,
       serviceTier,
       upstreamId: settlement.upstreamId,

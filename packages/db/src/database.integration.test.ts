@@ -1,13 +1,13 @@
 import { createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openDatabase, openLedgerPool } from "./database.ts";
+import { openDatabase, openCallPool } from "./database.ts";
 import { createTestDatabase, type TestDatabase } from "./testing/index.ts";
 
 let db: TestDatabase;
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 beforeAll(async () => {
   db = await createTestDatabase();
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
 });
 afterAll(async () => {
   await pool.end();
@@ -31,7 +31,7 @@ const limitsOf = async ({ query }: { query: typeof pool.query }) =>
   ).rows;
 
 test("each use of the database has limits of its own, and no transaction is left open for ever", async () => {
-  expect(await limitsOf({ query: pool.query.bind(pool) })).toEqual([{ statement: "5s", lock: "200ms", idle: "5s" }]);
+  expect(await limitsOf({ query: pool.query.bind(pool) })).toEqual([{ statement: "5s", lock: "50ms", idle: "5s" }]);
   for (const [use, limits] of [
     ["app", { statement: "1min", lock: "5s", idle: "15s" }],
     ["commands", { statement: "0", lock: "1min", idle: "10min" }],
@@ -68,7 +68,7 @@ test("a database that does not answer is known within a second", async () => {
   const mute = createServer(() => undefined);
   await new Promise<void>((resolve) => mute.listen(0, "127.0.0.1", resolve));
   const { port } = mute.address() as AddressInfo;
-  const lost = openLedgerPool(`postgresql://u:p@127.0.0.1:${port}/x`);
+  const lost = openCallPool(`postgresql://u:p@127.0.0.1:${port}/x`, "ledger");
   const startedAtMs = Date.now();
   await expect(lost.query("SELECT 1")).rejects.toThrow();
   expect(Date.now() - startedAtMs).toBeLessThan(1_000);

@@ -20,15 +20,18 @@ const types = {
  * that stands still or forgets it, ends after `idleInTransaction`, and with it the locks of its rows.
  */
 const budgets = {
-  /** Batches of holds and settlements, and what calls read: clients wait for it. Who waits for a lock goes another way. */
-  ledger: { connections: 4, connect: 900, statement: 5_000, lock: 200, idleInTransaction: 5_000 },
+  /** Batches of holds and settlements: clients wait for it. Who waits for a lock goes another way. */
+  ledger: { connections: 4, connect: 900, statement: 5_000, lock: 50, idleInTransaction: 5_000 },
+  /** What calls read, such as whose a key is: strangers ask as well, and no batch is to wait behind them. */
+  lookups: { connections: 2, connect: 900, statement: 5_000, lock: 200, idleInTransaction: 5_000 },
   /** Pages, jobs, alerts. */
   app: { connections: 8, connect: 5_000, statement: 60_000, lock: 5_000, idleInTransaction: 15_000 },
   /** Migrations, backup, restore and verify: as long as it takes, and no lock is waited for without end. */
   commands: { connections: 8, connect: 5_000, statement: 0, lock: 60_000, idleInTransaction: 600_000 },
 } as const;
 
-export type DatabaseUse = Exclude<keyof typeof budgets, "ledger">;
+type CallUse = "ledger" | "lookups";
+export type DatabaseUse = Exclude<keyof typeof budgets, CallUse>;
 
 const poolOptions = (url: string, use: keyof typeof budgets): pg.PoolConfig => ({
   connectionString: url,
@@ -41,14 +44,14 @@ const poolOptions = (url: string, use: keyof typeof budgets): pg.PoolConfig => (
 });
 
 /** A server that is gone without a word says nothing of its own timeout. */
-const ledgerAnswerMs = budgets.ledger.statement + 1_000;
+const answerMs = (use: CallUse): number => budgets[use].statement + 1_000;
 
 /**
- * A pool for the statements that clients wait for: none may take longer than 5 s, or wait for a lock longer than 200 ms, and
+ * A pool for statements that clients wait for: none may take longer than 5 s, or wait for a lock longer than a moment, and
  * a database that cannot be connected to is known within a second.
  */
-export function openLedgerPool(url: string): pg.Pool {
-  const pool = new pg.Pool({ ...poolOptions(url, "ledger"), query_timeout: ledgerAnswerMs, pipeline: true });
+export function openCallPool(url: string, use: CallUse): pg.Pool {
+  const pool = new pg.Pool({ ...poolOptions(url, use), query_timeout: answerMs(use), pipeline: true });
   pool.on("error", () => undefined);
   pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;

@@ -126,7 +126,7 @@ export {
 } from "./people/sessions.ts";
 export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
 export { createThrottles, forgetExpiredAttempts, type Throttles } from "./people/throttles.ts";
-export { costNanoUsd } from "./prices/cost.ts";
+export { costNanoUsd, isTierPriced } from "./prices/cost.ts";
 export {
   applyProposals,
   changePrice,

@@ -3,7 +3,7 @@ import { clockMs } from "./call-record.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
 import { errorAnswer, type ErrorCode } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
-import { noFacts } from "./metering/meter-answer.ts";
+import { noFacts } from "./metering/answer-facts.ts";
 import type { Ports } from "./ports.ts";
 import { captureOf, relayAnswer } from "./transport/relay.ts";
 import type { UpstreamClient, UpstreamFault } from "./transport/upstream-client.ts";

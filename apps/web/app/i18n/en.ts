@@ -246,6 +246,10 @@ export const en: Texts = {
       file_search_call: "File search calls",
       image_generation_call: "Image generation calls",
       container_gb: "Container (GB)",
+      image_tool_text_in: "Image tool: text input",
+      image_tool_image_in: "Image tool: image input",
+      image_tool_text_out: "Image tool: text output",
+      image_tool_image_out: "Image tool: image output",
     },
   },
   account: {

@@ -241,6 +241,10 @@ export const zh = {
       file_search_call: "文件搜索调用",
       image_generation_call: "图像生成调用",
       container_gb: "容器（GB）",
+      image_tool_text_in: "图像工具：文本输入",
+      image_tool_image_in: "图像工具：图像输入",
+      image_tool_text_out: "图像工具：文本输出",
+      image_tool_image_out: "图像工具：图像输出",
     } as Record<string, string>,
   },
   account: {

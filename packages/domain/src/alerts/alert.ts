@@ -27,6 +27,8 @@ type AlertFacts = {
   ledger_unsound: { breaches: LedgerBreach[] };
   ledger_sound: Record<string, never>;
   unpriced_models: { models: { model: string; requests: number }[] };
+  /** Served in tiers without a price, and charged at the plain one. */
+  unknown_service_tiers: { tiers: { model: string; serviceTier: string; requests: number }[] };
   /** `open`: of these, whose holds still stand, for an admin to mend. */
   settlements_set_aside: { count: number; open: number; requestIds: string[] };
   log_unwritable: { instanceId: string; reason: string };

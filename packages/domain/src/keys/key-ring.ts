@@ -2,6 +2,7 @@
 import type { Database } from "@codex-gateway/db";
 import { peppersOf, safetyIdentifierOf, type Secrets } from "../access/secrets.ts";
 import { networksOf, type Networks } from "../access/networks.ts";
+import { createKeyLookups } from "./key-lookups.ts";
 import { hashSecret, isSecret } from "./secret.ts";
 
 type KeyHolder = {
@@ -55,22 +56,14 @@ type Cached = { answer: Answer; untilMs: number };
 export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now: () => number = Date.now): KeyRing {
   let cache = new Map<string, Cached>();
   let used = new Set<string>();
+  const hashesOf = (secret: string) => peppersOf(secrets).map((pepper) => hashSecret(secret, pepper));
+  const lookups = createKeyLookups((asked) => readRows(db, asked, hashesOf));
 
   async function look(secret: string): Promise<Answer> {
     if (!isSecret(secret)) return unknown;
     // Word of a change that comes while the query runs must not be undone by its answer.
     const before = cache;
-    const hashes = peppersOf(secrets).map((pepper) => hashSecret(secret, pepper));
-    const { rows } = await db.pool.query<Row>({
-      name: "key_by_secret",
-      text: `SELECT k.id, k.user_id, a.id AS account_id, k.status AS key_status, u.status AS user_status, k.expires_at,
-          CASE WHEN k.secret_hash <> ALL ($1) THEN k.previous_secret_expires END AS secret_expires,
-          k.allowed_models, k.allowed_endpoints, k.allowed_addresses
-        FROM api_key k JOIN "user" u ON u.id = k.user_id JOIN account a ON a.user_id = u.id AND a.kind = 'wallet'
-        WHERE k.secret_hash = ANY ($1) OR (k.previous_secret_hash = ANY ($1) AND k.previous_secret_expires > now())`,
-      values: [hashes],
-    });
-    const row = rows[0];
+    const row = await lookups.find(secret);
     if (!row) return unknown;
     // A key that is used while the secret key is being replaced goes over to the new one.
     if (secrets.previous) {
@@ -78,7 +71,7 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
         `UPDATE api_key SET secret_hash = CASE WHEN secret_hash = $3 THEN $2 ELSE secret_hash END,
            previous_secret_hash = CASE WHEN previous_secret_hash = $3 THEN $2 ELSE previous_secret_hash END
          WHERE id = $1 AND $3 IN (secret_hash, previous_secret_hash)`,
-        [row.id, ...hashes],
+        [row.id, ...hashesOf(secret)],
       );
     }
     const answer = answerFor(row, secrets, now());
@@ -108,6 +101,32 @@ export function createKeyRing(db: Pick<Database, "pool">, secrets: Secrets, now:
       await db.pool.query("UPDATE api_key SET last_used_at = now() WHERE id = ANY ($1::uuid[])", [ids]);
     },
   };
+}
+
+/** By secret; of the peppers of one secret, one at most is its key's. */
+async function readRows(
+  db: Pick<Database, "pool">,
+  asked: string[],
+  hashesOf: (secret: string) => Buffer[],
+): Promise<Map<string, Row>> {
+  const secretOfHash = new Map<string, string>();
+  for (const secret of asked) for (const hash of hashesOf(secret)) secretOfHash.set(hash.toString("hex"), secret);
+  const { rows } = await db.pool.query<Row & { hash: string }>({
+    name: "keys_by_secret",
+    text: `SELECT encode(s.hash, 'hex') AS hash, k.id, k.user_id, a.id AS account_id, k.status AS key_status,
+        u.status AS user_status, k.expires_at,
+        CASE WHEN k.secret_hash <> s.hash THEN k.previous_secret_expires END AS secret_expires,
+        k.allowed_models, k.allowed_endpoints, k.allowed_addresses
+      FROM unnest($1::bytea[]) AS s(hash)
+      CROSS JOIN LATERAL (
+        SELECT * FROM api_key WHERE secret_hash = s.hash
+        UNION ALL
+        SELECT * FROM api_key WHERE previous_secret_hash = s.hash AND previous_secret_expires > now()
+      ) k
+      JOIN "user" u ON u.id = k.user_id JOIN account a ON a.user_id = u.id AND a.kind = 'wallet'`,
+    values: [[...secretOfHash.keys()].map((hex) => `\\x${hex}`)],
+  });
+  return new Map(rows.map((row) => [secretOfHash.get(row.hash) ?? "", row]));
 }
 
 /** Where the key is used as its policy allows, its holder. */

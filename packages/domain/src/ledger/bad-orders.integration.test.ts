@@ -1,5 +1,5 @@
 /** One order that cannot be entered: only that one is refused or set aside, whoever else shares its batch. */
-import { openLedgerPool } from "@codex-gateway/db";
+import { openCallPool } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { noteDeadLetters } from "../alerts/ledger-faults.ts";
@@ -8,14 +8,14 @@ import { closeInstance, openInstance } from "./instance.ts";
 import { createLedger, type Capture, type Ledger } from "./ledger.ts";
 import { reapOrphans } from "./orphans.ts";
 
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 let db: TestDatabase;
 let ledger: Ledger;
 let payer: Payer;
 let letters: { requestId: string; outcome: string; code: string }[];
 beforeEach(async () => {
   db = await createTestDatabase();
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
   letters = [];
   ledger = createLedger(pool, await openInstance(db), { onDeadLetter: (letter) => letters.push(letter) });
   payer = await aPayer(db, { balanceNanoUsd: 100n * dollar });

@@ -1,4 +1,4 @@
-import { openLedgerPool } from "@codex-gateway/db";
+import { openCallPool } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -7,13 +7,13 @@ import { openInstance } from "./instance.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 
 /** As the server opens it: what is sent on one of its connections goes out before the answer to what was sent before. */
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 let db: TestDatabase;
 let ledger: Ledger;
 let payer: Payer;
 beforeEach(async () => {
   db = await createTestDatabase();
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
   ledger = createLedger(pool, await openInstance(db));
   payer = await aPayer(db, { balanceNanoUsd: 1_000n * dollar });
 });

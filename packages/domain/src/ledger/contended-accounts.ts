@@ -26,6 +26,7 @@ export type ContendedOptions<Order, Result> = Pick<GroupCommitOptions<Order>, "r
   /** Called when nothing waits. */
   rest: () => void;
   pollMs?: number;
+  waryMs?: number;
 };
 
 type Waiting<Order, Result> = {
@@ -39,6 +40,9 @@ type Waiting<Order, Result> = {
 };
 
 const maxBatch = 256;
+/** What was locked a moment ago may be so again: its orders go this way on for so long, and no batch waits for it. */
+const defaultWaryMs = 2_000;
+const maxWary = 10_000;
 
 export function createContendedAccounts<Order, Result>({
   findLocked,
@@ -50,9 +54,12 @@ export function createContendedAccounts<Order, Result>({
   patienceMs = 1_000,
   maxQueue = 2_000,
   pollMs = 25,
+  waryMs = defaultWaryMs,
 }: ContendedOptions<Order, Result>): ContendedAccounts<Order, Result> {
   /** By account, in the order of arrival. */
   const queues = new Map<string, Waiting<Order, Result>[]>();
+  /** Until when, by account. */
+  const waryUntilMs = new Map<string, number>();
   let count = 0;
   let running: Promise<void> | null = null;
 
@@ -62,6 +69,20 @@ export function createContendedAccounts<Order, Result>({
     count -= queue.length - left.length;
     if (left.length > 0) queues.set(accountId, left);
     else queues.delete(accountId);
+  }
+
+  /** Renewed with each sighting of a lock, and not by what is sent: a wallet that stays free goes with the others again. */
+  function noteLocked(accountId: string): void {
+    if (waryUntilMs.size >= maxWary) waryUntilMs.clear();
+    waryUntilMs.set(accountId, performance.now() + waryMs);
+  }
+
+  function isWaryOf(accountId: string): boolean {
+    const untilMs = waryUntilMs.get(accountId);
+    if (untilMs === undefined) return false;
+    if (untilMs > performance.now()) return true;
+    waryUntilMs.delete(accountId);
+    return false;
   }
 
   function refuseLate(): void {
@@ -79,6 +100,8 @@ export function createContendedAccounts<Order, Result>({
 
   /** Whether the account's rows were free. */
   async function send(accountId: string): Promise<boolean> {
+    // A hold that was refused meanwhile must not meet its release in one batch.
+    refuseLate();
     const batch = (queues.get(accountId) ?? []).slice(0, maxBatch);
     for (const waiting of batch) waiting.isInFlight = waiting.wasSent = true;
     let results: Flushed<Result>[];
@@ -105,6 +128,7 @@ export function createContendedAccounts<Order, Result>({
     const accountIds = [...queues.keys()];
     // Where the database cannot say, it is asked again.
     const locked = await findLocked(accountIds).catch(() => new Set(accountIds));
+    locked.forEach(noteLocked);
     let hasSent = false;
     for (const accountId of accountIds) {
       if (!locked.has(accountId) && queues.has(accountId) && (await send(accountId))) hasSent = true;
@@ -124,9 +148,10 @@ export function createContendedAccounts<Order, Result>({
   }
 
   return {
-    has: (accountId) => queues.has(accountId),
+    has: (accountId) => queues.has(accountId) || isWaryOf(accountId),
     add: (accountId, order, { wasSent = false } = {}) => {
       if (count >= maxQueue) return Promise.reject(refuse(order, { reason: "full", wasSent }));
+      if (wasSent) noteLocked(accountId);
       return new Promise((resolve, reject) => {
         const sinceMs = performance.now();
         const waiting = { order, resolve, reject, sinceMs, wasSent, isInFlight: false, isRefused: false };

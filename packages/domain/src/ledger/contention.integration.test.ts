@@ -1,7 +1,7 @@
 /** Somebody else keeps rows of one wallet locked: only that one's calls wait, or are refused. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openLedgerPool } from "@codex-gateway/db";
+import { openCallPool } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { aCapture, aHold, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
@@ -10,14 +10,14 @@ import { openInstance } from "./instance.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { refundCharge } from "./refund.ts";
 
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 let db: TestDatabase;
 let ledger: Ledger;
 let locked: Payer;
 let other: Payer;
 beforeEach(async () => {
   db = await createTestDatabase();
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
   ledger = createLedger(pool, await openInstance(db));
   [locked, other] = [await aPayer(db, { balanceNanoUsd: 100n * dollar }), await aPayer(db)];
 });

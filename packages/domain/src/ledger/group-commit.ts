@@ -57,10 +57,14 @@ const maxInFlight = 2;
 /** Of the size of the batch ahead: below half of it, what a second one costs the database is more than it saves. */
 const minShareBehind = 0.5;
 
+const maxLookEveryMs = 25;
+const looksPerPatience = 3;
+
 type Waiting<Item, Result> = {
   item: Item;
   resolve: (result: Result | Promise<Result>) => void;
   reject: (error: unknown) => void;
+  /** By the clock of those who wait. */
   sinceMs: number;
   /** Once is enough: a flush that leaves it alone may not know that it stands. */
   wasSent: boolean;
@@ -86,40 +90,47 @@ export function createGroupCommit<Item, Result>(
     refuse,
   }: GroupCommitOptions<Item>,
 ): GroupCommit<Item, Result> {
+  const lookEveryMs = Math.min(maxLookEveryMs, patienceMs / looksPerPatience);
+  /** Of the time between two looks. What is more is this process's own doing, and says nothing of the database. */
+  const maxCountedMs = 2 * lookEveryMs;
   let queue: Waiting<Item, Result>[] = [];
   const lagging: Waiting<Item, Result>[] = [];
   let lagTimer: NodeJS.Timeout | null = null;
   let isHurried = false;
   let isLaggingSent = false;
   const inFlight = new Set<readonly Waiting<Item, Result>[]>();
+  /** By which patience is measured: it stands still while nothing is in flight, or this process is too busy to look. */
+  let waitedClockMs = 0;
+  let lookedAtMs = 0;
+  let looking: NodeJS.Timeout | undefined;
   let isDue = false;
   let rested: (() => void)[] = [];
 
-  /** Refuses whoever waits for too long, until the function it answers with is called. */
-  function watch(sent: readonly Waiting<Item, Result>[]): () => void {
-    const look = () => {
-      const nowMs = performance.now();
-      let nextMs = nowMs + patienceMs;
-      for (const list of [sent, queue]) {
-        for (const waiting of list) {
-          if (waiting.isRefused || !isImpatient(waiting.item)) continue;
-          const lateMs = waiting.sinceMs + patienceMs;
-          if (lateMs > nowMs) {
-            nextMs = Math.min(nextMs, lateMs);
-            continue;
-          }
-          waiting.isRefused = true;
-          waiting.reject(refuse(waiting.item, { reason: "late", wasSent: waiting.wasSent }));
-        }
+  /** Adds what has passed since the last look, and refuses whoever has waited for too long. */
+  function look(): void {
+    const nowMs = performance.now();
+    waitedClockMs += Math.min(nowMs - lookedAtMs, maxCountedMs);
+    lookedAtMs = nowMs;
+    const lateMs = waitedClockMs - patienceMs;
+    for (const list of [...inFlight, queue]) {
+      for (const waiting of list) {
+        if (waiting.isRefused || waiting.sinceMs > lateMs || !isImpatient(waiting.item)) continue;
+        waiting.isRefused = true;
+        waiting.reject(refuse(waiting.item, { reason: "late", wasSent: waiting.wasSent }));
       }
-      queue = queue.filter(({ isRefused }) => !isRefused);
-      timer = setTimeout(look, Math.max(1, nextMs - nowMs));
-    };
-    // The first of them has waited the longest.
-    const first = sent.find(({ item }) => isImpatient(item));
-    const waitedMs = first ? performance.now() - first.sinceMs : 0;
-    let timer = setTimeout(look, Math.max(1, patienceMs - waitedMs));
-    return () => clearTimeout(timer);
+    }
+    queue = queue.filter(({ isRefused }) => !isRefused);
+  }
+
+  /** While something is in flight: nothing waits for longer than that. */
+  function watch(): void {
+    if (inFlight.size === 0) {
+      clearInterval(looking);
+      looking = undefined;
+    } else if (looking === undefined) {
+      lookedAtMs = performance.now();
+      looking = setInterval(look, lookEveryMs);
+    }
   }
 
   /** One batch of these at a time: what comes later may build on it, and is not to be done without it. */
@@ -177,7 +188,7 @@ export function createGroupCommit<Item, Result>(
     if (lagged > 0) isLaggingSent = true;
     for (const waiting of batch) waiting.wasSent = true;
     inFlight.add(batch);
-    const stopWatching = watch(batch);
+    watch();
     let results: Flushed<Result>[] = [];
     let fault: unknown = null;
     try {
@@ -185,13 +196,13 @@ export function createGroupCommit<Item, Result>(
     } catch (error) {
       fault = error;
     }
-    stopWatching();
     inFlight.delete(batch);
     if (lagged > 0) isLaggingSent = false;
     if (results.includes(again)) {
       queue.unshift(...batch.filter(({ isRefused }, at) => results[at] === again && !isRefused));
     }
     sendWhatIsDue();
+    watch();
     for (let at = 0; at < batch.length; at++) {
       const result = results[at];
       if (fault !== null) batch[at]?.reject(fault);
@@ -210,7 +221,7 @@ export function createGroupCommit<Item, Result>(
       return;
     }
     const refuseLate = () => reject(refuse(item, { reason: "late", wasSent: true }));
-    const timer = setTimeout(refuseLate, Math.max(1, sinceMs + patienceMs - performance.now()));
+    const timer = setTimeout(refuseLate, Math.max(1, sinceMs + patienceMs - waitedClockMs));
     result.finally(() => clearTimeout(timer)).then(resolve, reject);
   }
 
@@ -220,7 +231,7 @@ export function createGroupCommit<Item, Result>(
         return Promise.reject(refuse(item, { reason: "full", wasSent: false }));
       }
       return new Promise((resolve, reject) => {
-        const waiting = { item, resolve, reject, sinceMs: performance.now(), wasSent: false, isRefused: false };
+        const waiting = { item, resolve, reject, sinceMs: waitedClockMs, wasSent: false, isRefused: false };
         if (mayLag) {
           lagging.push(waiting);
           lagTimer ??= setTimeout(hurry, lagMs);

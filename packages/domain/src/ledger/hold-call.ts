@@ -2,7 +2,7 @@
  * Turns a call's bound of tokens into a hold of money. A whole answer is held for in full, or its output is capped to what
  * the balance affords; a stream is held for up to a first slice of its output, and extended as it runs (extend-call.ts).
  */
-import { hasTier, type UsageUnits } from "../prices/cost.ts";
+import { isTierPriced, type UsageUnits } from "../prices/cost.ts";
 import { maxCostNanoUsd } from "../prices/max-cost.ts";
 import type { PriceBook, PriceVersion } from "../prices/price-book.ts";
 import { doesReason } from "../prices/published-limits.ts";
@@ -94,7 +94,8 @@ export async function holdCall(
   }
   const { bound } = call;
   const { serviceTier } = bound;
-  if (!isTierPriced(version, serviceTier)) return { refused: "service_tier_not_priced", param: "service_tier" };
+  // It would be served for less than it costs.
+  if (!isTierPriced(version.prices, serviceTier)) return { refused: "service_tier_not_priced", param: "service_tier" };
   const inputTokens = inputBoundOf(version, bound);
   const reasons = doesReason(call.model);
   const perChoice = call.hasOutput ? (bound.outputTokens ?? version.maxOutputTokens ?? defaultMaxOutputTokens) : 0;
@@ -204,12 +205,6 @@ const limitNames = {
   tokens_per_minute: "tokens per minute",
   concurrent_requests: "requests at the same time",
 };
-
-/** Tiers at the plain price. What else a client asks for must have a price, or it would be served for less than it costs. */
-const plainTiers = new Set(["auto", "default", "scale"]);
-
-const isTierPriced = ({ prices }: PriceVersion, tier: string | null): boolean =>
-  tier === null || plainTiers.has(tier) || hasTier(prices, tier);
 
 function inputBoundOf({ contextTokens }: PriceVersion, bound: BoundedCall["bound"]): number {
   if (bound.isInputRemote) return contextTokens ?? Math.max(unknownContextTokens, bound.inputTokens);

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openLedgerPool } from "@codex-gateway/db";
+import { openCallPool } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aCapture, aHold, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
@@ -13,7 +13,7 @@ import { openSpool, type Spool } from "./spool.ts";
 
 let db: TestDatabase;
 let folder: string;
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 let instance: Instance;
 let ledger: Ledger;
 let spool: Spool;
@@ -21,7 +21,7 @@ let payer: Payer;
 beforeEach(async () => {
   db = await createTestDatabase();
   folder = mkdtempSync(path.join(tmpdir(), "reserves-"));
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
   instance = await openInstance(db);
   ledger = createLedger(pool, instance);
   spool = openSpool(folder, instance.id, ledger, { writesAhead: true });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { openDatabase, openLedgerPool } from "@codex-gateway/db";
+import { openDatabase, openCallPool } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aCapture, aHold, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
@@ -8,11 +8,11 @@ import { createLedger, LedgerSlowError, QueueFullError, type HoldOrder, type Led
 
 let db: TestDatabase;
 let ledger: Ledger;
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 let payer: Payer;
 beforeEach(async () => {
   db = await createTestDatabase();
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
   ledger = createLedger(pool, await openInstance(db));
   payer = await aPayer(db);
 });

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { openLedgerPool } from "@codex-gateway/db";
+import { openCallPool } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { aCapture, aHold, aPayer, breachesIn, dollar, type Payer } from "../testing/money.ts";
@@ -14,7 +14,7 @@ import { reapOrphans } from "./orphans.ts";
 import { refundCharge } from "./refund.ts";
 import { openSpool } from "./spool.ts";
 
-let pool: ReturnType<typeof openLedgerPool>;
+let pool: ReturnType<typeof openCallPool>;
 let db: TestDatabase;
 let instance: Instance;
 /** Of the process that sleeps, and of one that is awake. */
@@ -23,7 +23,7 @@ let awake: Ledger;
 let payer: Payer;
 beforeEach(async () => {
   db = await createTestDatabase();
-  pool = openLedgerPool(db.url);
+  pool = openCallPool(db.url, "ledger");
   instance = await openInstance(db);
   asleep = createLedger(pool, instance);
   awake = createLedger(pool, await openInstance(db));

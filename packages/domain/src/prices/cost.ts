@@ -59,11 +59,18 @@ export function findTier(prices: Prices, serviceTier: string | null): { bands: r
   return own ? { bands: own, tierPpm: ppm } : { bands: prices.bands, tierPpm: prices.tiersPpm[name] ?? ppm };
 }
 
-/** Tells whether the price book says what a tier costs. */
-export const hasTier = (prices: Prices, serviceTier: string): boolean => {
+/** Tells whether a tier has a price of its own. */
+const hasTier = (prices: Prices, serviceTier: string): boolean => {
   const name = tierName(serviceTier);
   return prices.tiersPpm[name] !== undefined || prices.tierBands?.[name] !== undefined;
 };
+
+/** Tiers at the plain price. */
+const plainTiers = new Set(["auto", "default", "standard", "scale"]);
+
+/** Tells whether the price book says what a tier costs; without a tier the plain price counts. */
+export const isTierPriced = (prices: Prices, serviceTier: string | null): boolean =>
+  serviceTier === null || plainTiers.has(serviceTier) || hasTier(prices, serviceTier);
 
 /**
  * Returns the cost in nano-USD, by the tier and the completion window that the call was served in.

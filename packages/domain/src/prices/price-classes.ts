@@ -2,7 +2,7 @@
  * The classes that usage is counted in. Each token is in exactly one of them.
  *
  * input · cached_input · cache_write_30m · cache_write_12h · audio_input · cached_audio_input · image_input ·
- * cached_image_input · output · audio_output · image_output · …_call · container_gb
+ * cached_image_input · output · audio_output · image_output · …_call · container_gb · image_tool_…
  *
  * `cache_write` is how rows and charges of older versions call `cache_write_30m`.
  */
@@ -19,6 +19,11 @@ const hostedPicoUsd: PicoUsdByClass = {
   file_search_call: 2_500_000_000n,
   image_generation_call: 250_000_000_000n,
   container_gb: 30_000_000_000n,
+  // The image tool's tokens are its own model's, whatever the model is that calls it: USD 5, 8, 10 and 30 per million.
+  image_tool_text_in: 5_000_000n,
+  image_tool_image_in: 8_000_000n,
+  image_tool_text_out: 10_000_000n,
+  image_tool_image_out: 30_000_000n,
 };
 
 /** Tells whether a class counts calls of the provider's own tools. */

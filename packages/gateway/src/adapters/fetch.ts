@@ -27,12 +27,26 @@ export function createWebDoor(gateway: Gateway, { sweepMs = 5_000 } = {}): WebDo
       remoteAddress,
     });
     const { status, headers, body, heartbeat } = answer;
-    const isBytes = body instanceof Uint8Array;
-    return new Response(isBytes ? Buffer.from(body) : toStream(body, { sweepMs, heartbeat, leave }), {
-      status,
-      headers,
-    });
+    if (body instanceof Uint8Array) return new Response(Buffer.from(body), { status, headers });
+    const stream = toStream(body, { sweepMs, heartbeat, leave });
+    endWithClient(body, closeSignal);
+    return new Response(stream, { status, headers });
   };
+}
+
+/** Whoever handed the request on may have dropped the answer when its client left: then nobody reads it, or gives it back. */
+function endWithClient(body: AsyncGenerator<Uint8Array, void, void>, closeSignal: AbortSignal): void {
+  const end = () => {
+    giveBack(body).catch(() => undefined);
+  };
+  if (closeSignal.aborted) end();
+  else closeSignal.addEventListener("abort", end, { once: true });
+}
+
+/** Its end settles the call, if it has begun: a generator that nobody has asked for anything ends without a step. */
+async function giveBack(body: AsyncGenerator<Uint8Array, void, void>): Promise<void> {
+  await body.next();
+  await body.return();
 }
 
 function toStream(
@@ -68,7 +82,7 @@ function toStream(
       clearInterval(sweep);
       leave();
       // Whether it could be settled is known, and logged, where it was tried.
-      await body.return().catch(() => undefined);
+      await giveBack(body).catch(() => undefined);
     },
   });
 }

@@ -10,7 +10,19 @@ const maxValueBytes = 16 * 1024;
 /** Names of members that mean something here have no more. */
 const maxKeyBytes = 20;
 const openBracket = 0x5b;
-const wanted = new Set(["type", "status", "id", "model", "usage", "service_tier", "error"]);
+const wanted = new Set([
+  "type",
+  "status",
+  "id",
+  "model",
+  "object",
+  "usage",
+  "tool_usage",
+  "service_tier",
+  "error",
+  "message",
+  "detail",
+]);
 
 /** A decoder of bytes, and as such a class. */
 export class AnswerVisitor implements JsonVisitor {
@@ -19,9 +31,10 @@ export class AnswerVisitor implements JsonVisitor {
   /** Of the event around the answer. */
   eventType: string | null = null;
   hosted: HostedCalls | null = null;
-  /** Elements of `choices` and of `output`; null: there is none. */
+  /** Elements of `choices`, of `output` and of `data`; null: there is none. */
   choices: number | null = null;
   output: number | null = null;
+  data: number | null = null;
   /** The depth at which the answer's own members stand: 2 in an event that carries it. */
   #base = 1;
   #keyAtBase = "";
@@ -48,7 +61,7 @@ export class AnswerVisitor implements JsonVisitor {
 
   value(bytes: Buffer, start: number, end: number, depth: number, count: number): void {
     if (this.#isInItems && depth >= this.#base) this.#noteItem(bytes, start, end, depth);
-    if (depth === this.#base) this.#noteMember(bytes, start, end, count);
+    if (depth === this.#base) this.#noteMember(bytes, start, end, depth, count);
     // The event goes on behind its answer.
     if (depth === 1) this.#base = 1;
   }
@@ -66,17 +79,19 @@ export class AnswerVisitor implements JsonVisitor {
     } else if (depth === itemDepth - 1) countHostedCall((this.hosted ??= noHostedCalls()), this.#item);
   }
 
-  #noteMember(bytes: Buffer, start: number, end: number, count: number): void {
+  #noteMember(bytes: Buffer, start: number, end: number, depth: number, count: number): void {
     const key = this.#keyAtBase;
     this.#isInItems = false;
     if (bytes[start] === openBracket) {
       if (key === "choices") this.choices = count;
       if (key === "output") this.output = count;
+      if (key === "data") this.data = count;
     }
     if (!wanted.has(key)) return;
     const value = read(bytes, start, end);
     if (value !== undefined) this.members[key] = value;
-    if (key === "type" && typeof value === "string") this.eventType ??= value;
+    // The event's own member, and not one of the answer that it carries.
+    if (key === "type" && depth === 1 && typeof value === "string") this.eventType = value;
   }
 }
 

@@ -47,6 +47,9 @@ export type HostedCalls = { units: Usage; hasContainer: boolean };
 
 export const noHostedCalls = (): HostedCalls => ({ units: {}, hasContainer: false });
 
+/** No response uses more of a tool. */
+const maxUnits = 10_000_000;
+
 const counted = new Set(["web_search_call", "file_search_call", "image_generation_call"]);
 const inContainers = new Set(["code_interpreter_call", "shell_call"]);
 
@@ -56,6 +59,37 @@ export function countHostedCall(calls: HostedCalls, item: unknown): void {
   // Opening a page that a search has found, and looking for a word on it, is no search.
   const isFree = isObject(item.action) && item.type === "web_search_call" && item.action.type !== "search";
   if (counted.has(item.type) && !isFree) calls.units[item.type] = (calls.units[item.type] ?? 0) + 1;
+}
+
+/** A response's `tool_usage`: where the provider states what its tools came to, that counts instead of the items. */
+export function countToolUsage(calls: HostedCalls, toolUsage: unknown): void {
+  if (!isObject(toolUsage)) return;
+  const stated: Usage = {};
+  const { web_search: search, image_gen: images } = toolUsage;
+  const searches = isObject(search) ? countIn(search, "num_requests") : null;
+  if (searches !== null) stated.web_search_call = searches;
+  if (isObject(images) && countIn(images, "output_tokens") !== null) {
+    stated.image_generation_call = 0;
+    Object.assign(stated, imageToolUnits(images, "input", "in"), imageToolUnits(images, "output", "out"));
+  }
+  const units = Object.entries({ ...calls.units, ...stated });
+  calls.units = Object.fromEntries(units.filter(([, count]) => count > 0));
+}
+
+/** Tokens of the image tool's own model; what no split names is of the dearer kind. */
+function imageToolUnits(images: Json, side: "input" | "output", direction: "in" | "out"): Usage {
+  const all = countIn(images, `${side}_tokens`) ?? 0;
+  const details = images[`${side}_tokens_details`];
+  const text = Math.min(all, (isObject(details) ? countIn(details, "text_tokens") : null) ?? 0);
+  return { [`image_tool_text_${direction}`]: text, [`image_tool_image_${direction}`]: all - text };
+}
+
+/** A whole number of zero or more; null where it is none. */
+function countIn(from: Json, name: string): number | null {
+  const value = from[name];
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < maxUnits
+    ? (value as number)
+    : null;
 }
 
 /** What is charged for: the calls, and the containers that the request asked for where one was used. */

@@ -171,3 +171,11 @@ test("whatever is stated, the classes are whole, never negative, and add up to t
     { numRuns: 2_000 },
   );
 });
+
+test("reasoning that is more than the output it should be part of was left out of it", () => {
+  const details = { reasoning_tokens: 500 };
+  const usage = { prompt_tokens: 9, completion_tokens: 10, completion_tokens_details: details };
+  expect(unitsOf(usage)).toEqual({ input: 9, output: 510 });
+  expect(unitsOf({ ...usage, total_tokens: 519 })).toEqual({ input: 9, output: 510 });
+  expect(flagsOf(usage)).toEqual(["total_differs"]);
+});

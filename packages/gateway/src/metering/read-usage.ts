@@ -49,12 +49,13 @@ export function readUsage(value: unknown, defaults: UsageDefaults = textOutput):
   if (input === null && output === null) return null;
   const inputDetails = detailsOf(value, inputDetailNames);
   const outputDetails = detailsOf(value, outputDetailNames);
+  const allOutput = withReasoning(reader, output ?? 0, outputDetails);
   const units: Usage = {
     ...splitInput(reader, input ?? 0, value, inputDetails),
-    ...splitOutput(reader, output ?? 0, outputDetails, defaults),
+    ...splitOutput(reader, allOutput, outputDetails, defaults),
   };
   const total = reader.count(value, ["total_tokens"]);
-  const beyond = total === null ? 0 : total - ((input ?? 0) + (output ?? 0));
+  const beyond = total === null ? 0 : total - ((input ?? 0) + allOutput);
   // Some servers leave reasoning out of the completion's count, and say it in the total alone.
   if (beyond > 0 && input !== null) {
     reader.flag("total_differs");
@@ -185,6 +186,14 @@ function splitInput(reader: Reader, input: number, usage: Counts, details: Count
     image_input: image - cachedImage,
     cached_image_input: cachedImage,
   };
+}
+
+/** Reasoning is a part of the output; where it is more than all of it, it was left out. */
+function withReasoning(reader: Reader, output: number, details: Counts): number {
+  const reasoning = reader.count(details, ["reasoning_tokens"]) ?? 0;
+  if (reasoning <= output) return output;
+  reader.flag("total_differs");
+  return output + reasoning;
 }
 
 function splitOutput(reader: Reader, output: number, details: Counts, defaults: UsageDefaults): Usage {

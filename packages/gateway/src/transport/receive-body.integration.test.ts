@@ -1,7 +1,7 @@
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { BodyTooSlowError } from "../call.ts";
+import { BodyTooSlowError, RequestCutError } from "../call.ts";
 import { cutSlowBodies, isTooSlow, receiveBody, type Receiving } from "./receive-body.ts";
 
 test.each([
@@ -37,5 +37,26 @@ test("a client that keeps its body back is cut, and nothing of it stays", async 
   expect(receiving.size).toBe(0);
   client.on("error", () => undefined).destroy();
   server.closeAllConnections();
+  server.close();
+});
+
+test("a body whose client has left before it is read is not waited for", async () => {
+  const outcomes: unknown[] = [];
+  const server = createServer((req, res) => {
+    // As while the key is looked up.
+    res.once("close", () => {
+      receiveBody(req, res, { maxBytes: 1_000, admit: () => undefined }, new Set()).then(
+        () => outcomes.push("read"),
+        (error: unknown) => outcomes.push(error),
+      );
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const client = request({ port, method: "POST", headers: { "content-length": "100" } }).on("error", () => undefined);
+  client.write("x");
+  await new Promise((resolve) => server.once("request", resolve));
+  client.destroy();
+  await expect.poll(() => outcomes).toEqual([expect.any(RequestCutError)]);
   server.close();
 });

@@ -78,6 +78,8 @@ export async function receiveBody(
   const declared = req.headers["content-length"];
   const expectedBytes = Number(declared ?? 0);
   if (expectedBytes > limits.maxBytes) throw new BodyTooLargeError();
+  // It broke off while its key was looked up: what tells of that has been told.
+  if (req.destroyed && !req.complete) throw new RequestCutError();
   if (declared !== undefined) limits.admit(expectedBytes);
   if (req.headers.expect !== undefined) res.writeContinue();
   const body = new ReceivingBody(Date.now(), expectedBytes);

@@ -6,6 +6,7 @@ import { clockMs } from "../call-record.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { createHoldSlices, type HoldSlices } from "../metering/hold-slices.ts";
+import { hasNothing } from "./judge-answer.ts";
 import type { StreamMeter } from "../metering/meter-answer.ts";
 import type { Ports } from "../ports.ts";
 import { captureOf, leftByClient } from "./relay.ts";
@@ -20,6 +21,14 @@ const checkpointEveryMs = 2_000;
  * held.
  */
 const unseenTokensPerSecond = 50;
+
+/** The upstream says in its stream that it broke off; `raw` is the event. */
+class StreamError extends Error {
+  override readonly name = "StreamError";
+  constructor(readonly raw: Uint8Array) {
+    super("The upstream reported an error in its stream.");
+  }
+}
 
 /** The client has left; the stream ends without a word. */
 class ClientLeftError extends Error {
@@ -55,16 +64,12 @@ export async function* relayStream(
   const source = eventsOf(answer);
   let events: SseEvent[] = [];
   let taken = 0;
+  let hasEnded = false;
   let isWhole = false;
   let isOver = false;
   try {
     for await (const batch of keptOpen(source)) {
       if (exchange.signal?.aborted) throw new ClientLeftError();
-      if (batch instanceof Uint8Array) {
-        heartbeat.stop();
-        yield batch;
-        continue;
-      }
       if (batch.length > 0) {
         settleOnce.noteFirstByte();
         heartbeat.note(ports.now(), batch.some(isEvent));
@@ -75,15 +80,16 @@ export async function* relayStream(
         taken++;
         const read = meter.take(event);
         const kind = read instanceof Promise ? await read : read;
-        if (kind === "terminal" || kind === "usage") {
-          isWhole ||= kind === "terminal" || meter.facts.usage !== null;
-          await settleOnce.settle(isWhole);
-        }
-        const isHidden = kind === "usage" && !exchange.facts.wantsUsageChunk;
-        if (!isHidden) yield event.raw;
+        // A usage chunk is the end only where nothing comes behind it.
+        hasEnded ||= kind === "terminal";
+        if (isEvent(event)) isWhole = hasEnded || kind === "usage";
+        if (kind === "terminal") await settleOnce.settle(true);
+        if (kind === "error") throw new StreamError(event.raw);
+        if (event.piece) heartbeat.stop();
+        if (kind !== "usage" || exchange.facts.wantsUsageChunk) yield event.raw;
+        if (event.piece?.isLast) heartbeat.note(ports.now(), true);
         const wait = kind === "plain" ? slices.note(event) : null;
         if (wait) await wait;
-        if (kind === "error") throw new Error("The upstream reported an error in its stream.");
       }
     }
     isOver = true;
@@ -91,10 +97,12 @@ export async function* relayStream(
   } catch (fault) {
     isOver = true;
     const error = ended ?? fault;
-    const endedFor = error instanceof StreamEndedError ? error.refusal.refused : readOn.isCut() ? leftByClient : null;
-    await settleOnce.settle(false, endedFor);
-    if (exchange.signal?.aborted || isWhole || readOn.isCut()) return;
-    if (error instanceof StreamEndedError) {
+    const isEnded = error instanceof StreamEndedError;
+    const isSound = isWhole && !(error instanceof StreamError);
+    const endedFor = isEnded ? error.refusal.refused : readOn.isCut() ? leftByClient : null;
+    await settleOnce.settle(isSound, endedFor);
+    if (exchange.signal?.aborted || isSound || readOn.isCut()) return;
+    if (isEnded) {
       ports.log("info", "stream_ended", { requestId: exchange.id, reason: error.refusal.refused });
       exchange.open.record.errorCode = error.refusal.refused;
       yield endEvents(endpoint.hasTypedEvents, error.refusal, {
@@ -104,7 +112,7 @@ export async function* relayStream(
       throw error;
     }
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
-    yield errorEvent(endpoint.hasTypedEvents);
+    yield* errorEvents(endpoint.hasTypedEvents, error, meter);
     throw error;
   } finally {
     heartbeat.stop();
@@ -127,30 +135,18 @@ export async function* relayStream(
   }
 }
 
-const isEvent = ({ data }: SseEvent): boolean => data !== null;
+const isEvent = ({ data, largeData, piece }: SseEvent): boolean =>
+  data !== null || largeData !== null || piece !== null;
 
-/** The events of each chunk; plain bytes where the stream is none that can be read as events: they flow on unmetered. */
-async function* eventsOf(answer: UpstreamAnswer): AsyncGenerator<SseEvent[] | Uint8Array, void, void> {
+/** The events of each chunk. */
+async function* eventsOf(answer: UpstreamAnswer): AsyncGenerator<SseEvent[], void, void> {
   const splitter = createSseSplitter();
-  let isReadable = true;
   for await (const chunk of answer.body) {
-    if (!isReadable) {
-      yield chunk;
-      continue;
-    }
-    let events: SseEvent[];
-    try {
-      events = splitter.push(chunk);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      isReadable = false;
-      yield splitter.rest();
-      continue;
-    }
+    const events = splitter.push(chunk);
     if (events.length > 0) yield events;
   }
   // An event that its closing empty line never followed is still read: some servers end without one.
-  if (isReadable && splitter.rest().length > 0) yield splitter.push(Buffer.from("\n\n")).slice(0, 1);
+  if (splitter.isOpen()) yield splitter.push(Buffer.from("\n\n")).slice(0, 1);
 }
 
 /** Leaving a loop over it does not end it. */
@@ -200,17 +196,19 @@ function boundReading(ports: Ports, exchange: Exchange, stop: () => void): Readi
   };
 }
 
-type LeftStream = { rest: AsyncIterable<SseEvent[] | Uint8Array>; meter: StreamMeter; slices: HoldSlices };
+type LeftStream = { rest: AsyncIterable<SseEvent[]>; meter: StreamMeter; slices: HoldSlices };
 
 /** Meters what is left of a stream that nobody reads any more. Answers whether it ended whole, or for want of money. */
 async function readRest({ rest, meter, slices }: LeftStream): Promise<{ isWhole: boolean; isOutOfMoney: boolean }> {
+  let hasEnded = false;
   let isWhole = false;
   let isOutOfMoney = false;
   try {
     for await (const batch of rest) {
-      for (const event of batch instanceof Uint8Array ? [] : batch) {
+      for (const event of batch) {
         const kind = await meter.take(event);
-        isWhole ||= kind === "terminal" || (kind === "usage" && meter.facts.usage !== null);
+        hasEnded ||= kind === "terminal";
+        if (isEvent(event)) isWhole = hasEnded || kind === "usage";
         if (kind === "plain") await slices.note(event);
       }
     }
@@ -233,8 +231,8 @@ function createSettleOnce(
   /** `endedFor`: why it was ended on this side; null: it was not. */
   async function settle(isWhole: boolean, endedFor: string | null): Promise<void> {
     exchange.open.record.settlingAtMs = clockMs();
-    // A response that failed before anything came out is no answer. One that we have ended would have been one.
-    if (meter.facts.usage === null && !meter.hasOutput() && !exchange.signal?.aborted && endedFor === null) {
+    // One that we have ended would have been an answer.
+    if (!exchange.signal?.aborted && endedFor === null && isNothing(meter)) {
       await ports.settle({ hold: exchange.hold, outcome: "released", reason: "no_output" });
       return;
     }
@@ -291,17 +289,29 @@ async function writeCheckpoint(ports: Ports, exchange: Exchange, meter: StreamMe
   });
 }
 
-/** In the shape that the SDKs raise as an exception; the connection is broken off behind it, never ended as if whole. */
-function errorEvent(isResponses: boolean): Uint8Array {
-  const error = {
+/** A response that failed, or broke off, before anything came out is no answer. */
+function isNothing(meter: StreamMeter): boolean {
+  const { facts } = meter;
+  return !meter.hasOutput() && (facts.usage === null || facts.error !== null) && hasNothing(facts);
+}
+
+/**
+ * The end of a stream that broke off, in the shape that the SDKs raise as an exception: the connection is broken off
+ * behind it, never ended as if whole. An error that the upstream has sent is its own end.
+ */
+function* errorEvents(isResponses: boolean, error: unknown, { facts }: StreamMeter): Generator<Uint8Array> {
+  const raw = error instanceof StreamError ? error.raw : null;
+  if (raw) yield raw;
+  if (raw && facts.error !== null) return;
+  const said = {
     message: "The model provider's answer broke off.",
     type: "server_error",
     code: "upstream_failed",
     param: null,
   };
-  return Buffer.from(
+  yield Buffer.from(
     isResponses
-      ? `event: error\ndata: ${JSON.stringify({ ...error, type: "error" })}\n\n`
-      : `data: ${JSON.stringify({ error })}\n\n`,
+      ? `event: error\ndata: ${JSON.stringify({ ...said, type: "error" })}\n\n`
+      : `data: ${JSON.stringify({ error: said })}\n\n`,
   );
 }

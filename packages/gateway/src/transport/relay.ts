@@ -7,9 +7,12 @@ import type { Exchange } from "../exchange.ts";
 import { clientHeaders } from "./headers.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import { hostedUnits } from "../metering/hosted-tools.ts";
-import type { AnswerFacts } from "../metering/meter-answer.ts";
+import type { AnswerFacts } from "../metering/answer-facts.ts";
+import { judgeAnswer } from "./judge-answer.ts";
+import { isEventStream, sniffAnswer } from "./sniff-answer.ts";
 import type { Basis, Ports, Settlement, Usage } from "../ports.ts";
 import { relayRefusal } from "./relay-refusal.ts";
+import { readRefusal } from "./upstream-refusal.ts";
 import { relayStream } from "./relay-stream.ts";
 import { storableOrNull } from "../metering/stored-text.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
@@ -19,6 +22,9 @@ const maxAnswerBytes = 128 * 1024 * 1024;
 /** Above this an answer goes to its client piece by piece: how fast it reads is then known, and what it keeps here. */
 const pieceBytes = 64 * 1024;
 
+/** So long a client waits for the head of a stream whose upstream has told one and says nothing. */
+const sniffMs = 1_000;
+
 export function relayAnswer(
   ports: Ports,
   exchange: Exchange,
@@ -26,18 +32,33 @@ export function relayAnswer(
 ): GatewayAnswer | Promise<GatewayAnswer> {
   if (answer.refusal) return relayRefusal(ports, exchange, answer, answer.refusal);
   const headers = clientHeaders(answer.headers, exchange.id, exchange.hold);
-  const contentType = headers["content-type"] ?? "";
-  if (contentType.startsWith("text/event-stream")) {
-    const heartbeat = createHeartbeat(ports.now(), {
-      isResponses: exchange.endpoint.hasTypedEvents,
-      isEarly: exchange.isCodex,
-      everyMs: exchange.heartbeatMs,
-    });
-    const body = relayStream(ports, exchange, answer, heartbeat);
-    return { status: answer.status, headers, body, heartbeat: (nowMs) => heartbeat.due(nowMs) };
-  }
-  return relayWhole(ports, exchange, answer, headers);
+  const isToldEvents = isEventStream(answer.headers["content-type"]);
+  if (!isToldEvents && !exchange.facts.isStream) return relayWhole(ports, exchange, answer, headers);
+  const patienceMs = Math.min(sniffMs, exchange.heartbeatMs);
+  return sniffAnswer(answer.body, { isToldEvents, patienceMs }).then((kind) =>
+    kind === "events" ? relayEvents(ports, exchange, answer, headers) : relayWhole(ports, exchange, answer, headers),
+  );
 }
+
+function relayEvents(
+  ports: Ports,
+  exchange: Exchange,
+  answer: UpstreamAnswer,
+  headers: Record<string, string>,
+): GatewayAnswer {
+  const heartbeat = createHeartbeat(ports.now(), {
+    isResponses: exchange.endpoint.hasTypedEvents,
+    isEarly: exchange.isCodex,
+    everyMs: exchange.heartbeatMs,
+  });
+  if (!headers["content-type"]?.startsWith("text/event-stream")) headers["content-type"] = eventStream;
+  // nginx would gather the events; it is told not to.
+  headers["x-accel-buffering"] = "no";
+  const body = relayStream(ports, exchange, answer, heartbeat);
+  return { status: answer.status, headers, body, heartbeat: (nowMs) => heartbeat.due(nowMs) };
+}
+
+const eventStream = "text/event-stream; charset=utf-8";
 
 async function relayWhole(
   ports: Ports,
@@ -51,7 +72,7 @@ async function relayWhole(
   const releaseShare = () => room.share?.release();
   let isPassedOn = false;
   try {
-    const body = await readWhole(ports, exchange, answer, openShare);
+    const body = await readWhole(ports, exchange, answer, headers, openShare);
     if (!(body instanceof Uint8Array)) return body;
     if (room.share === null) return { status: answer.status, headers, body };
     isPassedOn = true;
@@ -67,6 +88,7 @@ async function readWhole(
   ports: Ports,
   exchange: Exchange,
   answer: UpstreamAnswer,
+  headers: Record<string, string>,
   openShare: () => AnswerShare,
 ): Promise<Uint8Array | GatewayAnswer> {
   const { workshop, userId, endpoint, named } = exchange;
@@ -85,7 +107,15 @@ async function readWhole(
   const { tokenizer, turns } = workshop;
   const read = endpoint.meterWhole(body, { tokenizer, turns, party: userId });
   const { facts, outputTokens } = read instanceof Promise ? await read : read;
-  if (named) await named.keepAnswer({ status: answer.status, headers: answerHeaders(answer), body });
+  const noAnswer = judgeAnswer(facts);
+  if (noAnswer) {
+    ports.log("warn", "upstream_no_answer", { requestId: exchange.id, upstreamId: answer.upstream.id });
+    const { status, error } = noAnswer;
+    const said = error === null ? body.subarray(0, 0) : Buffer.from(JSON.stringify({ error }));
+    return relayRefusal(ports, exchange, { ...answer, status }, readRefusal(status, said));
+  }
+  if (!isJson(answer.headers["content-type"])) headers["content-type"] = "application/json";
+  if (named) await named.keepAnswer({ status: answer.status, headers, body });
   await ports.settle(
     await captureOf(ports, exchange, answer, {
       facts,
@@ -98,10 +128,8 @@ async function readWhole(
   return body;
 }
 
-const answerHeaders = ({ headers }: UpstreamAnswer): Record<string, string> => {
-  const contentType = headers["content-type"];
-  return typeof contentType === "string" ? { "content-type": contentType } : {};
-};
+const isJson = (contentType: string | string[] | undefined): boolean =>
+  typeof contentType === "string" && /^\s*application\/(?:[\w.-]+\+)?json\b/i.test(contentType);
 
 /** A large answer for a client that may be slow; it is settled already, and its room is given back behind it. */
 async function* piecesOf(
@@ -183,16 +211,19 @@ async function completeUsage(
   const flags: string[] = [...(stated?.flags ?? [])];
   const outputOf = () => sumOf(usage, isOutput);
   // An answer that says something has not used nothing.
-  const mustCountOutput = !stated?.isOutputStated || outputOf() === 0;
+  const mustCountOutput = !stated?.isOutputStated || facts.isUsageStale || outputOf() === 0;
   const counted = mustCountOutput ? Math.min(await outputTokens(), hold.outputTokens) : 0;
   const isOutputShort = counted > outputOf();
   if (isOutputShort) usage.output = (usage.output ?? 0) + counted - outputOf();
-  if (!stated?.isInputStated) {
+  // No request has no input, whatever is stated of it.
+  const isInputShort = sumOf(usage, isInput) === 0;
+  if (!stated?.isInputStated || isInputShort) {
     const missing = Math.min(await inputTokens(), hold.inputTokens) - sumOf(usage, isInput);
     if (missing > 0) usage.input = (usage.input ?? 0) + missing;
   }
   if (sumOf(usage, isInput) > hold.inputTokens || outputOf() > hold.outputTokens) flags.push("above_ceiling");
-  if (stated?.isInputStated && !isOutputShort) return { usage, basis: "exact", flags };
+  const isInputCounted = !stated?.isInputStated || (isInputShort && sumOf(usage, isInput) > 0);
+  if (!isInputCounted && !isOutputShort) return { usage, basis: "exact", flags };
   if (facts.usage === null) flags.push(isWhole ? "no_usage" : brokeOffFor(endedFor));
   else if (!flags.includes("unreadable_usage")) flags.push("partial_usage");
   return { usage, basis: isWhole ? "estimate" : "observed", flags };

@@ -35,9 +35,20 @@ test("what is not complete stays in the rest", () => {
   expect(Buffer.from(rest).toString()).toBe("data: 2\n");
 });
 
-test("an event above the bound is refused instead of filling the memory", () => {
+test("an event above the bound is handed on in pieces, and the next one whole", () => {
   const splitter = createSseSplitter(100);
-  expect(() => splitter.push(Buffer.alloc(101, "a"))).toThrow(RangeError);
+  const big = `event: big\ndata: ${"a".repeat(150)}\r\n\r\n`;
+  const bytes = Buffer.from(`${big}data: 2\n\n`);
+  const events = [...bytes].flatMap((byte) => splitter.push(Buffer.of(byte)));
+  expect(Buffer.concat(events.map(({ raw }) => raw)).equals(bytes)).toBe(true);
+  expect(events[0]).toMatchObject({ name: "big", piece: { isFirst: true, isLast: false } });
+  expect(events.at(-2)).toMatchObject({ piece: { isLast: true } });
+  expect(events.at(-1)).toMatchObject({ data: "2", piece: null });
+  expect(
+    Buffer.concat(events.flatMap(({ piece }) => (piece ? [piece.data] : [])))
+      .toString()
+      .trim(),
+  ).toBe("a".repeat(150));
 });
 
 const line = fc.oneof(

@@ -14,13 +14,19 @@ export type SseEvent = {
   data: string | null;
   /** The data of an event above `largeEventBytes`, of which no string is made: that alone would keep the event loop. */
   largeData: Buffer | null;
+  /** A piece of an event above the bound, of which nobody keeps the whole; null: the event is whole. */
+  piece: SsePiece | null;
 };
+
+export type SsePiece = { data: Buffer; isFirst: boolean; isLast: boolean };
 
 export type SseSplitter = {
   /** Takes the next bytes; returns the events that they complete. */
   push(chunk: Uint8Array): SseEvent[];
   /** What is left at the end of the stream: bytes of an event that was never completed. */
   rest(): Uint8Array;
+  /** Whether an event has begun that was never completed. */
+  isOpen(): boolean;
 };
 
 const largeEventBytes = 64 * 1024;
@@ -32,7 +38,7 @@ const cr = 13;
 const byteOrderMark = [0xef, 0xbb, 0xbf];
 const nothing = new Uint8Array(0);
 
-/** One event may have `maxEventBytes`. @throws RangeError from `push` above that */
+/** An event of more than `maxEventBytes` is handed on in pieces, as they come. */
 export function createSseSplitter(maxEventBytes = 16 * 1024 * 1024): SseSplitter {
   /** The bytes that no event was made of yet; a view on a chunk, or on `store` once an event spans chunks. */
   let pending: Uint8Array = nothing;
@@ -41,6 +47,7 @@ export function createSseSplitter(maxEventBytes = 16 * 1024 * 1024): SseSplitter
   let at = 0;
   let lineStart = 0;
   let isFirst = true;
+  let isInPieces = false;
 
   /** Joins the chunk to what is pending; the store doubles, so that tiny chunks of a huge event cost no more than it. */
   function append(chunk: Uint8Array): void {
@@ -55,12 +62,24 @@ export function createSseSplitter(maxEventBytes = 16 * 1024 * 1024): SseSplitter
   }
 
   function completeEventAt(end: number): SseEvent {
-    const event = parseEvent(pending.subarray(0, end), isFirst);
-    isFirst = false;
+    const raw = pending.subarray(0, end);
+    const event = isInPieces ? pieceOf(raw, { isLast: true }) : parseEvent(raw, isFirst);
+    isFirst = isInPieces = false;
     pending = pending.subarray(end);
     at = 0;
     lineStart = 0;
     return event;
+  }
+
+  /** What was seen of an event whose end is not here yet. */
+  function cutPiece(): SseEvent {
+    const raw = pending.subarray(0, at);
+    const piece = isInPieces ? pieceOf(raw, { isLast: false }) : firstPieceOf(parseEvent(raw, isFirst));
+    isInPieces = true;
+    pending = pending.subarray(at);
+    lineStart -= at;
+    at = 0;
+    return piece;
   }
 
   return {
@@ -82,12 +101,29 @@ export function createSseSplitter(maxEventBytes = 16 * 1024 * 1024): SseSplitter
         lineStart = next;
         if (isEmptyLine) events.push(completeEventAt(next));
       }
-      if (pending.length > maxEventBytes) throw new RangeError(`An event of more than ${maxEventBytes} bytes.`);
+      if (at > 0 && (isInPieces || pending.length > maxEventBytes)) events.push(cutPiece());
       return events;
     },
     rest: () => pending,
+    isOpen: () => pending.length > 0 || isInPieces,
   };
 }
+
+const pieceOf = (raw: Uint8Array, { isLast }: { isLast: boolean }): SseEvent => ({
+  raw,
+  name: "",
+  data: null,
+  largeData: null,
+  piece: { data: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), isFirst: false, isLast },
+});
+
+const firstPieceOf = ({ raw, name, data, largeData }: SseEvent): SseEvent => ({
+  raw,
+  name,
+  data: null,
+  largeData: null,
+  piece: { data: largeData ?? Buffer.from(data ?? ""), isFirst: true, isLast: false },
+});
 
 function parseEvent(raw: Uint8Array, isFirst: boolean): SseEvent {
   const hasMark = isFirst && byteOrderMark.every((byte, i) => raw[i] === byte);
@@ -103,7 +139,7 @@ function parseEvent(raw: Uint8Array, isFirst: boolean): SseEvent {
     if (field === "event") name = value;
     else if (field === "data") data = data === null ? value : `${data}\n${value}`;
   }
-  return { raw, name, data, largeData: null };
+  return { raw, name, data, largeData: null, piece: null };
 }
 
 const maxNameBytes = 256;
@@ -127,9 +163,9 @@ function parseLargeEvent(raw: Uint8Array, bytes: Buffer): SseEvent {
     at = end + 1;
   }
   const [first] = lines;
-  if (!first) return { raw, name, data: null, largeData: null };
+  if (!first) return { raw, name, data: null, largeData: null, piece: null };
   const largeData = lines.length === 1 ? first : Buffer.concat(lines.flatMap((line) => [line, newLine]));
-  return { raw, name, data: null, largeData };
+  return { raw, name, data: null, largeData, piece: null };
 }
 
 const newLine = Buffer.of(lf);

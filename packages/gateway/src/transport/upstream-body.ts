@@ -11,10 +11,15 @@ const maxUnreadBytes = 64 * 1024;
 /** So much of a whole answer is nobody's to count: most have less. */
 const uncountedBytes = 64 * 1024;
 const roomStepBytes = 1024 * 1024;
+/** Nobody who looks ahead wants more. */
+const peekedBytes = 4 * 1024;
+
+/** Of the connection that it comes on, or of whatever stands between. */
+type BodyController = Pick<Dispatcher.DispatchController, "pause" | "resume" | "abort" | "paused" | "aborted">;
 
 /** A class, where the rest are functions: one is made for each call, and a closure for each method would be most of it. */
 export class UpstreamBody implements AsyncIterable<Uint8Array> {
-  readonly #controller: Dispatcher.DispatchController;
+  readonly #controller: BodyController;
   #unread: Uint8Array[] = [];
   #unreadBytes = 0;
   #isReadWhole = false;
@@ -23,7 +28,7 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
   #wake: (() => void) | null = null;
   #stopWaiting: (() => void) | null = null;
 
-  constructor(controller: Dispatcher.DispatchController) {
+  constructor(controller: BodyController) {
     this.#controller = controller;
   }
 
@@ -45,6 +50,25 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
     this.#isEnded = true;
     if (fault) this.#stopWaiting?.();
     this.#notify();
+  }
+
+  /** Its first bytes, which stay here to be read: `bytes` of them or more; fewer where there are no more, or none came in time. */
+  async peek(bytes: number, patienceMs: number | null): Promise<{ bytes: Buffer; isAll: boolean }> {
+    if (this.#unreadBytes < bytes && !this.#isEnded) await this.#untilThere(bytes, patienceMs);
+    const [first] = this.#unread;
+    const here = this.#unread.length === 1 && first ? Buffer.from(first.buffer, first.byteOffset, first.length) : null;
+    return { bytes: (here ?? Buffer.concat(this.#unread)).subarray(0, peekedBytes), isAll: this.#isEnded };
+  }
+
+  async #untilThere(bytes: number, patienceMs: number | null): Promise<void> {
+    const patience = { isOver: false };
+    const giveUp = () => {
+      patience.isOver = true;
+      this.#notify();
+    };
+    const timer = patienceMs === null ? undefined : setTimeout(giveUp, patienceMs);
+    while (this.#unreadBytes < bytes && !this.#isEnded && !patience.isOver) await this.#more();
+    clearTimeout(timer);
   }
 
   /**

@@ -10,6 +10,7 @@ import { createBreakers, type CallOutcome } from "./breakers.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
 import type { Attempt, Upstream } from "../ports.ts";
 import { createDeadlines, TotalTimeoutError, type Deadline, type Deadlines } from "./deadlines.ts";
+import { decodeAnswer, encodingOf, type AnswerSink } from "./decode-answer.ts";
 import { createConnector } from "./public-connector.ts";
 import { UpstreamBody } from "./upstream-body.ts";
 import { readRefusal, type UpstreamRefusal } from "./upstream-refusal.ts";
@@ -352,7 +353,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #totalMs: number;
   readonly #resolve: (answer: UpstreamAnswer) => void;
   readonly #reject: (error: Error) => void;
-  #body: UpstreamBody | null = null;
+  /** Where the answer's bytes go: into its body, or through what unpacks them. */
+  #sink: Pick<AnswerSink, "push" | "end"> | null = null;
   #deadline: Deadline | null = null;
   #leave: (() => void) | null = null;
   #hasStarted = false;
@@ -386,23 +388,26 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
-    this.#body = new UpstreamBody(controller);
-    this.#resolve({ upstream: this.#upstream, status, headers, body: this.#body, refusal: null });
+    const encoding = encodingOf(headers["content-encoding"]);
+    const unpacked = encoding === null ? null : decodeAnswer(controller, encoding);
+    const body = unpacked?.body ?? new UpstreamBody(controller);
+    this.#sink = unpacked ?? body;
+    this.#resolve({ upstream: this.#upstream, status, headers, body, refusal: null });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#body?.push(chunk);
+    this.#sink?.push(chunk);
   }
 
   onResponseEnd(): void {
     this.#stopWatching();
-    this.#body?.end();
+    this.#sink?.end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#start();
     this.#stopWatching();
-    if (this.#body) this.#body.end(error);
+    if (this.#sink) this.#sink.end(error);
     else this.#reject(error);
   }
 
