@@ -16,6 +16,7 @@ import {
 } from "@codex-gateway/domain";
 import { runCommand, type CommandParts } from "./command.ts";
 import { findDatabaseOf } from "./database-of.ts";
+import { headsFolderOf, keepRestore } from "./kept-heads.ts";
 import { existingSecrets, forgetPreviousSecretKeyFile, replaceSecretKeyFile, secretsOf } from "./secret-key.ts";
 import { issuedSetupLink, issueSetupLink } from "./setup-link.ts";
 
@@ -27,6 +28,7 @@ const usage = `npm run admin -- COMMAND
   setup-link                   prints the link to the wizard, while there is no owner
   rotate-secret-key            replaces the generated secret key; the gateway must be stopped
   secret-key-status            says how many keys and codes still need the one before
+  note-restore TIME            the database is a backup of that time, read by other tools than restore
   forget-secret-key            ends the replacement: what was not used since stops working
 
   --stdin                      reads the password, or the upstream's key, from standard input;
@@ -51,6 +53,16 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
       const { credentials, said } = await credentialsOf(argument, options);
       await resetPassword(database, credentials);
       return `${credentials.email} has a new password, and no session any more.${said}`;
+    },
+  },
+  "note-restore": {
+    takes: "TIME",
+    run: ({ env, argument }) => {
+      const [time, secrets] = [new Date(argument), existingSecrets(env)];
+      if (Number.isNaN(time.getTime())) throw new Error("Give the backup's time, such as 2026-11-28T03:17:00Z.");
+      if (!secrets) throw new Error("There is no secret key; set SECRET_KEY to the gateway's.");
+      keepRestore(headsFolderOf(env.DATA_FOLDER), secrets, time);
+      return Promise.resolve(`What was kept of the books after ${time.toISOString()} counts no more.`);
     },
   },
   "set-upstream": {

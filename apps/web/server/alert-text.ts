@@ -28,7 +28,9 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
         title:
           reason === "key_refused"
             ? { zh: `上游“${name}”拒绝其密钥`, en: `Upstream ${name} refuses its key` }
-            : { zh: `上游“${name}”不可用`, en: `Upstream ${name} is down` },
+            : reason === "quota_used_up"
+              ? { zh: `上游“${name}”的账户额度已用尽`, en: `The account with upstream ${name} is used up` }
+              : { zh: `上游“${name}”不可用`, en: `Upstream ${name} is down` },
         lines: [`${host}  ${said.zh} · ${said.en}`],
       };
     }
@@ -42,10 +44,20 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
     case "ledger_unsound":
       return {
         title: { zh: "账目校验失败", en: "The books do not add up" },
-        lines: alert.facts.breaches.map(({ invariant, says, breaches }) => `${invariant}  ${breaches}  ${says}`),
+        lines: alert.facts.breaches.flatMap(({ invariant, says, breaches, notes = [] }) => [
+          `${invariant}  ${breaches}  ${says}`,
+          ...notes,
+        ]),
       };
     case "ledger_sound":
       return { title: { zh: "账目校验恢复正常", en: "The books add up again" }, lines: [] };
+    case "books_head": {
+      const { before, accounts, chains, audit, prices } = alert.facts;
+      return {
+        title: { zh: `账目快照：${before}`, en: `Head of the books: ${before}` },
+        lines: [`${accounts} accounts  ${chains}`, `audit log  ${audit?.hash ?? ""}`, `prices  ${prices}`],
+      };
+    }
     case "unpriced_models": {
       const { models } = alert.facts;
       const which = models.length === 1 ? (models[0]?.model ?? "") : null;

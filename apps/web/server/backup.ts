@@ -4,13 +4,24 @@ import path from "node:path";
 import { writeBackup } from "@codex-gateway/db";
 import { fileArgument, runCommand } from "./command.ts";
 import { findDatabaseOf } from "./database-of.ts";
+import { keepHeadIfDue } from "./keep-head.ts";
+import { headsFolderOf } from "./kept-heads.ts";
 import { existingSecrets } from "./secret-key.ts";
 
 await runCommand(async ({ env, undo }) => {
   const startedAtMs = Date.now();
   const { database } = await findDatabaseOf(env, undo);
-  const secretKeyId = existingSecrets(env)?.id;
-  if (!secretKeyId) throw new Error("There is no secret key; set SECRET_KEY to the gateway's.");
+  const secrets = existingSecrets(env);
+  if (!secrets) throw new Error("There is no secret key; set SECRET_KEY to the gateway's.");
+  const secretKeyId = secrets.id;
+  const keeping = { folder: headsFolderOf(env.DATA_FOLDER), secrets, everyMs: 60 * 60_000 };
+  // A backup is worth having without it.
+  await keepHeadIfDue(database, keeping).then(
+    (outcome) => {
+      if (outcome === "differs") console.error("The books are not what was kept of them: run npm run verify.");
+    },
+    (error: unknown) => console.error(`The head of the books could not be kept: ${(error as Error).message}`),
+  );
   const given = fileArgument();
   if (given === "-") {
     await writeBackup(database, process.stdout, { secretKeyId });

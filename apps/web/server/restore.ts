@@ -10,10 +10,13 @@ import {
   reapOrphans,
   restoreInstances,
   verifyLedger,
+  type KeptHeads,
+  type Secrets,
 } from "@codex-gateway/domain";
 import { fileArgument, runCommand } from "./command.ts";
-import { spoolFolderOf } from "./env.ts";
+import { spoolFolderOf, type Env } from "./env.ts";
 import { findDatabaseOf } from "./database-of.ts";
+import { headsFolderOf, keepRestore, readKeptHeads } from "./kept-heads.ts";
 import { existingSecrets } from "./secret-key.ts";
 
 await runCommand(async ({ env, rootFolder, undo }) => {
@@ -60,12 +63,25 @@ await runCommand(async ({ env, rootFolder, undo }) => {
   await closeInstance(database, instance);
   if (settled > 0) console.log(`${settled} calls that were under way are settled by what was known of them.`);
 
-  const findings = await verifyLedger(database);
+  const findings = await verifyLedger(database, { readHeads: () => headsAsOf(env, secrets, head) });
   const broken = findings.filter(({ breaches }) => breaches > 0);
-  for (const { invariant, says, breaches } of broken) console.log(`${invariant}  BROKEN  ${breaches}  ${says}`);
+  for (const { invariant, says, breaches, notes = [] } of broken) {
+    console.log([`${invariant}  BROKEN  ${breaches}  ${says}`, ...notes].join("\n  "));
+  }
   console.log(`Books ${broken.length === 0 ? "verified" : "NOT sound"}, in ${seconds(Date.now() - loadedAtMs)} s.`);
   return broken.length === 0 ? 0 : 1;
 });
+
+/** What was kept of the books up to the backup; that later ones are of other books is kept with them. */
+function headsAsOf(env: Env, secrets: Secrets | null, { createdAt }: BackupHead): KeptHeads {
+  const folder = headsFolderOf(env.DATA_FOLDER);
+  const kept = secrets ? readKeptHeads(folder, secrets) : { heads: [], faults: [] };
+  const later = kept.heads.filter(({ before }) => before > createdAt).length;
+  if (!secrets || later === 0) return kept;
+  keepRestore(folder, secrets, new Date(createdAt));
+  console.log(`${later} heads kept in ${folder} are of books after ${createdAt}: they count no more.`);
+  return readKeptHeads(folder, secrets);
+}
 
 function seconds(ms: number): string {
   return (ms / 1_000).toFixed(1);

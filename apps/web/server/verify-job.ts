@@ -1,8 +1,10 @@
-/** Checks the books every hour, in one of all processes, slowly enough that no call waits for it. */
+/** Checks the books every hour, in one of all processes, slowly enough that no call waits for it; keeps their head once a day. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Database } from "@codex-gateway/db";
 import { checkBooksIfDue, noteLedgerVerdict, readBooksCheck } from "@codex-gateway/domain";
 import type { Log } from "@codex-gateway/gateway";
+import { keepHeadIfDue, tellHead, type HeadKeeping } from "./keep-head.ts";
+import { readKeptHeads } from "./kept-heads.ts";
 
 export type VerifyJob = {
   /** As the newest check of whichever process says; null: there was none yet. */
@@ -16,14 +18,27 @@ const lookMs = 60_000;
 /** Of the time, a tenth: a million charges take 25 s of work, and so about four minutes. */
 const restFactor = 9;
 
-export function startVerifyJob(db: Database, log: Log, times = { everyMs, lookMs }): VerifyJob {
+export function startVerifyJob(db: Database, log: Log, keeping: HeadKeeping, times = { everyMs, lookMs }): VerifyJob {
   const stopping = new AbortController();
   const { signal } = stopping;
   let areBooksSound: boolean | null = null;
   const rest = (tookMs: number) => sleep(tookMs * restFactor, undefined, { signal });
 
+  const readHeads = () => readKeptHeads(keeping.folder, keeping.secrets);
+
+  async function keepHead(): Promise<void> {
+    try {
+      const outcome = await keepHeadIfDue(db, keeping);
+      if (outcome === "kept") await tellHead(db, keeping);
+      if (outcome === "kept" || outcome === "clock_set_back") log("info", "books_head", { outcome });
+    } catch (error) {
+      log("error", "head_not_kept", { error: (error as Error).message });
+    }
+  }
+
   async function look(): Promise<void> {
-    const check = await checkBooksIfDue(db, { everyMs: times.everyMs, rest });
+    await keepHead();
+    const check = await checkBooksIfDue(db, { everyMs: times.everyMs, rest, readHeads });
     areBooksSound = (check ?? (await readBooksCheck(db)))?.isSound ?? null;
     if (!check) return;
     await noteLedgerVerdict(db, check.findings);

@@ -2,16 +2,26 @@
 import { verifyLedger } from "@codex-gateway/domain";
 import { runCommand } from "./command.ts";
 import { findDatabaseOf } from "./database-of.ts";
+import { headsFolderOf, readKeptHeads } from "./kept-heads.ts";
+import { existingSecrets } from "./secret-key.ts";
 
 await runCommand(async ({ env, undo }) => {
   const { database } = await findDatabaseOf(env, undo);
-  const findings = await verifyLedger(database);
-  for (const { invariant, says, checked, breaches } of findings) {
+  const secrets = existingSecrets(env);
+  const folder = headsFolderOf(env.DATA_FOLDER);
+  const kept = secrets ? readKeptHeads(folder, secrets) : { heads: [], faults: [] };
+  const findings = await verifyLedger(database, { readHeads: () => kept });
+  for (const { invariant, says, checked, breaches, notes = [] } of findings) {
     const word = breaches === 0 ? "ok    " : "BROKEN";
     const figures = `${String(breaches).padStart(6)} breaches in ${String(checked).padEnd(9)}`;
     console.log(`${invariant.padEnd(4)}${word}${figures} ${says}`);
+    for (const note of notes) console.log(`     ${note}`);
   }
   const isSound = findings.every(({ breaches }) => breaches === 0);
+  const newest = kept.heads.at(-1);
+  if (newest) console.log(`Heads kept in ${folder}: ${kept.heads.length}, the newest of ${newest.before}.`);
+  else console.log(`No head of the books is kept in ${folder}: nothing outside the database bears them out yet.`);
+  if (!isSound) console.log('What to do: "When verify finds something" in docs/operations.md.');
   console.log(isSound ? "The books are sound." : "The books are NOT sound.");
   return isSound ? 0 : 1;
 });

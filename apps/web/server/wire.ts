@@ -51,6 +51,8 @@ import { sightingOf, startAlertJobs } from "./alert-jobs.ts";
 import { answerRead } from "./answer-read.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
 import { startJobs } from "./jobs.ts";
+import { headsEveryMs } from "./keep-head.ts";
+import { headsFolderOf } from "./kept-heads.ts";
 import type { CaughtFault } from "./last-guard.ts";
 import { asConfiguration } from "./configuration-error.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -332,7 +334,11 @@ export async function wire(db: Database, options: WireOptions): Promise<Wired> {
     },
   };
   const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy });
-  const verifyJob = startVerifyJob(db, log);
+  const verifyJob = startVerifyJob(db, log, {
+    folder: headsFolderOf(env.DATA_FOLDER),
+    secrets,
+    everyMs: headsEveryMs,
+  });
   const recall: RecallResponse = (id) => gateway.recallResponse(id);
   const maxCallMs = () => {
     const { totalMs, wholeAnswerMs } = known.upstreamPolicy.timeouts;

@@ -33,7 +33,7 @@ export {
   type DeliveryFailure,
 } from "./alerts/deliveries.ts";
 export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
-export { noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
+export { noteBooksHead, noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
 export { notePasswordGuesses } from "./alerts/password-guesses.ts";
 export { noteUpstreams, type UpstreamSighting } from "./alerts/upstream-outages.ts";
@@ -58,6 +58,7 @@ export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from 
 export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
 export { createAttemptLog } from "./ledger/attempts.ts";
 export { checkBooksIfDue, readBooksCheck } from "./ledger/books-check.ts";
+export { differences, readHead, takeHead, type BooksHead } from "./ledger/books-head.ts";
 export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
 export { createDebtAllowance } from "./ledger/debt-allowance.ts";
 export { extendCall } from "./ledger/extend-call.ts";
@@ -92,6 +93,7 @@ export { settleForTheDead } from "./ledger/dead-processes.ts";
 export { adoptSpools } from "./ledger/adopt-spools.ts";
 export { openSpool, type Spool } from "./ledger/spool.ts";
 export { type SettleOrder } from "./ledger/settlement-lines.ts";
+export { type KeptHeads } from "./ledger/verify-heads.ts";
 export { verifyLedger, type Finding } from "./ledger/verify.ts";
 export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
 export {

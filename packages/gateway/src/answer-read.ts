@@ -2,6 +2,7 @@
 import { authenticateCall } from "./authenticate-call.ts";
 import type { CallRecord } from "./call-record.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
+import { clientKind } from "./client-kind.ts";
 import { findRead } from "./endpoints/reads.ts";
 import { errorAnswer } from "./errors.ts";
 import type { Ports } from "./ports.ts";
@@ -19,10 +20,10 @@ export async function answerRead(
   }
   record.endpoint = read.name;
   const caller = await authenticateCall(ports, call, null);
-  if ("refused" in caller) return refuse(caller, id);
+  if ("refused" in caller) return refuse(caller, id, clientKind(call.headers));
   const { searchParams } = new URL(call.path, "http://gateway");
   const found = await ports.answerRead({ ...read, caller, search: searchParams });
-  if ("refused" in found) return refuse(found, id);
+  if ("refused" in found) return refuse(found, id, clientKind(call.headers));
   return {
     status: 200,
     headers: { "content-type": "application/json", "x-request-id": id },

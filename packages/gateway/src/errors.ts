@@ -1,4 +1,5 @@
 /** Every refusal the gateway can answer with: one table of statuses, types and codes, in OpenAI's shape. */
+import type { ClientKind } from "./client-kind.ts";
 import type { RefusalCode } from "./ports.ts";
 
 export type ErrorCode =
@@ -7,6 +8,7 @@ export type ErrorCode =
   | "idempotency_key_spent"
   | "idempotency_key_reused"
   | "unknown_url"
+  | "upgrade_required"
   | "invalid_body"
   | "body_too_large"
   | "body_too_slow"
@@ -48,7 +50,8 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
   ),
   rate_limit_exceeded: row(429, "rate_limit_exceeded", "rate_limit_exceeded", "Too many requests.", true),
   model_not_found: row(404, invalid, "model_not_found", "The model does not exist."),
-  model_not_priced: row(400, invalid, "model_not_priced", "The model has no price here, so it cannot be used."),
+  // To a client it is a model that is not here; Codex then shows the sentence, and nothing else.
+  model_not_priced: row(404, invalid, "model_not_found", "The model has no price here, so it cannot be used."),
   service_tier_not_priced: row(
     400,
     invalid,
@@ -79,6 +82,8 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
     "This Idempotency-Key was used for another call.",
   ),
   unknown_url: row(404, invalid, "unknown_url", "Unknown request URL."),
+  // Whoever wanted a WebSocket takes that as a word to come again by HTTP, at once.
+  upgrade_required: row(426, invalid, "upgrade_required", "WebSockets are not offered here. Use HTTP."),
   invalid_body: row(400, invalid, null, "The body is not valid."),
   body_too_large: row(413, invalid, null, "The body is too large."),
   body_too_slow: row(408, invalid, null, "The body arrives too slowly."),
@@ -88,23 +93,47 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
 
 export type ErrorAnswer = { status: number; headers: Record<string, string>; body: Uint8Array; errorCode: ErrorCode };
 
+type ErrorDetails = {
+  message?: string;
+  param?: string | null;
+  /** In place of the table's, where an upstream's own is kept. */
+  status?: number;
+  code?: string;
+  retryAfterMs?: number;
+  resetsAtMs?: number;
+  exhausted?: "requests" | "tokens";
+  client?: ClientKind;
+};
+
 /**
  * The answer for a refusal. SDKs retry 408, 409, 429 and 5xx by themselves, so one that cannot succeed says
  * `x-should-retry: false`; `retryAfterMs` says when one can.
  */
-export function errorAnswer(
-  code: ErrorCode,
-  requestId: string,
-  { message, param = null, retryAfterMs }: { message?: string; param?: string | null; retryAfterMs?: number } = {},
-): ErrorAnswer {
-  const { status, type, code: publicCode, message: text, mayRetry } = errorTable[code];
-  const error = { message: message ?? text, type, param, code: publicCode };
+export function errorAnswer(errorCode: ErrorCode, requestId: string, details: ErrorDetails = {}): ErrorAnswer {
+  const row = errorTable[errorCode];
+  const { message = row.message, param = null, code = row.code, retryAfterMs, resetsAtMs, exhausted, client } = details;
+  const isUsedUp = row.type === "insufficient_quota";
+  // opencode asks again for half a minute where it sees a 429, and shows a 402 at once.
+  const status = client === "opencode" && isUsedUp ? 402 : (details.status ?? row.status);
   const headers: Record<string, string> = { "content-type": "application/json", "x-request-id": requestId };
-  if (!mayRetry) headers["x-should-retry"] = "false";
-  if (mayRetry && (retryAfterMs !== undefined || status === 503)) {
+  if (!row.mayRetry) headers["x-should-retry"] = "false";
+  if (row.mayRetry && (retryAfterMs !== undefined || status === 503)) {
     const waitMs = retryAfterMs ?? 1_000;
     headers["retry-after"] = String(Math.ceil(waitMs / 1_000));
     headers["retry-after-ms"] = String(waitMs);
   }
-  return { status, headers, body: Buffer.from(JSON.stringify({ error })), errorCode: code };
+  if (exhausted) {
+    headers[`x-ratelimit-remaining-${exhausted}`] = "0";
+    headers[`x-ratelimit-reset-${exhausted}`] = `${retryAfterMs ?? 0}ms`;
+  }
+  if (errorCode === "upgrade_required") headers.upgrade = "HTTP/1.1";
+  const error: Record<string, unknown> = { message, type: row.type, param, code };
+  if (client === "codex" && resetsAtMs !== undefined) {
+    // Codex shows its page of used-up limits for this type alone, with the time.
+    error.type = "usage_limit_reached";
+    error.resets_at = Math.floor(resetsAtMs / 1_000);
+  }
+  return { status, headers, body: writeError(error), errorCode };
 }
+
+export const writeError = (error: object): Uint8Array => Buffer.from(JSON.stringify({ error }));

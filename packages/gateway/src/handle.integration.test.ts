@@ -304,7 +304,7 @@ const upstreamErrors: [status: number, error: object, seen: number, code: string
   [401, { message: "bad key", type: "invalid_request_error", code: "invalid_api_key" }, 503, "upstream_unavailable"],
   [429, { message: "quota", type: "insufficient_quota", code: "insufficient_quota" }, 503, "upstream_unavailable"],
   [429, { message: "slow", type: "rate_limit_exceeded", code: "rate_limit_exceeded" }, 429, "rate_limit_exceeded"],
-  [500, { message: "boom", type: "server_error", code: null }, 502, "upstream_failed"],
+  [500, { message: "boom", type: "server_error", code: null }, 500, "server_error"],
 ];
 
 test.each(upstreamErrors)(

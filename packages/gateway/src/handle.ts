@@ -8,6 +8,7 @@ import { authenticateCall } from "./authenticate-call.ts";
 import type { RequestBudget } from "./budgets.ts";
 import { clockMs } from "./call-record.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
+import { clientKind } from "./client-kind.ts";
 import { dispatchCall } from "./dispatch-call.ts";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import { errorAnswer } from "./errors.ts";
@@ -47,7 +48,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
 
   const found = authenticateCall(ports, call, endpoint.name);
   const caller = found instanceof Promise ? await found : found;
-  if ("refused" in caller) return refuse(caller, id);
+  if ("refused" in caller) return refuse(caller, id, clientKind(call.headers));
 
   open.share = services.requests.open(caller.userId);
   const body = await readBody(call, open.share, { ...services, userId: caller.userId });
@@ -71,7 +72,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   });
   if ("refused" in hold) {
     await named?.giveUp();
-    return refuse(hold, id);
+    return refuse(hold, id, clientKind(call.headers));
   }
   record.hold = hold;
   record.heldAtMs = clockMs();
@@ -94,7 +95,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     // where the model reasons: its cost is then exact.
     signal: facts.isStream && !hold.doesReason && !ports.drainsOnDisconnect() ? call.signal : null,
     clientSignal: call.signal,
-    isCodex: isCodex(call.headers),
+    isCodex: clientKind(call.headers) === "codex",
     heartbeatMs: services.heartbeatMs,
     open,
     done: services.done,
@@ -114,6 +115,3 @@ function claimIfNamed(
   const key = call.headers["idempotency-key"];
   return key === undefined ? null : claimName(ports, { key, path: call.path, id, caller, body, turns: workshop.turns });
 }
-
-const isCodex = ({ originator }: GatewayCall["headers"]): boolean =>
-  typeof originator === "string" && originator.startsWith("codex");

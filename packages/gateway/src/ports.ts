@@ -18,6 +18,10 @@ export type Refusal = {
   message?: string;
   param?: string;
   retryAfterMs?: number;
+  /** When a used-up budget starts anew. */
+  resetsAtMs?: number;
+  /** Which limit of the caller's minute is used up. */
+  exhausted?: "requests" | "tokens";
 };
 
 export type RefusalCode =

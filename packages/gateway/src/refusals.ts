@@ -1,11 +1,13 @@
 /** Turns what ended a call before it went upstream into its answer. */
 import { OverBudgetError } from "./budgets.ts";
 import { BodyTooLargeError, BodyTooSlowError, RequestCutError, type GatewayAnswer } from "./call.ts";
+import type { ClientKind } from "./client-kind.ts";
 import { errorAnswer } from "./errors.ts";
 import type { Ports, Refusal } from "./ports.ts";
 import { BodyError } from "./transport/body-error.ts";
 
-export const refuse = ({ refused, ...rest }: Refusal, id: string): GatewayAnswer => errorAnswer(refused, id, rest);
+export const refuse = ({ refused, ...rest }: Refusal, id: string, client: ClientKind): GatewayAnswer =>
+  errorAnswer(refused, id, { ...rest, client });
 
 export function answerFault(ports: Pick<Ports, "log">, error: unknown, id: string): GatewayAnswer {
   if (error instanceof BodyError) return errorAnswer("invalid_body", id, error);

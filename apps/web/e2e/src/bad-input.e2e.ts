@@ -63,11 +63,17 @@ describe.each(["the API's port", "the Remix route"])("at %s", (door) => {
   test.each([
     ["two hosts", () => head("host: a", "host: b", "content-length: 2") + "{}"],
     ["an absolute target", () => head("host: a", "content-length: 2").replace(" /v1", " http://a/v1") + "{}"],
-    ["an upgrade", () => head("host: a", "connection: upgrade", "upgrade: h2c", "content-length: 2") + "{}"],
     ["no host", () => head("content-length: 2") + "{}"],
   ])("%s is a 400", async (_what, request) => {
     const answer = await sendRaw(door, request());
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
+  });
+
+  test("an offer to speak HTTP/2 is ignored, and who wants a WebSocket is told to use HTTP", async () => {
+    const offer = (protocol: string) =>
+      head("host: a", "connection: upgrade", `upgrade: ${protocol}`, "content-length: 2");
+    expect(await sendRaw(door, `${offer("h2c")}{}`)).not.toMatch(/^HTTP\/1.1 4(?:00|26) /);
+    expect(await sendRaw(door, `${offer("websocket")}{}`)).toMatch(/^HTTP\/1.1 426 /);
   });
 
   test("a client that waits for leave gets it once its key and size are seen", async () => {

@@ -162,8 +162,8 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
     const stranger = new OpenAI({ apiKey: "sk-cg-wrong", baseURL: sdk().baseURL, maxRetries: 0 });
     await expect(stranger.models.list()).rejects.toThrow(OpenAI.AuthenticationError);
     await expect(sdk().chat.completions.create({ model: "no-such-model", messages })).rejects.toMatchObject({
-      status: 400,
-      code: "model_not_priced",
+      status: 404,
+      code: "model_not_found",
       param: "model",
       message: expect.stringContaining("no-such-model") as string,
     });

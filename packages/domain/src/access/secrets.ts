@@ -10,6 +10,8 @@ export type Secrets = {
   identifierKey: Buffer;
   /** Signs access tokens. */
   tokenKey: Buffer;
+  /** Signs what is kept of the books outside the database. */
+  headKey: Buffer;
   /** Names the secret key without telling it, so that a backup can say which one it needs. */
   id: string;
   /** Of the secret key before this one, while that is being replaced. */
@@ -31,6 +33,7 @@ export const deriveSecrets = (secretKey: string, { previousSecretKey, tokenSecre
   encryptionKey: derive(secretKey, "upstream-key-encryption-1"),
   identifierKey: derive(secretKey, "safety-identifier"),
   tokenKey: derive(tokenSecret ?? secretKey, "access-token"),
+  headKey: derive(secretKey, "books-head"),
   id: derive(secretKey, "key-id").toString("hex").slice(0, 16),
   previous: previousSecretKey ? deriveSecrets(previousSecretKey) : null,
 });

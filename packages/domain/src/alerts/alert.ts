@@ -5,13 +5,14 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
 import { inTransaction } from "../audit/audit.ts";
+import type { BooksHead } from "../ledger/books-head.ts";
 import { readSettings, type Settings } from "../settings/settings.ts";
 
 export const alertChannels = ["webhook", "email"] as const;
 export type AlertChannel = (typeof alertChannels)[number];
 
 type LowBalance = { userId: string; email: string; balanceUsd: string };
-type LedgerBreach = { invariant: string; says: string; breaches: number };
+type LedgerBreach = { invariant: string; says: string; breaches: number; notes?: string[] };
 /** An error that no code had caught: its class and code, and the place that threw it. */
 export type ProcessFault = { name: string; code: string | null; place: string | null };
 /** How a process of the gateway ended, as far as is known, and whether it was started again. */
@@ -22,10 +23,12 @@ export type UpstreamName = { upstreamId: string; name: string; host: string };
 /** By kind; each kind with its facts. */
 type AlertFacts = {
   low_balance: { thresholdUsd: string; users: LowBalance[] };
-  upstream_down: UpstreamName & { reason: "key_refused" | "failing"; status: number | null };
+  upstream_down: UpstreamName & { reason: "key_refused" | "quota_used_up" | "failing"; status: number | null };
   upstream_recovered: UpstreamName & { downSeconds: number };
   ledger_unsound: { breaches: LedgerBreach[] };
   ledger_sound: Record<string, never>;
+  /** To the webhook alone, once a day. */
+  books_head: BooksHead;
   unpriced_models: { models: { model: string; requests: number }[] };
   /** Served in tiers without a price, and charged at the plain one. */
   unknown_service_tiers: { tiers: { model: string; serviceTier: string; requests: number }[] };

@@ -1,7 +1,10 @@
 /** Tells what a check of the books has found: when they stop adding up, when something else breaks too, when all is well again. */
 import type { Database } from "@codex-gateway/db";
 import type { Finding } from "../ledger/verify.ts";
-import { decideAlerts } from "./alert.ts";
+import { inTransaction } from "../audit/audit.ts";
+import type { BooksHead } from "../ledger/books-head.ts";
+import { readSettings } from "../settings/settings.ts";
+import { decideAlerts, insertAlert } from "./alert.ts";
 
 /** To be called with the findings of every `verifyLedger`. */
 export async function noteLedgerVerdict(db: Pick<Database, "pool">, findings: readonly Finding[]): Promise<void> {
@@ -21,4 +24,12 @@ export async function noteLedgerVerdict(db: Pick<Database, "pool">, findings: re
     );
     if (rowCount) await raise("ledger_unsound", { breaches });
   });
+}
+
+/** Sends the head of the books to the webhook, where there is one: whoever receives it keeps what nobody here can change. */
+export async function noteBooksHead(db: Pick<Database, "pool">, head: BooksHead): Promise<void> {
+  if ((await readSettings(db)).alertWebhookUrl === "") return;
+  await inTransaction(db, (client) =>
+    insertAlert(client, [{ channel: "webhook", recipient: null }], "books_head", head),
+  );
 }

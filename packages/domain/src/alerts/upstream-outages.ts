@@ -9,7 +9,7 @@ import { decideAlerts, type Queryable, type UpstreamName } from "./alert.ts";
 export type UpstreamSighting = {
   upstreamId: string;
   /** Null where its calls go through: `key_refused` is the operator's to mend. */
-  fault: { reason: "key_refused" | "failing"; status: number | null; failedAgoMs: number } | null;
+  fault: { reason: "key_refused" | "quota_used_up" | "failing"; status: number | null; failedAgoMs: number } | null;
   /** Since the last call that went through; null where none has. */
   answeredAgoMs: number | null;
 };

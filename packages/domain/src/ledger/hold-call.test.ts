@@ -126,6 +126,7 @@ test("a budget that does not cover a request is named with the amount that is ne
     message:
       "The daily budget of this API key does not cover this request, which needs at least $0.000132 for its input and 16 " +
       "tokens of output. It resets at 00:00 UTC.",
+    resetsAtMs: new Date().setUTCHours(24, 0, 0, 0),
   });
 });
 

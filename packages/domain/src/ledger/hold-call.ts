@@ -58,6 +58,9 @@ export type CallRefusal = {
   message?: string;
   param?: string;
   retryAfterMs?: number;
+  /** When a used-up budget starts anew. */
+  resetsAtMs?: number;
+  exhausted?: "requests" | "tokens";
 };
 
 /** The least that OpenAI takes as `max_output_tokens`: an answer below it is not worth asking for. */
@@ -170,6 +173,7 @@ function refusalOf(
       return {
         refused: "project_spend_limit_exceeded",
         message: `${budgetNames[outcome.outcome]} of this API key does not cover this request, ${needs}. ${budgetResets[outcome.outcome]}`,
+        resetsAtMs: startOfNext(outcome.outcome === "daily_budget" ? "day" : "month", new Date()),
       };
     case "requests_per_minute":
     case "tokens_per_minute":
@@ -178,6 +182,7 @@ function refusalOf(
         refused: "rate_limit_exceeded",
         message: `Rate limit reached: ${limitNames[outcome.outcome]}.`,
         retryAfterMs: outcome.retryAfterMs,
+        ...exhaustedBy[outcome.outcome],
       };
     case "settled":
       return { refused: "service_unavailable" };
@@ -198,6 +203,17 @@ export const budgetNames = { daily_budget: "The daily budget", monthly_budget: "
 export const budgetResets = {
   daily_budget: "It resets at 00:00 UTC.",
   monthly_budget: "It resets on the first day of the month, 00:00 UTC.",
+};
+
+/** Returns when a budget starts anew, by UTC, in milliseconds. */
+const startOfNext = (period: "day" | "month", now: Date): number =>
+  period === "day"
+    ? Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1)
+    : Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1);
+
+const exhaustedBy: Readonly<Record<string, { exhausted: "requests" | "tokens" } | undefined>> = {
+  requests_per_minute: { exhausted: "requests" },
+  tokens_per_minute: { exhausted: "tokens" },
 };
 
 const limitNames = {

@@ -49,6 +49,7 @@ test("sound books have no finding, and each figure says how much it looked at", 
     I14: 0,
     REF: 5,
     AUD: 3,
+    HEAD: 0,
   });
 });
 

@@ -19,11 +19,18 @@ import {
   limitsSql,
   rollupsSql,
 } from "./verify-rollups-sql.ts";
+import { checkHeads, type KeptHeads } from "./verify-heads.ts";
 
-export type Finding = { invariant: string; says: string; checked: number; breaches: number };
+/** `notes`: what is known of the breaches, in sentences. */
+export type Finding = { invariant: string; says: string; checked: number; breaches: number; notes?: string[] };
 
-/** `rest` is called between chunks with the time that the last one took, and may wait. */
-export type VerifyOptions = { chunkRows?: number; rest?: (tookMs: number) => Promise<void> };
+export type VerifyOptions = {
+  chunkRows?: number;
+  /** Called between chunks with the time that the last one took; it may wait. */
+  rest?: (tookMs: number) => Promise<void>;
+  /** What was kept of the books outside the database. */
+  readHeads?: () => KeptHeads;
+};
 
 const invariants = {
   I1: "balance = sum of entries",
@@ -41,6 +48,7 @@ const invariants = {
   I14: "limits of keys and users = what the newest act in the audit log set",
   REF: "every reference leads to where it belongs",
   AUD: "hash chain of the audit log unbroken",
+  HEAD: "what was kept of the books outside the database still stands in them",
 } as const;
 type Invariant = keyof typeof invariants;
 
@@ -52,7 +60,7 @@ type Walk<Cursor> = (cursor: Cursor, chunkRows: number) => Promise<Cursor | null
 /** Checks all of the books. A figure of breaches above zero is one too many. */
 export async function verifyLedger(
   { pool: client }: { pool: Queryable },
-  { chunkRows = 2_000, rest }: VerifyOptions = {},
+  { chunkRows = 2_000, rest, readHeads }: VerifyOptions = {},
 ): Promise<Finding[]> {
   const figures = new Map<Invariant, { checked: number; breaches: number }>();
   const tally: Tally = (invariant, checked, breaches) => {
@@ -75,10 +83,13 @@ export async function verifyLedger(
   await walk(zeroId, chargesWalk(client, tally, prices));
   await walk(zeroId, trueUpsWalk(client, tally, prices));
   await walk(0n, auditWalk(client, tally));
+  const heads = await checkHeads(client, readHeads?.() ?? { heads: [], faults: [] }, rest);
+  tally("HEAD", heads.checked, heads.breaches);
   return Object.entries(invariants).map(([invariant, says]) => ({
     invariant,
     says,
     ...(figures.get(invariant as Invariant) ?? { checked: 0, breaches: 0 }),
+    ...(invariant === "HEAD" && heads.notes.length > 0 ? { notes: heads.notes } : {}),
   }));
 }
 

@@ -84,7 +84,11 @@ const lines: Line[] = [
     when: isUnboundCredit,
     because: "of credits from before entries were bound to them",
   },
-  { cells: "price_version.*", because: "no row says what a price was that nobody was charged by" },
+  {
+    cells: "price_version.retired_at",
+    when: ({ retired_at }) => retired_at === null,
+    because: "retiring is an act, and takes back no charge; once it has happened, heads count its time",
+  },
   // Codes.
   { cells: "redeem_batch.created_at", because: "is shown; the audit log has its time" },
   // Named requests.

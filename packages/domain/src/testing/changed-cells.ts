@@ -5,7 +5,7 @@
 import type { Database } from "@codex-gateway/db";
 
 type Queryable = { query: Database["pool"]["query"] };
-type Column = { table: string; column: string; type: string; isNullable: boolean; key: string[] };
+type Column = { table: string; column: string; type: string; key: string[] };
 
 /** A changed cell. `refused`: the schema itself does not take it. */
 export type Change = {
@@ -56,7 +56,6 @@ export async function changeEveryCell(
 export async function readColumns(client: Queryable): Promise<Column[]> {
   const { rows } = await client.query<Column>(
     `SELECT c.relname AS "table", a.attname AS "column", format_type(a.atttypid, NULL) AS type,
-       NOT a.attnotnull AS "isNullable",
        (SELECT array_agg(k.attname::text) FROM pg_index i JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = ANY (i.indkey)
         WHERE i.indrelid = c.oid AND i.indisprimary) AS key
      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -89,14 +88,13 @@ const inEmptyCell: Record<string, string> = {
   jsonb: "'{}'",
 };
 
-/** What else the cell could say: something new, what other rows say, nothing. */
+/** What else the cell could say: something new, or what another row says. */
 async function valuesFor(client: Queryable, column: Column, row: Record<string, unknown>): Promise<string[]> {
-  const { table, column: name, type, isNullable } = column;
+  const { table, column: name, type } = column;
   if (row[name] === null) return [inEmptyCell[type] ?? "NULL"];
   const given = (byType[type] ?? []).map((value) => value.replaceAll("$", `"${name}"`));
-  const nothing = isNullable ? ["NULL"] : [];
-  if (type === "uuid" || type === "text") return [...given, ...nothing, ...(await others(client, table, name, row))];
-  return [...given, ...nothing, ...(type in byType ? [] : await labelsOf(client, type, row[name]))];
+  if (type === "uuid") return [...given, ...(await others(client, table, name, row))];
+  return [...given, ...(type in byType ? [] : await labelsOf(client, type, row[name]))];
 }
 
 async function others(
@@ -106,7 +104,7 @@ async function others(
   row: Record<string, unknown>,
 ): Promise<string[]> {
   const { rows } = await client.query<{ value: string }>(
-    `SELECT DISTINCT quote_literal("${column}") AS value FROM "${table}" WHERE "${column}" <> $1 LIMIT 2`,
+    `SELECT DISTINCT quote_literal("${column}") AS value FROM "${table}" WHERE "${column}" <> $1 LIMIT 1`,
     [row[column]],
   );
   return rows.map(({ value }) => value);
@@ -114,7 +112,7 @@ async function others(
 
 async function labelsOf(client: Queryable, type: string, value: unknown): Promise<string[]> {
   const { rows } = await client.query<{ label: string }>(
-    "SELECT quote_literal(enumlabel) AS label FROM pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel <> $2",
+    "SELECT quote_literal(enumlabel) AS label FROM pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel <> $2 LIMIT 1",
     [type, String(value)],
   );
   return rows.map(({ label }) => label);

@@ -18,7 +18,9 @@ export function refuseBadHead(req: IncomingMessage, res: ServerResponse): boolea
   const fault = faultOfHead(req);
   if (fault === null) return false;
   res.shouldKeepAlive = false;
-  send(res, errorAnswer("invalid_body", createRequestId(), { message: fault }));
+  const requestId = createRequestId();
+  if (fault === wantsWebSocket && req.url?.startsWith("/v1/")) send(res, errorAnswer("upgrade_required", requestId));
+  else send(res, errorAnswer("invalid_body", requestId, { message: fault }));
   return true;
 }
 
@@ -141,10 +143,13 @@ class NodeCall implements GatewayCall {
   }
 }
 
+const wantsWebSocket = "This address cannot be upgraded.";
+
 /** What no honest client sends, and what two servers in a row could read differently. */
 function faultOfHead(req: IncomingMessage): string | null {
   if (!req.url?.startsWith("/")) return "The request target must be a path.";
-  if (req.headers.upgrade !== undefined) return "This address cannot be upgraded.";
+  // Any other protocol is an offer, such as HTTP/2, which may be ignored (RFC 9110, 7.8).
+  if (/\bwebsocket\b/i.test(req.headers.upgrade ?? "")) return wantsWebSocket;
   let hosts = 0;
   for (let i = 0; i < req.rawHeaders.length; i += 2) {
     const name = req.rawHeaders[i];

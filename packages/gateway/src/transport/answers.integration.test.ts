@@ -311,7 +311,7 @@ describe("a 200 that is no answer", () => {
       JSON.stringify({ ...failed, error: { code: "server_is_overloaded", message: "x" } }),
       200,
       "application/json",
-      502,
+      503,
     ],
   ])("%s is an error and costs nothing", async (_what, body, status, type, seen) => {
     for (const stream of [false, true]) {

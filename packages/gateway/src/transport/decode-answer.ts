@@ -14,6 +14,7 @@ import {
   type Inflate,
   type InflateRaw,
 } from "node:zlib";
+import type { Redactor } from "./redact.ts";
 import { UpstreamBody } from "./upstream-body.ts";
 
 /** Packed in a way that nobody here can unpack. */
@@ -48,10 +49,10 @@ const decoders: Readonly<Record<string, ((first: number) => Decoder) | undefined
   br: () => createBrotliDecompress({ flush: constants.BROTLI_OPERATION_FLUSH }),
 };
 
-export function decodeAnswer(connection: Control, encoding: string): AnswerSink {
+export function decodeAnswer(connection: Control, encoding: string, { open: openRedactor }: Redactor): AnswerSink {
   const createDecoder = decoders[encoding];
   let decoder: Decoder | null = null;
-  const body = new UpstreamBody({
+  const controller = {
     get paused() {
       return decoder?.isPaused() ?? connection.paused;
     },
@@ -60,11 +61,12 @@ export function decodeAnswer(connection: Control, encoding: string): AnswerSink 
     },
     pause: () => decoder?.pause(),
     resume: () => decoder?.resume(),
-    abort: (reason) => {
+    abort: (reason: Error) => {
       decoder?.destroy();
       connection.abort(reason);
     },
-  });
+  };
+  const body = new UpstreamBody(controller, openRedactor?.());
 
   function open(first: number): Decoder {
     if (!createDecoder) throw new UnknownEncodingError(`The answer is packed as ${encoding.slice(0, 50)}.`);

@@ -17,7 +17,7 @@ const upPrefixes = ["x-stainless-", "x-codex-"];
 /** Betas that the gateway can meter; others are left out instead of refused, as OpenAI does with unknown ones. */
 const betas = new Set(["responses=experimental", "responses_multi_agent=v1"]);
 
-const downNames = new Set(["content-type", "cache-control", "retry-after", "retry-after-ms", "openai-processing-ms"]);
+const downNames = new Set(["content-type", "cache-control", "openai-processing-ms"]);
 const downPrefixes = ["x-codex-"];
 
 /** What goes upstream: the client's harmless headers, the operator's credentials, nothing that names the client. */
@@ -71,13 +71,17 @@ function tellLimit(headers: Record<string, string>, unit: string, limit: Allowan
 
 function pick(from: Incoming, names: ReadonlySet<string>, prefixes: readonly string[]): Record<string, string> {
   const picked: Record<string, string> = {};
+  let prefixed = 0;
   for (const name in from) {
     const value = from[name];
     if (typeof value !== "string") continue;
-    if (names.has(name) || hasPrefix(name, prefixes)) picked[name] = value;
+    if (names.has(name) || (hasPrefix(name, prefixes) && ++prefixed <= maxPrefixed)) picked[name] = value;
   }
   return picked;
 }
+
+/** No client sends so many; upstreams refuse requests with hundreds. */
+const maxPrefixed = 50;
 
 function hasPrefix(name: string, prefixes: readonly string[]): boolean {
   for (const prefix of prefixes) if (name.startsWith(prefix)) return true;

@@ -1,11 +1,13 @@
 /**
- * The upstream refused before a byte of an answer: nothing is charged. What the client did wrong reaches it as it was;
- * what is wrong between the operator and the upstream does not.
+ * The upstream refused before a byte of an answer: nothing is charged. What the client did wrong reaches it in the
+ * upstream's words; what is wrong at the upstream reaches it under its status and code in ours; what is wrong between the
+ * operator and the upstream does not reach it at all.
  */
 import type { GatewayAnswer } from "../call.ts";
-import { errorAnswer } from "../errors.ts";
+import { errorAnswer, writeError } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Ports } from "../ports.ts";
+import { readRetryAfterMs } from "./retry-hint.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
 import type { UpstreamRefusal } from "./upstream-refusal.ts";
 
@@ -18,47 +20,62 @@ export async function relayRefusal(
   const { id, hold } = exchange;
   const { status } = answer;
   await ports.settle({ hold, outcome: "released", reason: `upstream_${status}` });
-  const retryAfterMs = retryAfterMsOf(answer);
   const fields = { requestId: id, upstreamId: answer.upstream.id, status };
-  if (isOperatorsFault(status, refusal)) {
-    ports.log("error", "upstream_refuses_operator", fields);
-    return errorAnswer("upstream_unavailable", id);
-  }
-  ports.log("warn", "upstream_error", fields);
+  const isOperators = isOperatorsFault(status, refusal);
+  ports.log(isOperators ? "error" : "warn", isOperators ? "upstream_refuses_operator" : "upstream_error", fields);
+  if (isOperators) return errorAnswer("upstream_unavailable", id);
   if (refusal.about === "model") {
     return errorAnswer("model_not_found", id, {
       message: "The model provider does not offer this model.",
       param: "model",
     });
   }
+  const retryAfterMs = readRetryAfterMs(answer.headers, ports.now());
+  const hint = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (status === 429) {
-    return errorAnswer("rate_limit_exceeded", id, {
-      message: "The model provider is asked too often right now.",
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    });
+    const message = "The model provider is asked too often right now.";
+    return errorAnswer("rate_limit_exceeded", id, { message, ...hint });
   }
-  if (status === 504 || status === 408) return errorAnswer("upstream_timeout", id);
-  if (status < 400 || status > 499 || !refusal.isReadable) {
-    return errorAnswer("upstream_failed", id, retryAfterMs === undefined ? {} : { retryAfterMs });
-  }
-  const text = Buffer.from(refusal.body).toString().replace(secrets, "***");
-  return {
-    status,
-    headers: { "content-type": "application/json", "x-request-id": id },
-    body: Buffer.from(text),
-  };
+  if (status === 504 || status === 408) return errorAnswer("upstream_timeout", id, hint);
+  if (status >= 500) return relayFault(id, answer, refusal, hint);
+  if (status < 400 || notForClients.has(status)) return errorAnswer("upstream_failed", id, { message: oddMessage });
+  return relayWords(id, answer, refusal);
 }
 
-/** A 401 or 403 that is neither about the model nor about what was asked. */
+/** What the upstream should have got from somebody else than the client: a proxy's word, the wrong server, an upgrade. */
+const notForClients = new Set([407, 421, 426]);
+const oddMessage = "The model provider could not be asked in the way it wants.";
+
+/** A 401, 402 or 403 that is neither about the model nor about what was asked. */
 const isOperatorsFault = (status: number, { about }: UpstreamRefusal): boolean =>
   about === "key" || about === "quota" || (about === "other" && (status === 401 || status === 403));
 
-const maxRetryAfterMs = 24 * 60 * 60 * 1_000;
-
-function retryAfterMsOf({ headers }: UpstreamAnswer): number | undefined {
-  const waitMs = Number(headers["retry-after"]) * 1_000;
-  return waitMs > 0 ? Math.min(waitMs, maxRetryAfterMs) : undefined;
+/** The upstream's own fault: its status and code, by which clients decide whether to come again, in our words. */
+function relayFault(
+  id: string,
+  { status, redactor }: UpstreamAnswer,
+  { code }: UpstreamRefusal,
+  hint: { retryAfterMs?: number },
+): GatewayAnswer {
+  const isOverloaded = status === 503 || status === 529 || /overload|slow_down|capacity/i.test(code ?? "");
+  const answer = errorAnswer("upstream_failed", id, {
+    status,
+    message: isOverloaded ? "The model provider is overloaded right now." : "The model provider reported an error.",
+    ...(code === null ? {} : { code: redactor.redactText(code) }),
+    ...hint,
+  });
+  return answer;
 }
 
-/** Keys, and the ids of organizations and projects, as OpenAI writes them. */
-const secrets = /\b(?:sk|org|proj)[-_][A-Za-z0-9_*-]{6,}/g;
+/** The client's fault, in the upstream's words; an error of another shape is put into OpenAI's. */
+function relayWords(
+  id: string,
+  { status, redactor }: UpstreamAnswer,
+  { body, message, code, param }: UpstreamRefusal,
+): GatewayAnswer {
+  const headers = { "content-type": "application/json", "x-request-id": id, "x-should-retry": "false" };
+  if (body) return { status, headers, body: Buffer.from(redactor.redactText(Buffer.from(body).toString())) };
+  const words =
+    message === null ? `The model provider refused this request with status ${status}.` : redactor.redactText(message);
+  return { status, headers, body: writeError({ message: words, type: "invalid_request_error", param, code }) };
+}

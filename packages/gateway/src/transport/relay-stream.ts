@@ -12,6 +12,7 @@ import type { Ports } from "../ports.ts";
 import { captureOf, leftByClient } from "./relay.ts";
 import { createSseSplitter, type SseEvent } from "./sse.ts";
 import { endEvents, StreamEndedError } from "./stream-end.ts";
+import { errorEvents, StreamError } from "./stream-errors.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
 
 const checkpointEveryMs = 2_000;
@@ -21,14 +22,6 @@ const checkpointEveryMs = 2_000;
  * held.
  */
 const unseenTokensPerSecond = 50;
-
-/** The upstream says in its stream that it broke off; `raw` is the event. */
-class StreamError extends Error {
-  override readonly name = "StreamError";
-  constructor(readonly raw: Uint8Array) {
-    super("The upstream reported an error in its stream.");
-  }
-}
 
 /** The client has left; the stream ends without a word. */
 class ClientLeftError extends Error {
@@ -112,7 +105,7 @@ export async function* relayStream(
       throw error;
     }
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
-    yield* errorEvents(endpoint.hasTypedEvents, error, meter);
+    yield* errorEvents(exchange, error, { meter, redactor: answer.redactor });
     throw error;
   } finally {
     heartbeat.stop();
@@ -293,25 +286,4 @@ async function writeCheckpoint(ports: Ports, exchange: Exchange, meter: StreamMe
 function isNothing(meter: StreamMeter): boolean {
   const { facts } = meter;
   return !meter.hasOutput() && (facts.usage === null || facts.error !== null) && hasNothing(facts);
-}
-
-/**
- * The end of a stream that broke off, in the shape that the SDKs raise as an exception: the connection is broken off
- * behind it, never ended as if whole. An error that the upstream has sent is its own end.
- */
-function* errorEvents(isResponses: boolean, error: unknown, { facts }: StreamMeter): Generator<Uint8Array> {
-  const raw = error instanceof StreamError ? error.raw : null;
-  if (raw) yield raw;
-  if (raw && facts.error !== null) return;
-  const said = {
-    message: "The model provider's answer broke off.",
-    type: "server_error",
-    code: "upstream_failed",
-    param: null,
-  };
-  yield Buffer.from(
-    isResponses
-      ? `event: error\ndata: ${JSON.stringify({ ...said, type: "error" })}\n\n`
-      : `data: ${JSON.stringify({ error: said })}\n\n`,
-  );
 }

@@ -32,6 +32,9 @@ export function relayAnswer(
 ): GatewayAnswer | Promise<GatewayAnswer> {
   if (answer.refusal) return relayRefusal(ports, exchange, answer, answer.refusal);
   const headers = clientHeaders(answer.headers, exchange.id, exchange.hold);
+  for (const name in headers) {
+    if (name.startsWith("x-codex-")) headers[name] = answer.redactor.redactText(headers[name] ?? "");
+  }
   const isToldEvents = isEventStream(answer.headers["content-type"]);
   if (!isToldEvents && !exchange.facts.isStream) return relayWhole(ports, exchange, answer, headers);
   const patienceMs = Math.min(sniffMs, exchange.heartbeatMs);

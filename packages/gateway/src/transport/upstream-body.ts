@@ -5,6 +5,7 @@
 import type { Dispatcher } from "undici";
 import type { AnswerShare } from "./answer-budget.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
+import type { ByteRedactor } from "./redact.ts";
 
 /** So much may lie here unread before the socket is stopped. */
 const maxUnreadBytes = 64 * 1024;
@@ -20,6 +21,7 @@ type BodyController = Pick<Dispatcher.DispatchController, "pause" | "resume" | "
 /** A class, where the rest are functions: one is made for each call, and a closure for each method would be most of it. */
 export class UpstreamBody implements AsyncIterable<Uint8Array> {
   readonly #controller: BodyController;
+  readonly #redactor: ByteRedactor | null;
   #unread: Uint8Array[] = [];
   #unreadBytes = 0;
   #isReadWhole = false;
@@ -28,11 +30,17 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
   #wake: (() => void) | null = null;
   #stopWaiting: (() => void) | null = null;
 
-  constructor(controller: BodyController) {
+  constructor(controller: BodyController, redactor: ByteRedactor | null = null) {
     this.#controller = controller;
+    this.#redactor = redactor;
   }
 
   push(chunk: Uint8Array): void {
+    if (this.#redactor === null) this.#add(chunk);
+    else for (const piece of this.#redactor.push(chunk)) this.#add(piece);
+  }
+
+  #add(chunk: Uint8Array): void {
     this.#unread.push(chunk);
     this.#unreadBytes += chunk.length;
     const isMuch = this.#unreadBytes > maxUnreadBytes;
@@ -46,6 +54,8 @@ export class UpstreamBody implements AsyncIterable<Uint8Array> {
 
   /** All of it has come; with a fault, all that will come. */
   end(fault: Error | null = null): void {
+    const rest = this.#redactor?.rest();
+    if (rest) this.#add(rest);
     this.#fault = fault;
     this.#isEnded = true;
     if (fault) this.#stopWaiting?.();

@@ -12,6 +12,7 @@ import type { Attempt, Upstream } from "../ports.ts";
 import { createDeadlines, TotalTimeoutError, type Deadline, type Deadlines } from "./deadlines.ts";
 import { decodeAnswer, encodingOf, type AnswerSink } from "./decode-answer.ts";
 import { createConnector } from "./public-connector.ts";
+import { createRedactor, type Redactor } from "./redact.ts";
 import { UpstreamBody } from "./upstream-body.ts";
 import { readRefusal, type UpstreamRefusal } from "./upstream-refusal.ts";
 
@@ -36,6 +37,8 @@ export type UpstreamAnswer = {
   body: UpstreamBody;
   /** What it says instead of an answer; null: it is one, and its body is still to be read. */
   refusal: UpstreamRefusal | null;
+  /** Takes the operator's own out of what is said to clients. */
+  redactor: Redactor;
 };
 
 type Dispatched = { answer: UpstreamAnswer; attempts: Attempt[] } | { fault: UpstreamFault; attempts: Attempt[] };
@@ -86,7 +89,7 @@ export type UpstreamHealth = "healthy" | "failing" | "unused";
 /** What an operator should know of an upstream, as this process has seen it; times by the client's clock. */
 export type UpstreamVitals = {
   /** Why calls are kept away from it: it refuses its key (401, 403), or failed too often in a row. Null: they are not. */
-  fault: { reason: "key_refused" | "failing"; status: number | null; failedAtMs: number } | null;
+  fault: { reason: "key_refused" | "quota_used_up" | "failing"; status: number | null; failedAtMs: number } | null;
   /** Null: it has not answered yet. */
   answeredAtMs: number | null;
 };
@@ -120,6 +123,7 @@ type Line = {
   basePath: string;
   /** Names its breaker: the upstream, where it lies, and its key. */
   breakerKey: string;
+  redactor: Redactor;
   pool: { policy: UpstreamPolicy; pool: CountedPool } | null;
 };
 
@@ -134,13 +138,14 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
   const breakers = createBreakers();
   const deadlines = createDeadlines();
 
-  function lineOf(upstream: Pick<Upstream, "baseUrl" | "apiKey"> & { id?: string }): Line {
+  function lineOf(upstream: Pick<Upstream, "baseUrl" | "apiKey"> & Partial<Upstream>): Line {
     let line = lines.get(upstream);
     if (!line) {
-      const { id, baseUrl, apiKey } = upstream;
+      const { id, baseUrl, apiKey, organization = null, project = null } = upstream;
       const { origin, pathname } = new URL(baseUrl);
       const basePath = pathname.replace(/\/$/, "");
-      line = { origin, basePath, breakerKey: `${id} ${baseUrl} ${apiKey}`, pool: null };
+      const redactor = createRedactor({ baseUrl, apiKey, organization, project });
+      line = { origin, basePath, breakerKey: `${id} ${baseUrl} ${apiKey}`, redactor, pool: null };
       lines.set(upstream, line);
     }
     return line;
@@ -173,11 +178,19 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     breakers.note({ ...triedOf(call, upstream), nowMs }, outcome);
     const isAlive = outcome.kind === "answered" || outcome.kind === "reached";
     const seen = lastSeen.get(upstream.id);
-    if (!seen) lastSeen.set(upstream.id, { answeredAtMs: isAlive ? nowMs : null, isFailing: !isAlive });
+    if (!seen) lastSeen.set(upstream.id, { answeredAtMs: isAlive ? nowMs : null, isFailing: !isAlive, quota: null });
     else {
       seen.isFailing = !isAlive;
       if (isAlive) seen.answeredAtMs = nowMs;
     }
+  }
+
+  /** One refusal tells: the operator's account is used up for whoever asks. */
+  function noteQuota({ id }: Upstream, status: number, refusal: UpstreamRefusal | null, nowMs: number): void {
+    const seen = lastSeen.get(id);
+    if (!seen) return;
+    if (refusal?.about === "quota") seen.quota = { reason: "quota_used_up", status, failedAtMs: nowMs };
+    else if (refusal === null) seen.quota = null;
   }
 
   const triedOf = (call: UpstreamCall, upstream: Upstream) => ({
@@ -211,7 +224,7 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
           headersTimeout: call.isStream ? timeouts.streamHeadersMs : timeouts.wholeAnswerMs,
           bodyTimeout: timeouts.idleMs,
         },
-        new AnswerHandler(upstream, pool, call.signal, deadlines, timeouts.totalMs, resolve, reject),
+        new AnswerHandler(upstream, line.redactor, pool, call.signal, deadlines, timeouts.totalMs, resolve, reject),
       );
     });
   }
@@ -234,6 +247,7 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
           endedAtMs = now();
           const { status, refusal } = answer;
           note(call, upstream, outcomeOf(status, refusal), endedAtMs);
+          noteQuota(upstream, status, refusal, endedAtMs);
           attempts.push(attemptOf(upstream, "answered", status, isBillable(status), startedAtMs, endedAtMs));
           dispatched = { answer, attempts };
           if (status !== 429 && status !== 503) return dispatched;
@@ -261,7 +275,8 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     vitals: (upstream) => {
       const seen = lastSeen.get(upstream.id);
       const closed = seen?.isFailing ? breakers.closedOf(lineOf(upstream).breakerKey) : null;
-      return { fault: closed && faultOfClosed(closed), answeredAtMs: seen?.answeredAtMs ?? null };
+      const fault = seen?.quota ?? (closed && faultOfClosed(closed));
+      return { fault, answeredAtMs: seen?.answeredAtMs ?? null };
     },
     probe: async (upstream, { allowsPrivateAddresses }) => {
       const { origin, basePath } = lineOf(upstream);
@@ -303,7 +318,7 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
 }
 
 /** How the calls to an upstream have fared, whatever its models. */
-type LastSeen = { answeredAtMs: number | null; isFailing: boolean };
+type LastSeen = { answeredAtMs: number | null; isFailing: boolean; quota: UpstreamVitals["fault"] };
 
 /** It stays down after its pause, until a call goes through. */
 const faultOfClosed = ({
@@ -347,6 +362,7 @@ const isBillable = (status: number) => status < 300 || (status >= 500 && status 
 /** Gives a call's answer to whoever asked, and ends it where its client leaves or its time is over. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #upstream: Upstream;
+  readonly #redactor: Redactor;
   readonly #pool: CountedPool;
   readonly #signal: AbortSignal | null;
   readonly #deadlines: Deadlines;
@@ -361,6 +377,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   constructor(
     upstream: Upstream,
+    redactor: Redactor,
     pool: CountedPool,
     signal: AbortSignal | null,
     deadlines: Deadlines,
@@ -369,6 +386,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     reject: (error: Error) => void,
   ) {
     this.#upstream = upstream;
+    this.#redactor = redactor;
     this.#pool = pool;
     this.#signal = signal;
     this.#deadlines = deadlines;
@@ -389,10 +407,11 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
     const encoding = encodingOf(headers["content-encoding"]);
-    const unpacked = encoding === null ? null : decodeAnswer(controller, encoding);
-    const body = unpacked?.body ?? new UpstreamBody(controller);
+    const redactor = this.#redactor;
+    const unpacked = encoding === null ? null : decodeAnswer(controller, encoding, redactor);
+    const body = unpacked?.body ?? new UpstreamBody(controller, redactor.open?.());
     this.#sink = unpacked ?? body;
-    this.#resolve({ upstream: this.#upstream, status, headers, body, refusal: null });
+    this.#resolve({ upstream: this.#upstream, status, headers, body, refusal: null, redactor });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
