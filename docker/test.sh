@@ -225,25 +225,25 @@ started=$SECONDS
 until_true is_settled
 figures+=("until the dead one's calls were settled: $((SECONDS - started)) s")
 docker start "${gateways[1]}" >/dev/null
-docker exec codex-frontend node apps/web/dist/verify.js
+docker exec codex-frontend node apps/web/dist/cli/verify.js
 
 say "A backup is restored into empty volumes"
 before=$(client credits "$api" "$key")
 started=$SECONDS
-docker exec codex-frontend node apps/web/dist/backup.js - >"$work/backup.sql.gz"
+docker exec codex-frontend node apps/web/dist/cli/backup.js - >"$work/backup.sql.gz"
 figures+=("backup of $(sql 'SELECT count(*) FROM charge') charges: $((SECONDS - started)) s, $(($(stat -c %s "$work/backup.sql.gz") / 1000)) kB")
 timed "--down" ./deploy-auto.sh --down
 [ -z "$(docker ps -q --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME")" ] || broken "--down leaves containers"
 ! ./deploy-auto.sh --status || broken "--status says that all is well after --down"
 docker volume rm "${COMPOSE_PROJECT_NAME}_postgres" "${COMPOSE_PROJECT_NAME}_data" >/dev/null
 started=$SECONDS
-compose run --rm -T codex-frontend node apps/web/dist/restore.js - <"$work/backup.sql.gz"
+compose run --rm -T codex-frontend node apps/web/dist/cli/restore.js - <"$work/backup.sql.gz"
 figures+=("restore, with the database's first start: $((SECONDS - started)) s")
 timed "deployment after the restore" ./deploy-auto.sh
 grep -q 'There is one' "$work/out" || broken "the restored installation has no administrator"
 [ "$(client credits "$api" "$key")" = "$before" ] || broken "the restored balance is another one"
 client call "$api" "$key"
-docker exec codex-frontend node apps/web/dist/verify.js
+docker exec codex-frontend node apps/web/dist/cli/verify.js
 docker logs codex-frontend 2>/dev/null | while read -r line; do
   node -e 'JSON.parse(process.argv[1])' "$line" || broken "a line of the log is no JSON: $line"
 done

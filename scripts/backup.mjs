@@ -1,4 +1,4 @@
 // npm run backup [-- FILE]: the whole database in one file, while the gateway runs on.
 import { runBeside } from "./pnpm.mjs";
 
-runBeside("apps/web/dist/backup.js");
+runBeside("apps/web/dist/cli/backup.js");

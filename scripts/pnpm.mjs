@@ -45,7 +45,7 @@ export function requireNode() {
 /** Room for what the calls under way need: with Node's 16 MB a busy gateway copies it over and over. In MB. */
 export const nodeFlags = ["--enable-source-maps", "--max-semi-space-size=32"];
 
-export const gatewayProgram = "apps/web/dist/main.js";
+export const gatewayProgram = "apps/web/dist/boot/main.js";
 
 /** Installs what the gateway needs, builds what changed, and runs it in the foreground; where it dies, starts it again. */
 export async function runGateway() {

@@ -2,7 +2,7 @@
 // that reach us reach it, and its end by such a signal, or by its own decision, is ours. Without dependencies.
 import { spawn } from "node:child_process";
 
-/** The gateway's word for "it would fail again in the same way" (apps/web/server/exit-codes.ts). */
+/** The gateway's word for "it would fail again in the same way" (apps/web/server/boot/exit-codes.ts). */
 const configurationExitCode = 78;
 const pausesMs = [0, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
 /** Whoever has lived for so long has not died of its start. */

@@ -9,9 +9,9 @@ const allowed: Record<string, { own: string[]; never: RegExp }> = {
   "packages/gateway": { own: [], never: /prisma|remix|trpc|^pg$|lucia/ },
   "packages/db": { own: [], never: /remix|trpc|lucia/ },
   "packages/ledger": { own: ["db"], never: /prisma|remix|trpc|undici/ },
-  "packages/domain": { own: ["db"], never: /prisma|remix|trpc|undici/ },
+  "packages/domain": { own: ["db", "ledger"], never: /prisma|remix|trpc|undici/ },
   "packages/api": { own: ["domain"], never: /prisma|remix|^pg$/ },
-  "apps/web": { own: ["api", "db", "domain", "gateway"], never: /^pg$|undici/ },
+  "apps/web": { own: ["api", "db", "domain", "gateway", "ledger"], never: /^pg$|undici/ },
 };
 
 test.each(Object.entries(allowed))("%s depends on nothing beyond its wall", (folder, wall) => {

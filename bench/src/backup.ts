@@ -14,7 +14,7 @@ import { startDemo } from "@codex-gateway/demo";
 import { fillBigHouse, wantedHouseSize } from "./big-house.ts";
 
 const run = promisify(execFile);
-const programs = fileURLToPath(new URL("../../apps/web/dist", import.meta.url));
+const programs = fileURLToPath(new URL("../../apps/web/dist/cli", import.meta.url));
 const size = wantedHouseSize();
 
 async function timed<T>(name: string, work: () => Promise<T>): Promise<{ result: T; seconds: number }> {

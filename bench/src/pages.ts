@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { openDatabase } from "@codex-gateway/db";
 import { startDemo, type RunningDemo } from "@codex-gateway/demo";
-import { createSessions, verifyLedger } from "@codex-gateway/domain";
+import { createSessions, openPrice } from "@codex-gateway/domain";
+import { verifyLedger } from "@codex-gateway/ledger";
 import { fillBigHouse, wantedHouseSize } from "./big-house.ts";
 
 const size = wantedHouseSize();
@@ -60,7 +61,7 @@ async function pagesOf(demo: RunningDemo): Promise<Page[]> {
     const { heaviestUserId } = await fillBigHouse(db, size);
     say(`Filled with ${size.users} users and ${size.charges} charges in ${seconds(filledAtMs)} s`);
     const verifiedAtMs = performance.now();
-    const broken = (await verifyLedger(db)).filter(({ breaches }) => breaches > 0);
+    const broken = (await verifyLedger(db, openPrice)).filter(({ breaches }) => breaches > 0);
     if (broken.length > 0) throw new Error(`The house is not sound: ${broken.map(({ says }) => says).join("; ")}.`);
     say(`Verified in ${seconds(verifiedAtMs)} s`);
     const sessions = createSessions(db, false);

@@ -144,7 +144,7 @@ docker_is_healthy() {
 # Prints nothing where there is an owner.
 docker_setup_link() {
   local out
-  if out=$(docker exec codex-frontend node apps/web/dist/admin.js setup-link 2>&1); then
+  if out=$(docker exec codex-frontend node apps/web/dist/cli/admin.js setup-link 2>&1); then
     echo "$out" | grep /setup
   elif ! echo "$out" | grep -q 'There is an owner already'; then
     echo "$out" >&2

@@ -17,7 +17,7 @@ native_has_data() { [ -d "$(native_data_folder)/postgres" ] || [ -f "$(native_da
 native_log() { echo "$(native_data_folder)/gateway.log"; }
 
 # The process id of the background gateway; nothing where none runs.
-native_pid() { native_process background.pid 'apps/web/dist/main\.js'; }
+native_pid() { native_process background.pid 'apps/web/dist/\(boot/\)*main\.js'; }
 
 # Of whoever starts it again when it dies.
 native_watcher_pid() { native_process background.watcher.pid 'scripts/deploy/watch\.mjs'; }
@@ -143,7 +143,7 @@ answers_ready() {
 # Prints nothing where there is an owner.
 native_setup_link() {
   local out
-  if out=$(node apps/web/dist/admin.js setup-link 2>&1); then
+  if out=$(node apps/web/dist/cli/admin.js setup-link 2>&1); then
     echo "$out" | grep /setup
   elif ! echo "$out" | grep -q 'There is an owner already'; then
     echo "$out" >&2

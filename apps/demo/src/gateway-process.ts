@@ -13,7 +13,7 @@ export type GatewayProcess = {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 };
 
-const main = fileURLToPath(new URL("../../web/dist/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../../web/dist/boot/main.js", import.meta.url));
 const greeting = /Pages +(\S+)\n +API +(\S+)\n/;
 
 /** @throws Error with what it printed where it ends before it runs */

@@ -11,12 +11,12 @@ import {
   rotateKey,
   setKeyStatus,
   updateKey,
+  usdInput,
   wholeNumber,
 } from "@codex-gateway/domain";
 import type { KeyPolicy } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf, type Context } from "./context.ts";
-import { usdInput } from "./setup.ts";
 import { done, isDone, router, userProcedure } from "./trpc.ts";
 
 export const keySummary = z.strictObject({

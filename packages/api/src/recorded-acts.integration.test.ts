@@ -1,7 +1,8 @@
 /** Every mutation there is, by the router itself: what it changes and its line in the audit log are one transaction. */
 import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
-import { createLedger, issueSetupToken, openInstance } from "@codex-gateway/domain";
+import { issueSetupToken, openPrice } from "@codex-gateway/domain";
+import { createLedger, openInstance } from "@codex-gateway/ledger";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createContext, type Context, type Services } from "./context.ts";
 import { appRouter, createCaller } from "./root.ts";
@@ -68,7 +69,7 @@ async function aChargeOf(person: Person): Promise<string> {
   await db.prisma.priceVersion.create({
     data: { id: priceVersionId, model: "test-model", prices: { bands: [], tiersPpm: {} }, source: "test" },
   });
-  const ledger = createLedger(db.pool, await openInstance(db));
+  const ledger = createLedger(db.pool, await openInstance(db), { openPrice });
   const call = { id, accountId, apiKeyId: keyId, priceVersionId, endpoint: "chat.completions", model: "test-model" };
   await ledger.hold({ ...call, inputTokensBound: 10, tokensBound: 20, amountNanoUsd: 1_000_000_000n, minAmountNanoUsd: null });
   await ledger.capture({

@@ -7,9 +7,9 @@ import {
   headerSecret,
   line,
   lines,
-  nanoUsdOf,
   recordUpstreamTest,
   requireSetupToken,
+  usdInput,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf, handOver, visitorOf } from "./context.ts";
@@ -22,15 +22,6 @@ const upstreamInput = z.strictObject({
   /** Whether the address may lie in a private network or be plain http. */
   isPrivateAllowed: z.boolean().default(false),
 });
-export const usdInput = z
-  .string()
-  .max(30)
-  .transform((text, refinement) => {
-    const nanoUsd = nanoUsdOf(text);
-    if (nanoUsd !== null) return nanoUsd;
-    refinement.addIssue({ code: "custom", message: "Enter an amount in dollars, e.g. 5.00." });
-    return z.NEVER;
-  });
 const nonNegativeUsd = usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more.");
 
 export const setup = router({

@@ -5,6 +5,7 @@
  */
 import { createHmac } from "node:crypto";
 import pg from "pg";
+import { lockInTransaction } from "./advisory-locks.ts";
 import { openDatabase } from "./database.ts";
 
 export type AppRole = {
@@ -13,7 +14,6 @@ export type AppRole = {
 };
 
 /** One process at a time: PostgreSQL refuses two that change the same role. */
-const advisoryLockKey = 72_707_370;
 
 /** What Prisma's migrations and the SQL objects are recorded in is the owner's. */
 const ownersTables = ["_prisma_migrations", "sql_object"];
@@ -46,7 +46,7 @@ async function alterRole(pool: pg.Pool, name: string, password: string): Promise
   const role = client.escapeIdentifier(name);
   try {
     await client.query("BEGIN");
-    await client.query("SELECT pg_advisory_xact_lock($1)", [advisoryLockKey]);
+    await lockInTransaction(client, "appRole");
     const { rowCount } = await client.query("SELECT 1 FROM pg_roles WHERE rolname = $1", [name]);
     await client.query(
       `${rowCount ? "ALTER" : "CREATE"} ROLE ${role} LOGIN NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD ${client.escapeLiteral(password)}`,

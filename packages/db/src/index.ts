@@ -1,3 +1,4 @@
+export { advisoryLocks, lockInTransaction } from "./advisory-locks.ts";
 export { createAppRole } from "./app-role.ts";
 export { readBackup, requireNobodyRuns, writeBackup, type BackupHead, type RowCounts } from "./backup.ts";
 export { openDatabase, openCallPool, type Database, type DatabaseUse } from "./database.ts";
@@ -6,3 +7,4 @@ export { keepEmbeddedPostgres, type PostgresEvent } from "./kept-postgres.ts";
 export { migrate } from "./migrate.ts";
 export { findSchemaFolders, type SchemaFolders } from "./schema-folders.ts";
 export { StartError } from "./start-error.ts";
+export { inTransaction, type Queryable } from "./transaction.ts";

@@ -7,12 +7,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import type pg from "pg";
+import { advisoryLocks } from "./advisory-locks.ts";
 import type { SchemaFolders } from "./schema-folders.ts";
 import { readSqlFiles, type SqlFiles } from "./sql-files.ts";
 import { applySqlObjects, createRecords, findNewer, readRecords, type ObjectVersion } from "./sql-objects.ts";
 import { StartError } from "./start-error.ts";
-
-const advisoryLockKey = 72_707_369; // the key that Prisma's own migrate takes
 
 const final = { isFinal: true };
 
@@ -45,11 +44,11 @@ export async function migrateTo(pool: pg.Pool, folders: SchemaFolders, names: Re
 async function withLock<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
-    await client.query("SELECT pg_advisory_lock($1)", [advisoryLockKey]);
+    await client.query("SELECT pg_advisory_lock($1)", [advisoryLocks.migrations]);
     try {
       return await work(client);
     } finally {
-      await client.query("SELECT pg_advisory_unlock($1)", [advisoryLockKey]);
+      await client.query("SELECT pg_advisory_unlock($1)", [advisoryLocks.migrations]);
     }
   } finally {
     client.release();

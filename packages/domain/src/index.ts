@@ -1,11 +1,12 @@
 export { AppError, type AppErrorCode } from "./app-error.ts";
-export { readSecretKeyId, writeSecretKeyId } from "./access/secret-key-id.ts";
+export { readSecretKeyId, writeSecretKeyId } from "./security/secret-key-id.ts";
 export { isDatabaseDown, isDataException } from "./database-down.ts";
-export { listenToChanges, type ChangeTopic } from "./access/changes.ts";
-export { countOnPreviousSecret, reencrypt } from "./access/rotate.ts";
-export { isNetwork, networksOf, plainAddress, type Networks } from "./access/networks.ts";
-export { isPublicAddress } from "./access/outbound-address.ts";
-export { deriveSecrets, type Secrets } from "./access/secrets.ts";
+export { listenToChanges, type ChangeTopic } from "./security/changes.ts";
+export { countOnPreviousSecret, reencrypt } from "./security/rotate.ts";
+export { isNetwork, networksOf, plainAddress, type Networks } from "./security/networks.ts";
+export { networkOf } from "./security/client-network.ts";
+export { isPublicAddress } from "./security/outbound-address.ts";
+export { deriveSecrets, type Secrets } from "./security/secrets.ts";
 export {
   alertChannels,
   raiseEvent,
@@ -49,37 +50,22 @@ export {
   list,
   secretText,
   timeZone,
+  usdInput,
   wholeNumber,
 } from "./inputs/schemas.ts";
-export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./codes/redeem-codes.ts";
-export { rotateKey, setKeyStatus, updateKey, type KeyPolicy } from "./keys/key-changes.ts";
-export { createKeyRing, mayUseModel, type KeyRing } from "./keys/key-ring.ts";
-export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./keys/keys.ts";
-export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./ledger/charges.ts";
-export { createAttemptLog } from "./ledger/attempts.ts";
-export { checkBooksIfDue, readBooksCheck } from "./ledger/books-check.ts";
-export { differences, readHead, takeHead, type BooksHead } from "./ledger/books-head.ts";
-export { createCheckpoints, type Checkpoints } from "./ledger/checkpoints.ts";
-export { createDebtAllowance } from "./ledger/debt-allowance.ts";
-export { extendCall } from "./ledger/extend-call.ts";
-export { findRefusedKeys } from "./keys/refused-keys.ts";
-export { holdCall, type HeldCall } from "./ledger/hold-call.ts";
-export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./ledger/idempotency.ts";
-export {
-  closeInstance,
-  endAllLeases,
-  heartbeatMs,
-  leaseMs,
-  openInstance,
-  renewLease,
-  restoreInstances,
-  type Instance,
-} from "./ledger/instance.ts";
-export { reapOrphans, settleOverdue, type RecallResponse } from "./ledger/orphans.ts";
-export { createReapGuard } from "./ledger/reap-guard.ts";
-export { createLedger, QueueFullError, type DefaultLimits, type Ledger } from "./ledger/ledger.ts";
-export { refundCharge } from "./ledger/refund.ts";
-export { nanoUsdOf, usdOf } from "./ledger/money.ts";
+export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } from "./redeem-codes/redeem-codes.ts";
+export { rotateKey, setKeyStatus, updateKey, type KeyPolicy } from "./api-keys/key-changes.ts";
+export { createKeyRing, mayUseModel, type KeyRing } from "./api-keys/key-ring.ts";
+export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./api-keys/keys.ts";
+export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./reports/charges.ts";
+export { createAttemptLog } from "./calls/attempts.ts";
+export { createDebtAllowance } from "./calls/debt-allowance.ts";
+export { extendCall } from "./calls/extend-call.ts";
+export { findRefusedKeys } from "./api-keys/refused-keys.ts";
+export type { HeldCall } from "./calls/hold-call.ts";
+export { holdInSteps } from "./calls/hold-in-steps.ts";
+export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./calls/idempotency.ts";
+export { refundCharge } from "./calls/refund.ts";
 export {
   readDailyUsage,
   readSystemOverview,
@@ -87,15 +73,9 @@ export {
   type DayOfUsage,
   type SystemOverview,
   type UserOverview,
-} from "./ledger/statistics.ts";
-export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./ledger/usage-report.ts";
-export { settleForTheDead } from "./ledger/dead-processes.ts";
-export { adoptSpools } from "./ledger/adopt-spools.ts";
-export { openSpool, type Spool } from "./ledger/spool.ts";
-export { type SettleOrder } from "./ledger/settlement-lines.ts";
-export { type KeptHeads } from "./ledger/verify-heads.ts";
-export { verifyLedger, type Finding } from "./ledger/verify.ts";
-export { issueAccessToken, readAccessToken, type AccessToken } from "./people/access-tokens.ts";
+} from "./reports/statistics.ts";
+export { listUsage, listUsedModels, readUsageTotals, type UsageFilter, type UsageRow } from "./reports/usage-report.ts";
+export { issueAccessToken, readAccessToken, type AccessToken } from "./identity/access-tokens.ts";
 export {
   changeEmail,
   changePassword,
@@ -103,7 +83,7 @@ export {
   logOut,
   revokeSession,
   type SessionSummary,
-} from "./people/account.ts";
+} from "./identity/account.ts";
 export {
   adjustUserBalance,
   listUsers,
@@ -112,12 +92,12 @@ export {
   setUserStatus,
   type UserDetails,
   type UserSummary,
-} from "./people/admin.ts";
-export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./people/credentials.ts";
-export { createBrowserCookie, type BrowserCookie } from "./people/known-clients.ts";
-export { logIn } from "./people/login.ts";
-export { createOwner, resetPassword, setFirstUpstream } from "./people/recovery.ts";
-export { register } from "./people/registration.ts";
+} from "./identity/admin.ts";
+export { credentialsSchema, emailSchema, passwordSchema, type Credentials } from "./identity/credentials.ts";
+export { createBrowserCookie, type BrowserCookie } from "./identity/known-clients.ts";
+export { logIn } from "./identity/login.ts";
+export { createOwner, resetPassword, setFirstUpstream } from "./identity/recovery.ts";
+export { register } from "./identity/registration.ts";
 export {
   createSessions,
   idOfSession,
@@ -125,10 +105,11 @@ export {
   type Sessions,
   type SessionUser,
   type Visitor,
-} from "./people/sessions.ts";
-export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./people/setup.ts";
-export { createThrottles, forgetExpiredAttempts, type Throttles } from "./people/throttles.ts";
+} from "./identity/sessions.ts";
+export { completeSetup, hasOwner, issueSetupToken, requireSetupToken, type SetupInput } from "./identity/setup.ts";
+export { createThrottles, forgetExpiredAttempts, type Throttles } from "./identity/throttles.ts";
 export { costNanoUsd, isTierPriced } from "./prices/cost.ts";
+export { openPrice } from "./prices/open-price.ts";
 export {
   applyProposals,
   changePrice,

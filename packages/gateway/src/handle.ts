@@ -14,9 +14,9 @@ import type { Endpoint } from "./endpoints/endpoint.ts";
 import { errorAnswer } from "./errors.ts";
 import type { OpenCall, Workshop } from "./exchange.ts";
 import { claimName } from "./idempotency.ts";
-import { createInputEstimate } from "./metering/estimate-tokens.ts";
+import { createInputCount } from "./metering/estimate-tokens.ts";
 import { readBody } from "./metering/read-body.ts";
-import { withMembers } from "./metering/scan-body.ts";
+import { textOfEdited, withMembers } from "./metering/scan-body.ts";
 import type { Caller, Ports } from "./ports.ts";
 import { refuse } from "./refusals.ts";
 import type { UpstreamClient } from "./transport/upstream-client.ts";
@@ -51,7 +51,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   if ("refused" in caller) return refuse(caller, id, clientKind(call.headers));
 
   open.share = services.requests.open(caller.userId);
-  const body = await readBody(call, open.share, { ...services, userId: caller.userId });
+  const body = await readBody(call, open.share, { ...services, userId: caller.userId, shape: endpoint.shape });
   const facts = endpoint.readRequest(body);
   record.isStream = facts.isStream;
 
@@ -59,6 +59,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   const named = claim && (await claim);
   if (named && "answer" in named) return named.answer;
 
+  const text = { bytes: body.bytes, inline: body.findings.inline };
+  const input = createInputCount(workshop.tokenizer, text, facts.mediaTokens);
   const hold = await ports.placeHold({
     id,
     caller,
@@ -69,6 +71,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     previousResponseId: facts.previousResponseId,
     isNamed: named !== null,
     bound: facts.bound,
+    countInputTokens: input.ceiling,
   });
   if ("refused" in hold) {
     await named?.giveUp();
@@ -77,7 +80,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   record.hold = hold;
   record.heldAtMs = clockMs();
 
-  const bodyToSend = withMembers(body, endpoint.rewriteBody({ body, facts, hold, caller }));
+  const members = endpoint.rewriteBody({ body, facts, hold, caller });
+  const bodyToSend = withMembers(body, members);
   // Awaited, it is one turn of the promise's own; returned as it is, it would be three.
   return await dispatchCall(services, call, {
     id,
@@ -87,7 +91,10 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     endpoint,
     facts,
     body: bodyToSend,
-    inputTokens: createInputEstimate(workshop.tokenizer, bodyToSend, body.findings.textBytes),
+    // The body as it came need not be kept for it.
+    inputTokens: input.isCounted()
+      ? input.estimate
+      : createInputCount(workshop.tokenizer, textOfEdited(body, bodyToSend, members), facts.mediaTokens).estimate,
     workshop,
     hold,
     named,

@@ -54,8 +54,10 @@ type Authenticate = (query: {
 export type CostBound = {
   /** Strict upper bound of the input tokens that the body itself carries. */
   inputTokens: number;
-  /** true where input is not in the body (an earlier response, a URL, a hosted tool): the model's context bounds it. */
-  isInputRemote: boolean;
+  /** Things that become input though they are not in the body: an earlier response, files by address. */
+  remoteInputs: number;
+  /** Calls of the provider's own tools, each of which may bring input of its own. */
+  hostedCalls: number;
   /** The client's own cap per choice; null: the client set none. */
   outputTokens: number | null;
   /** Completions billed per request (`n`, `best_of`, several prompts). */
@@ -64,6 +66,8 @@ export type CostBound = {
   extraOutputTokens: number;
   /** Calls of the provider's own tools, by price class. */
   hosted: Usage;
+  /** Classes beyond those of text that it may be billed in. */
+  otherClasses: readonly string[];
   /** As asked for; null: the client left it open. */
   serviceTier: string | null;
 };
@@ -80,6 +84,8 @@ export type HoldRequest = {
   /** Whether its client named the call: that it is under way must then be known wherever the name is asked for. */
   isNamed: boolean;
   bound: CostBound;
+  /** Counts the input that the body carries, a little above what it is; null: it cannot be counted now. */
+  countInputTokens: () => Promise<number | null>;
 };
 
 /** A hold that stands. `grant` is handed back to the ports untouched. */

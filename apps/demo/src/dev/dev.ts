@@ -5,10 +5,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { createSessions } from "@codex-gateway/domain";
-import { openDatabaseOf } from "@codex-gateway/web/server/database-of.ts";
-import { readEnv, type Env } from "@codex-gateway/web/server/env.ts";
-import { createLogger } from "@codex-gateway/web/server/log.ts";
-import type { startGateway, Running } from "@codex-gateway/web/server/start.ts";
+import { openDatabaseOf } from "@codex-gateway/web/server/boot/database-of.ts";
+import { readEnv, type Env } from "@codex-gateway/web/server/boot/env.ts";
+import { createLogger } from "@codex-gateway/web/server/observability/log.ts";
+import type { startGateway, Running } from "@codex-gateway/web/server/boot/start.ts";
 import type { ViteDevServer } from "vite";
 import { startFakeOpenAi } from "../fake-openai.ts";
 import { furnish, owner, user } from "../furnish.ts";
@@ -64,7 +64,7 @@ async function start({ vite, rootFolder, changesPort }: DevParts, undo: Undo): P
     vite,
     rootFolder,
     load: async () => {
-      const server = (await vite.ssrLoadModule("/server/start.ts")) as { startGateway: typeof startGateway };
+      const server = (await vite.ssrLoadModule("/server/boot/start.ts")) as { startGateway: typeof startGateway };
       const withDatabase = { ...env, DATABASE_URL: databaseUrl };
       return () => server.startGateway(withDatabase, rootFolder, log, () => Promise.resolve(pages));
     },

@@ -1,5 +1,5 @@
 /** The pages as Vite reads them from their sources, with hot module replacement in the browser. */
-import type { PageSource } from "@codex-gateway/web/server/page-source.ts";
+import type { PageSource } from "@codex-gateway/web/server/boot/page-source.ts";
 import type { ViteDevServer } from "vite";
 import type { LoginLinks } from "./login-links.ts";
 

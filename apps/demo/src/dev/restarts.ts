@@ -1,6 +1,6 @@
 /** Restarts the server when its sources change, in this process: what the change does not touch is not read again. */
 import type { ViteDevServer } from "vite";
-import type { Running } from "@codex-gateway/web/server/start.ts";
+import type { Running } from "@codex-gateway/web/server/boot/start.ts";
 
 /** Sources of the server, under the repository's root; pages are Vite's own matter. */
 const serverSource = /^(apps\/web\/server|packages\/[^/]+\/src|prisma\/migrations)\/.+\.(ts|sql)$/;

@@ -455,6 +455,9 @@ export const en: Texts = {
     userDebt: "Debt of one user's running requests, at most",
     userDebtHint: "Beyond it, their streams end",
     chargesBroken: "Charge for what was received of a response that the provider broke off",
+    remoteInput: "Input fetched by the provider (tokens)",
+    remoteInputHint:
+      "Held for each address, earlier response or tool call where a balance is short; the rest is charged as used",
     timeouts: "Upstream timeouts (seconds)",
     timeoutsLead: "A request that exceeds these ends with an error; only what was received is charged.",
     connectTimeout: "Connecting",
@@ -565,6 +568,7 @@ export const en: Texts = {
       maxCallDebtNanoUsd: "Debt of one request",
       maxUserDebtNanoUsd: "Debt of one user",
       chargesBrokenAnswers: "Charge for broken responses",
+      remoteInputTokens: "Input fetched by the provider",
       email: "Email",
       role: "Role",
       status: "Status",

@@ -43,6 +43,7 @@ const save = ({ admin }: UserApi["caller"], form: FormData) =>
     maxCallDebtUsd: textOf(form, "maxCallDebtUsd"),
     maxUserDebtUsd: textOf(form, "maxUserDebtUsd"),
     chargesBrokenAnswers: form.get("chargesBrokenAnswers") === "on",
+    remoteInputTokens: textOf(form, "remoteInputTokens"),
     drainsOnDisconnect: form.get("drainsOnDisconnect") === "on",
     allowsPrivateUpstreams: form.get("allowsPrivateUpstreams") === "on",
     connectTimeoutSeconds: textOf(form, "connectTimeoutSeconds"),
@@ -200,6 +201,15 @@ export default function Settings() {
                 error={fields[name]}
               />
             ))}
+            <Field
+              name="remoteInputTokens"
+              label={t.settings.remoteInput}
+              inputMode="numeric"
+              defaultValue={settings.remoteInputTokens}
+              hint={t.settings.remoteInputHint}
+              required
+              error={fields.remoteInputTokens}
+            />
           </div>
         </Section>
         <Section title={t.settings.timeouts} lead={t.settings.timeoutsLead}>

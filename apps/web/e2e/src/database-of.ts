@@ -1,9 +1,10 @@
 /** The database of a demo, for looking at the books from outside. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { openPrice } from "@codex-gateway/domain";
 import { openDatabase, type Database } from "@codex-gateway/db";
 import type { RunningDemo } from "@codex-gateway/demo";
-import { verifyLedger, type Finding } from "@codex-gateway/domain";
+import { verifyLedger, type Finding } from "@codex-gateway/ledger";
 
 export const urlOf = ({ dataFolder }: RunningDemo): string =>
   readFileSync(path.join(dataFolder, "database-url"), "utf8").trim();
@@ -18,6 +19,6 @@ export async function withDatabase<Result>(
 
 /** What is wrong in the books; empty where they are sound. */
 export const breachesIn = async (db: Database): Promise<Finding[]> =>
-  (await verifyLedger(db)).filter(({ breaches }) => breaches > 0);
+  (await verifyLedger(db, openPrice)).filter(({ breaches }) => breaches > 0);
 
 export const breachesOf = (demo: RunningDemo): Promise<Finding[]> => withDatabase(demo, breachesIn);

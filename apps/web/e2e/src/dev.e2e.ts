@@ -138,18 +138,18 @@ test("a changed page shows in the open browser, which keeps what was typed", asy
 
 test("a changed rule holds after a restart of the server, which the database outlives", async () => {
   const databaseUrl = readFileSync(path.join(clone, "data/dev/database-url"), "utf8");
-  edit("packages/domain/src/people/login.ts", "The e-mail address or the password is wrong.", "That is nobody.");
+  edit("packages/domain/src/identity/login.ts", "The e-mail address or the password is wrong.", "That is nobody.");
   await expect.poll(refusalOfLogIn, shown).toBe("That is nobody.");
   expect(readFileSync(path.join(clone, "data/dev/database-url"), "utf8")).toBe(databaseUrl);
 });
 
 test("a server that cannot be read leaves the one that runs, and says where it is broken", async () => {
   const whole = "return refuseToken(405";
-  edit("apps/web/server/token-answer.ts", whole, "return return");
+  edit("apps/web/server/http/token-answer.ts", whole, "return return");
   await expect.poll(() => said, shown).toContain("The next change tries again.");
   expect(said).toContain("token-answer.ts");
   expect(await refusalOfLogIn()).toBe("That is nobody.");
-  edit("apps/web/server/token-answer.ts", "return return", whole);
+  edit("apps/web/server/http/token-answer.ts", "return return", whole);
   await expect.poll(() => said, shown).toMatch(/Restarted in \d+ ms \(apps\/web\/server\/token-answer\.ts/);
 });
 

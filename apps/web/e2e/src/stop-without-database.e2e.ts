@@ -50,7 +50,7 @@ test("SIGTERM while the database cannot be started again", async () => {
 }, 90_000);
 
 test("SIGTERM while the gateway starts for the first time", async () => {
-  const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+  const main = fileURLToPath(new URL("../../dist/boot/main.js", import.meta.url));
   const child = spawn(process.execPath, [main], { env: { ...process.env, ...envOf() }, stdio: "ignore" });
   const ended = new Promise((resolve) => child.once("close", resolve));
   await expect.poll(() => hasServer(folder), { timeout: 30_000 }).toBe(true);

@@ -6,10 +6,10 @@ import {
   readAlertSettings,
   readLastFailures,
   recordAlertTest,
+  usdInput,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
-import { usdInput } from "../setup.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
 /** Empty: it stays as it is. */

@@ -1,7 +1,6 @@
-import { createRedeemBatch, day, line, listRedeemBatches, wholeNumber } from "@codex-gateway/domain";
+import { createRedeemBatch, day, line, listRedeemBatches, usdInput, wholeNumber } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
-import { usdInput } from "../setup.ts";
 import { adminProcedure, page, router } from "../trpc.ts";
 
 export const codes = router({

@@ -5,11 +5,11 @@ import {
   lines,
   readAdminSettings,
   saveAdminSettings,
+  usdInput,
   wholeNumber,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
-import { usdInput } from "../setup.ts";
 import { alertInputs } from "./alerts.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
@@ -44,6 +44,7 @@ export const settings = router({
         defaultMaxOutputTokens: z.number(),
         minReasoningOutputTokens: z.number(),
         chargesBrokenAnswers: z.boolean(),
+        remoteInputTokens: z.number(),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
         ...timeouts,
@@ -67,6 +68,7 @@ export const settings = router({
         defaultMaxOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
         minReasoningOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
         chargesBrokenAnswers: z.boolean(),
+        remoteInputTokens: wholeNumber({ min: 0, max: 1_000_000 }),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
         ...timeouts,

@@ -10,11 +10,11 @@ import {
   setUserLimits,
   setUserStatus,
   timeZone,
+  usdInput,
 } from "@codex-gateway/domain";
 import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { keySummary } from "../keys.ts";
-import { usdInput } from "../setup.ts";
 import { usageRow } from "../usage.ts";
 import { adminProcedure, done, isDone, page, router } from "../trpc.ts";
 

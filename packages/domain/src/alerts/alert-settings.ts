@@ -1,14 +1,14 @@
 /** Where alerts go. The webhook's secret and the mail server's address, which holds its password, are sealed and never shown. */
-import type { Database } from "@codex-gateway/db";
-import { requireAllowedAddress, isPrivateHost } from "../access/outbound-address.ts";
-import type { Secrets } from "../access/secrets.ts";
+import type { Database, Queryable } from "@codex-gateway/db";
+import { usdOf } from "@codex-gateway/ledger";
+import { requireAllowedAddress, isPrivateHost } from "../security/outbound-address.ts";
+import type { Secrets } from "../security/secrets.ts";
 import { AppError, checkAll } from "../app-error.ts";
 import { recordEvent, type Actor } from "../audit/audit.ts";
-import { usdOf } from "../ledger/money.ts";
-import { emailSchema } from "../people/credentials.ts";
+import { emailSchema } from "../identity/credentials.ts";
 import { readSealedSettings, writeSealedSetting, type SealedSettings } from "../settings/sealed-settings.ts";
 import { readSettings, writeSettings, type AlertSettingName, type Settings } from "../settings/settings.ts";
-import type { AlertChannel, Queryable } from "./alert.ts";
+import type { AlertChannel } from "./alert.ts";
 
 /** `isPrivateAllowed`: it may lead into the operator's own network, as upstreams then may, and be plain http. */
 export type WebhookTarget = { url: string; secret: string; isPrivateAllowed: boolean };

@@ -3,9 +3,8 @@
  * is due, so that several processes that see the same tell it once. Facts hold no secret and no prompt.
  */
 import { randomUUID } from "node:crypto";
-import type { Database } from "@codex-gateway/db";
-import { inTransaction } from "../audit/audit.ts";
-import type { BooksHead } from "../ledger/books-head.ts";
+import { type Database, inTransaction, lockInTransaction, type Queryable } from "@codex-gateway/db";
+import type { BooksHead } from "@codex-gateway/ledger";
 import { readSettings, type Settings } from "../settings/settings.ts";
 
 export const alertChannels = ["webhook", "email"] as const;
@@ -48,10 +47,7 @@ export type Alert = {
   [Kind in AlertKind]: { id: string; kind: Kind; facts: AlertFacts[Kind]; createdAt: Date };
 }[AlertKind];
 
-export type Queryable = { query: Database["pool"]["query"] };
 export type Raise = <Kind extends AlertKind>(kind: Kind, facts: AlertFacts[Kind]) => Promise<void>;
-
-export const alertLock = 7305113;
 
 /** The channels that alerts go to; none where nothing is set. */
 const channelsOf = ({ alertWebhookUrl, alertEmailTo }: Settings): AlertChannel[] =>
@@ -69,7 +65,7 @@ export async function decideAlerts(
   const channels = channelsOf(settings);
   if (channels.length === 0) return;
   await inTransaction(db, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
+    await lockInTransaction(client, "alerts");
     await decide(client, (kind, facts) => insertAlert(client, channels.map(toSettings), kind, facts), settings);
   });
 }
@@ -86,7 +82,7 @@ export async function raiseEvent<Kind extends AlertKind>(
 ): Promise<boolean> {
   const channels = channelsOf(await readSettings(db));
   return inTransaction(db, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
+    await lockInTransaction(client, "alerts");
     const { rowCount } = await client.query(
       "SELECT 1 FROM alert WHERE kind = $1 AND created_at > now() - $2::float8 * interval '1 ms' LIMIT 1",
       [kind, quietMs],
@@ -102,7 +98,7 @@ type NewDelivery = { channel: AlertChannel; recipient: string | null };
 
 const toSettings = (channel: AlertChannel): NewDelivery => ({ channel, recipient: null });
 
-/** Within a transaction that has `alertLock`. */
+/** Within a transaction that has the lock of alerts. */
 export async function insertAlert<Kind extends AlertKind>(
   client: Queryable,
   deliveries: NewDelivery[],

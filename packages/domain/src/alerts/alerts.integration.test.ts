@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
+import { adjustBalance } from "@codex-gateway/ledger";
+import { aPayer, dollar, type Payer } from "@codex-gateway/ledger/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { deriveSecrets } from "../access/secrets.ts";
-import { adjustBalance } from "../ledger/credit.ts";
+import { deriveSecrets } from "../security/secrets.ts";
 import { saveAdminSettings, withoutAlerts } from "../settings/admin-settings.ts";
 import { settingsSchema, writeSettings } from "../settings/settings.ts";
-import { aPayer, dollar, type Payer } from "../testing/money.ts";
 import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Alert } from "./alert.ts";
 import { openAlertTargets, readAlertSettings } from "./alert-settings.ts";

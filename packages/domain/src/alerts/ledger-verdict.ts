@@ -1,8 +1,6 @@
 /** Tells what a check of the books has found: when they stop adding up, when something else breaks too, when all is well again. */
-import type { Database } from "@codex-gateway/db";
-import type { Finding } from "../ledger/verify.ts";
-import { inTransaction } from "../audit/audit.ts";
-import type { BooksHead } from "../ledger/books-head.ts";
+import { inTransaction, type Database } from "@codex-gateway/db";
+import type { BooksHead, Finding } from "@codex-gateway/ledger";
 import { readSettings } from "../settings/settings.ts";
 import { decideAlerts, insertAlert } from "./alert.ts";
 

@@ -1,6 +1,6 @@
 /** Tells of each balance that has gone below the threshold: once, and again only after it was above. */
 import type { Database } from "@codex-gateway/db";
-import { usdOf } from "../ledger/money.ts";
+import { usdOf } from "@codex-gateway/ledger";
 import { decideAlerts } from "./alert.ts";
 
 /** So many users in one alert; the others are in the next one. */

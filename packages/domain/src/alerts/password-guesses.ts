@@ -2,10 +2,9 @@
  * Tells the owner of an account by mail that strangers try passwords at it: at most once a day. A job looks, and not the
  * log-in, so that how long an answer takes does not tell whether there is such an account.
  */
-import type { Database } from "@codex-gateway/db";
-import { inTransaction } from "../audit/audit.ts";
+import { type Database, inTransaction, lockInTransaction } from "@codex-gateway/db";
 import { readSettings } from "../settings/settings.ts";
-import { alertLock, insertAlert } from "./alert.ts";
+import { insertAlert } from "./alert.ts";
 
 /** In a day, for all accounts: whoever guesses at many must not make the mail server send as many mails. */
 const maxPerDay = 100;
@@ -30,7 +29,7 @@ const newlyGuessed = `WITH guessed AS (
 export async function notePasswordGuesses(db: Pick<Database, "pool">): Promise<void> {
   if ((await readSettings(db)).alertEmailTo === "") return;
   await inTransaction(db, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [alertLock]);
+    await lockInTransaction(client, "alerts");
     const { rows } = await client.query<{ email: string; points: number }>(newlyGuessed, [Date.now()]);
     for (const { email, points } of rows) {
       const deliveries = [{ channel: "email" as const, recipient: email }];

@@ -3,8 +3,8 @@
  * down tells it, and it is over when one has got an answer and none has seen a failure for a while. Time is told as ages,
  * since the clocks of several machines differ.
  */
-import type { Database } from "@codex-gateway/db";
-import { decideAlerts, type Queryable, type UpstreamName } from "./alert.ts";
+import type { Database, Queryable } from "@codex-gateway/db";
+import { decideAlerts, type UpstreamName } from "./alert.ts";
 
 export type UpstreamSighting = {
   upstreamId: string;

@@ -3,13 +3,9 @@
  * in for everything that people and admins change, so that nothing changes without a line and no line tells of a change
  * that was not made.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Database } from "@codex-gateway/db";
+import { inTransaction, type Database, type Queryable } from "@codex-gateway/db";
 
 export type Actor = { userId: string | null; email: string | null; address: string };
-
-/** A transaction that is open. */
-export type Client = { query: Database["pool"]["query"] };
 
 type Target = {
   action: string;
@@ -24,8 +20,6 @@ type State = string | Record<string, unknown> | null;
 /** A change: what was before, what is after, and what else is to be known of it. */
 export type Act = AuditEvent & { before: State; after: State };
 
-type Queryable = { query: (text: string, values: unknown[]) => Promise<unknown> };
-
 /** Writes one line of the audit log by itself: for what changes nothing else. */
 export async function recordEvent({ pool }: Pick<Database, "pool">, actor: Actor, event: AuditEvent): Promise<void> {
   await appendAudit(pool, actor, event);
@@ -38,9 +32,9 @@ export async function recordEvent({ pool }: Pick<Database, "pool">, actor: Actor
 export async function recordAct<Result>(
   db: Pick<Database, "pool">,
   actor: Actor,
-  work: (client: Client) => Promise<{ act: Act | null; result: Result }>,
+  work: (client: Queryable) => Promise<{ act: Act | null; result: Result }>,
 ): Promise<Result> {
-  const done = await runTransaction(
+  const done = await inTransaction(
     db,
     async (client) => {
       const made = await work(client);
@@ -66,58 +60,4 @@ export async function appendAudit(client: Queryable, actor: Actor, event: AuditE
     actor.address,
     JSON.stringify(event.details ?? {}),
   ]);
-}
-
-/** Runs `work` in one transaction; `runTransaction` says when twice. */
-export const inTransaction = <Result>(db: Pick<Database, "pool">, work: Work<Result>): Promise<Result> =>
-  runTransaction(db, work, () => true);
-
-type Work<Result> = (client: Client) => Promise<Result>;
-
-/** A deadlock, or a conflict of two transactions: PostgreSQL has undone this one, and it may well go through next time. */
-const mayGoThrough = new Set(["40P01", "40001"]);
-const attempts = 4;
-const pauseMs = 30;
-
-/**
- * Runs `work` in one transaction, which stands where `isWanted` says so of its result. What the database has undone for
- * another transaction's sake is run again, a few times: `work` changes nothing but what it does through its client.
- */
-export async function runTransaction<Result>(
-  db: Pick<Database, "pool">,
-  work: Work<Result>,
-  isWanted: (result: Result) => boolean,
-): Promise<Result> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await runOnce(db, work, isWanted);
-    } catch (error) {
-      if (attempt >= attempts || !mayGoThrough.has(String((error as { code?: unknown }).code))) throw error;
-      await sleep(pauseMs * attempt * (0.5 + Math.random()));
-    }
-  }
-}
-
-async function runOnce<Result>(
-  db: Pick<Database, "pool">,
-  work: Work<Result>,
-  isWanted: (result: Result) => boolean,
-): Promise<Result> {
-  const client = await db.pool.connect();
-  let isBroken = false;
-  try {
-    await client.query("BEGIN");
-    const result = await work(client);
-    await client.query(isWanted(result) ? "COMMIT" : "ROLLBACK");
-    return result;
-  } catch (error) {
-    // A connection whose transaction cannot be ended is none for others.
-    isBroken = await client.query("ROLLBACK").then(
-      () => false,
-      () => true,
-    );
-    throw error;
-  } finally {
-    client.release(isBroken);
-  }
 }

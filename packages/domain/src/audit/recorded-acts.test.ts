@@ -6,15 +6,15 @@ import { expect, test } from "vitest";
 
 const domain = fileURLToPath(new URL("..", import.meta.url));
 const api = fileURLToPath(new URL("../../../api/src", import.meta.url));
-const folders = ["people", "access", "settings", "keys", "codes", "alerts", "prices", "upstreams"];
+const folders = ["identity", "security", "settings", "api-keys", "redeem-codes", "alerts", "prices", "upstreams"];
 
 /** What the gateway does by itself, of which the audit log tells nothing. */
 const itsOwn: Readonly<Record<string, string>> = {
-  "people/sessions.ts": "Lucia moves a session's expiry on and clears away what has expired",
-  "people/throttles.ts": "counters of attempts",
-  "people/setup.ts": "a start issues a new set-up token",
-  "access/secret-key-id.ts": "a start notes which secret key it runs with",
-  "keys/key-ring.ts": "when keys were last used, and hashes under a new pepper",
+  "identity/sessions.ts": "Lucia moves a session's expiry on and clears away what has expired",
+  "identity/throttles.ts": "counters of attempts",
+  "identity/setup.ts": "a start issues a new set-up token",
+  "security/secret-key-id.ts": "a start notes which secret key it runs with",
+  "api-keys/key-ring.ts": "when keys were last used, and hashes under a new pepper",
   "prices/unpriced-models.ts": "counts of requests for models without a price",
   "prices/price-store.ts": "the first start fills the price book",
   "alerts/alert.ts": "alerts",

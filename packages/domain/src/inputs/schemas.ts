@@ -1,4 +1,5 @@
 /** The members that inputs are made of. Every text, day, number and id of an input is one of these. */
+import { nanoUsdOf } from "@codex-gateway/ledger";
 import { z } from "zod";
 import { isDay, isPlainLine, isPlainText, isStorable, timeZoneOf } from "./checks.ts";
 
@@ -83,3 +84,14 @@ export const decimalNumber = ({ min, max, notANumber = "Enter a number.", tooSma
 /** A limit; null: unlimited. */
 export const limit = (max: number) =>
   wholeNumber({ min: 1, max, tooSmall: "Enter at least 1.", tooLarge: "Enter a smaller number." }).nullable();
+
+/** An amount of money as people write it, in US dollars; read as nano-USD. */
+export const usdInput = z
+  .string()
+  .max(30)
+  .transform((text, refinement) => {
+    const nanoUsd = nanoUsdOf(text);
+    if (nanoUsd !== null) return nanoUsd;
+    refinement.addIssue({ code: "custom", message: "Enter an amount in dollars, e.g. 5.00." });
+    return z.NEVER;
+  });

@@ -37,12 +37,12 @@ test("calls of the provider's tools have prices of their own, which no tier mult
   expect(costNanoUsd({ ...longContext, bands: [dearSearch] }, { web_search_call: 2 }, null)).toBe(50_000_000n);
 });
 
-test("a call is held for at the dearest tier it may be served in", () => {
+test("a call is held for at the dearer of the tier that it asks for and the plain one", () => {
   const prices = { ...longContext, tiersPpm: { ...longContext.tiersPpm, ultrafast: 6_000_000n } };
   const limits = { inputTokens: 0, outputTokens: 100, hosted: { web_search_call: 2 } };
   const boundAt = (serviceTier: string | null) => Number(maxCostNanoUsd(prices, { ...limits, serviceTier })) / 1e6;
   expect([null, "auto", "default", "flex", "priority", "fast", "ultrafast"].map(boundAt)).toEqual(
-    [2, 2, 1, 1, 2, 2, 6].map((tier) => tier + 20),
+    [1, 1, 1, 1, 2, 2, 6].map((tier) => tier + 20),
   );
 });
 
@@ -151,8 +151,10 @@ test("no usage within its limits costs more than what was held for them", () => 
         0,
       );
       const limits = { inputTokens, outputTokens, hosted, otherClasses: new Set(tokenClasses) };
-      const most = maxCostNanoUsd(prices, limits);
-      return [null, "flex", "priority"].every((tier) => costNanoUsd(prices, { ...tokens, ...hosted }, tier) <= most);
+      return [null, "flex", "priority"].every((asked) => {
+        const most = maxCostNanoUsd(prices, { ...limits, serviceTier: asked });
+        return [null, asked].every((tier) => costNanoUsd(prices, { ...tokens, ...hosted }, tier) <= most);
+      });
     }),
     { numRuns: 10_000 },
   );

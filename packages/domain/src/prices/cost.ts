@@ -2,10 +2,8 @@
  * The cost of a call: (Σ tokensᵢ × priceᵢ × tier × window + Σ callsᵢ × priceᵢ) × markup, in integers, rounded once, half up,
  * to nano-USD. A price is in pico-USD per unit; a multiplier in parts per million.
  */
-import { classPicoUsd, isCached, isHosted, isInput, isOutput } from "./price-classes.ts";
-
-/** Units by price class; the classes are disjoint, so that no token is priced twice. */
-export type UsageUnits = Readonly<Record<string, number | undefined>>;
+import { inputTokensOf, type UsageUnits } from "@codex-gateway/ledger";
+import { classPicoUsd, isHosted } from "./price-classes.ts";
 
 /** Pico-USD per unit by price class, for requests with more input tokens than `aboveInputTokens`. */
 export type PriceBand = { aboveInputTokens: number; picoUsdPerUnit: Readonly<Record<string, bigint>> };
@@ -26,21 +24,6 @@ export const ppm = 1_000_000n;
 const picoPerNano = 1_000n;
 /** Pico-USD × tier × window × markup → nano-USD. */
 export const costDivisor = picoPerNano * ppm * ppm * ppm;
-
-/** Counts all input tokens of a request, whatever they cost: they decide its band. */
-export const inputTokensOf = (usage: UsageUnits): number => sumUnits(usage, isInput);
-
-/** Counts those of the input tokens that the provider had read before. */
-export const cachedTokensOf = (usage: UsageUnits): number => sumUnits(usage, isCached);
-
-/** Counts all tokens that came out, whatever they cost. */
-export const outputTokensOf = (usage: UsageUnits): number => sumUnits(usage, isOutput);
-
-function sumUnits(usage: UsageUnits, fits: (unitClass: string) => boolean): number {
-  let sum = 0;
-  for (const unitClass in usage) if (fits(unitClass)) sum += usage[unitClass] ?? 0;
-  return sum;
-}
 
 /** Finds the band that a request with so many input tokens pays; exactly at a threshold it is still the cheaper one. */
 export function findBand(bands: readonly PriceBand[], inputTokens: number): PriceBand {

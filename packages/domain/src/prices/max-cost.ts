@@ -1,8 +1,9 @@
 /** The most that a call can cost: the amount that is held for it. */
-import { costDivisor, findTier, ppm, type PriceBand, type Prices, type UsageUnits } from "./cost.ts";
-import { classPicoUsd, dearestPicoUsd, isInput, isOutput } from "./price-classes.ts";
+import { isInput, isOutput, type UsageUnits } from "@codex-gateway/ledger";
+import { costDivisor, findTier, ppm, type PriceBand, type Prices } from "./cost.ts";
+import { classPicoUsd, dearestPicoUsd } from "./price-classes.ts";
 
-/** What bounds a call: tokens, calls of the provider's tools, and the tier it asks for (null: any). */
+/** What bounds a call: tokens, calls of the provider's tools, and the tier it asks for (null: the plain one). */
 export type CostLimits = {
   inputTokens: number;
   outputTokens: number;
@@ -14,9 +15,6 @@ export type CostLimits = {
 
 /** Tokens of text may be billed in these without being asked for. */
 const textClasses = new Set(["input", "cached_input", "cache_write", "cache_write_30m", "output"]);
-
-/** Served only where it was asked for by name. */
-const onlyOnDemand = "ultrafast";
 
 /** Returns the most that a call can cost, in nano-USD: every token at the dearest price that it may be billed at. */
 export function maxCostNanoUsd(prices: Prices, limits: CostLimits): bigint {
@@ -40,31 +38,13 @@ export function maxCostNanoUsd(prices: Prices, limits: CostLimits): bigint {
 
 type Tier = ReturnType<typeof findTier>;
 
-/** The dearest tier that each price's own project may serve unasked; found once per price version. */
-const unaskedTiers = new WeakMap<Prices, readonly Tier[]>();
-
 function tiersWithin(prices: Prices, serviceTier: string | null): readonly Tier[] {
   const plain = { bands: prices.bands, tierPpm: ppm };
+  // Who asks for nothing is served in the plain tier; where a project serves another one unasked, it is charged as served.
+  if (serviceTier === null || serviceTier === "auto") return [plain];
   // A call that is not served in the tier it asks for is served in the plain one.
-  if (serviceTier !== null && serviceTier !== "auto") {
-    const asked = findTier(prices, serviceTier);
-    return asked.bands === plain.bands && asked.tierPpm <= ppm ? [plain] : [asked, plain];
-  }
-  let tiers = unaskedTiers.get(prices);
-  if (!tiers) {
-    const named = new Set([...Object.keys(prices.tiersPpm), ...Object.keys(prices.tierBands ?? {})]);
-    named.delete(onlyOnDemand);
-    tiers = dearestFirst([plain, ...[...named].map((name) => findTier(prices, name))]);
-    unaskedTiers.set(prices, tiers);
-  }
-  return tiers;
-}
-
-/** Leaves out what a dearer multiplier of the same bands covers. */
-function dearestFirst(tiers: readonly Tier[]): readonly Tier[] {
-  return tiers.filter(
-    (tier) => !tiers.some((other) => other !== tier && other.bands === tier.bands && other.tierPpm > tier.tierPpm),
-  );
+  const asked = findTier(prices, serviceTier);
+  return asked.bands === plain.bands && asked.tierPpm <= ppm ? [plain] : [asked, plain];
 }
 
 type Dearest = { input: bigint; output: bigint };

@@ -4,9 +4,9 @@
  */
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Database } from "@codex-gateway/db";
+import { type Database, lockInTransaction, type Queryable } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
-import { recordAct, type Actor, type Client } from "../audit/audit.ts";
+import { recordAct, type Actor } from "../audit/audit.ts";
 import { bandsOf, bandToJson, type PriceBandUsd } from "./price-bands.ts";
 import type { PricesJson } from "./prices-json.ts";
 import { publishedPrices, publishedTiers } from "./published-prices.ts";
@@ -82,15 +82,12 @@ type PriceChange = {
   maxOutputTokens: number | null;
 };
 
-/** Taken by whatever adds versions, so that each is told with the one that it really follows. */
-const bookLock = 7305114;
-
 /** Adds a version that counts from now on. @throws AppError `invalid_input` where an amount is none */
 export async function changePrice(db: Database, change: PriceChange & { actor: Actor }): Promise<void> {
   const { actor, model, bands, markupPpm, contextTokens, maxOutputTokens } = change;
   const newBands = bands.map(bandToJson);
   await recordAct(db, actor, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [bookLock]);
+    await lockInTransaction(client, "priceBook");
     const before = await newestVersion(client, model);
     const prices: PricesJson = { ...multipliersOfVersion(before, model), bands: newBands };
     await retireAnnounced(client, model);
@@ -114,7 +111,7 @@ export async function changePrice(db: Database, change: PriceChange & { actor: A
 }
 
 /** Takes back the changes that the provider has announced: what an admin sets stays until an admin changes it. */
-async function retireAnnounced(client: Client, model: string): Promise<void> {
+async function retireAnnounced(client: Queryable, model: string): Promise<void> {
   await client.query(
     `UPDATE price_version SET retired_at = clock_timestamp()
      WHERE model = $1 AND source = 'published' AND valid_from > clock_timestamp() AND retired_at IS NULL`,
@@ -123,7 +120,7 @@ async function retireAnnounced(client: Client, model: string): Promise<void> {
 }
 
 /** Of those that have begun, whatever its state, a retired one included; null where the model has none. */
-async function newestVersion(client: Client, model: string): Promise<Row | null> {
+async function newestVersion(client: Queryable, model: string): Promise<Row | null> {
   const { rows } = await client.query<Row>(
     `SELECT * FROM price_version WHERE model = $1 AND valid_from <= clock_timestamp()
      ORDER BY valid_from DESC, id DESC LIMIT 1`,
@@ -193,7 +190,7 @@ export async function applyProposals(
     ({ model }) => wanted.has(model),
   );
   return recordAct(db, actor, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [bookLock]);
+    await lockInTransaction(client, "priceBook");
     const { rows } = await client.query<Row>(current);
     const known = new Map(rows.map((row) => [row.model, row]));
     const before: Record<string, string | null> = {};

@@ -1,6 +1,6 @@
 /** The bands of a price as people read and write them: USD per million units by class, exact decimals. */
+import { nanoUsdOf, usdOf } from "@codex-gateway/ledger";
 import { AppError } from "../app-error.ts";
-import { nanoUsdOf, usdOf } from "../ledger/money.ts";
 import type { PricesJson } from "./prices-json.ts";
 
 export type PriceBandUsd = { aboveInputTokens: number; usdPerMillion: Record<string, string> };

@@ -1,11 +1,5 @@
-/**
- * The classes that usage is counted in. Each token is in exactly one of them.
- *
- * input · cached_input · cache_write_30m · cache_write_12h · audio_input · cached_audio_input · image_input ·
- * cached_image_input · output · audio_output · image_output · …_call · container_gb · image_tool_…
- *
- * `cache_write` is how rows and charges of older versions call `cache_write_30m`.
- */
+/** What a class of usage costs: its own price, or the price of what it is a part of. */
+import { isOutput } from "@codex-gateway/ledger";
 
 type PicoUsdByClass = Readonly<Record<string, bigint>>;
 
@@ -28,24 +22,6 @@ const hostedPicoUsd: PicoUsdByClass = {
 
 /** Tells whether a class counts calls of the provider's own tools. */
 export const isHosted = (unitClass: string): boolean => hostedPicoUsd[unitClass] !== undefined;
-
-const inputClasses = new Set([
-  "input",
-  "cached_input",
-  "cache_write",
-  "cache_write_30m",
-  "cache_write_12h",
-  "audio_input",
-  "cached_audio_input",
-  "image_input",
-  "cached_image_input",
-]);
-
-/** Tells whether a class counts tokens that went in. */
-export const isInput = (unitClass: string): boolean => inputClasses.has(unitClass);
-
-/** Tells whether a class counts tokens that went in and that the provider had read before. */
-export const isCached = (unitClass: string): boolean => isInput(unitClass) && unitClass.startsWith("cached_");
 
 /** Where a class without a price of its own looks next: the class that it is a part of. */
 const plainClasses: Readonly<Record<string, readonly string[]>> = {
@@ -79,5 +55,3 @@ export function dearestPicoUsd(prices: PicoUsdByClass, fits: (unitClass: string)
   }
   return dearest;
 }
-
-export const isOutput = (unitClass: string): boolean => unitClass.endsWith("output");

@@ -1,47 +1,38 @@
 /** The price book in the database: filled once from the published prices, and read from memory afterwards. */
 import { randomUUID } from "node:crypto";
-import type { Database } from "@codex-gateway/db";
+import { type Database, inTransaction, lockInTransaction } from "@codex-gateway/db";
 import { createPriceBook, type PriceBook, type PriceVersion } from "./price-book.ts";
 import { pricesFromJson, type PricesJson } from "./prices-json.ts";
 import { findShutdownDay, isShutDown } from "./model-shutdowns.ts";
 import type { PricedModel } from "./suggest-price.ts";
 import { comingPrices, publishedPrices } from "./published-prices.ts";
 
-const seedLock = 7305113;
-
 /** Fills an empty book, announced changes included; two processes at once fill it once. */
 export async function seedPrices(db: Pick<Database, "pool">, now = new Date()): Promise<void> {
-  const client = await db.pool.connect();
-  try {
-    await client.query("BEGIN");
-    await client.query("SELECT pg_advisory_xact_lock($1)", [seedLock]);
+  await inTransaction(db, async (client) => {
+    await lockInTransaction(client, "priceBook");
+    // Until 0.2 whoever filled the book took this one: such a process may start beside this one.
+    await lockInTransaction(client, "alerts");
     const { rowCount } = await client.query("SELECT 1 FROM price_version LIMIT 1");
-    if (rowCount === 0) {
-      const rows = [...publishedPrices(now), ...comingPrices(now)].map(
-        ({ model, prices, contextTokens, maxOutputTokens, validFrom }) => ({
-          id: randomUUID(),
-          model,
-          prices,
-          context_tokens: contextTokens,
-          max_output_tokens: maxOutputTokens,
-          valid_from: validFrom,
-        }),
-      );
-      await client.query(
-        `INSERT INTO price_version (id, model, prices, context_tokens, max_output_tokens, source, valid_from)
-         SELECT r.id, r.model, r.prices, r.context_tokens, r.max_output_tokens, 'published', r.valid_from
-         FROM jsonb_to_recordset($1::jsonb)
-           AS r(id uuid, model text, prices jsonb, context_tokens int, max_output_tokens int, valid_from timestamptz)`,
-        [JSON.stringify(rows)],
-      );
-    }
-    await client.query("COMMIT");
-  } catch (error) {
-    await client.query("ROLLBACK").catch(() => undefined);
-    throw error;
-  } finally {
-    client.release();
-  }
+    if (rowCount !== 0) return;
+    const rows = [...publishedPrices(now), ...comingPrices(now)].map(
+      ({ model, prices, contextTokens, maxOutputTokens, validFrom }) => ({
+        id: randomUUID(),
+        model,
+        prices,
+        context_tokens: contextTokens,
+        max_output_tokens: maxOutputTokens,
+        valid_from: validFrom,
+      }),
+    );
+    await client.query(
+      `INSERT INTO price_version (id, model, prices, context_tokens, max_output_tokens, source, valid_from)
+       SELECT r.id, r.model, r.prices, r.context_tokens, r.max_output_tokens, 'published', r.valid_from
+       FROM jsonb_to_recordset($1::jsonb)
+         AS r(id uuid, model text, prices jsonb, context_tokens int, max_output_tokens int, valid_from timestamptz)`,
+      [JSON.stringify(rows)],
+    );
+  });
 }
 
 type OfferedModel = {

@@ -1,7 +1,8 @@
 /** Settings and the first upstream as one form shows them. */
 import { isDeepStrictEqual } from "node:util";
-import type { Database } from "@codex-gateway/db";
-import type { Secrets } from "../access/secrets.ts";
+import { type Database, lockInTransaction } from "@codex-gateway/db";
+import { usdOf } from "@codex-gateway/ledger";
+import type { Secrets } from "../security/secrets.ts";
 import {
   auditableAlerts,
   planAlertSettings,
@@ -10,7 +11,6 @@ import {
 } from "../alerts/alert-settings.ts";
 import { checkAll } from "../app-error.ts";
 import { recordAct, type Actor } from "../audit/audit.ts";
-import { usdOf } from "../ledger/money.ts";
 import {
   checkedBaseUrl,
   listUpstreams,
@@ -59,9 +59,6 @@ export function withoutAlerts(settings: Settings): GeneralSettings {
   return rest;
 }
 
-/** Taken by whoever saves settings, so that each is told with what it really replaced. */
-const settingsLock = 7305115;
-
 type SettingsInput = {
   settings: GeneralSettings;
   upstream: { baseUrl: string; apiKey: string | null };
@@ -78,7 +75,7 @@ type SettingsInput = {
 export async function saveAdminSettings(db: Database, secrets: Secrets, input: SettingsInput): Promise<void> {
   const isPrivateAllowed = input.settings.allowsPrivateUpstreams;
   await recordAct(db, input.actor, async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [settingsLock]);
+    await lockInTransaction(client, "settings");
     const known = {
       settings: await readSettings({ pool: client }),
       sealed: await readSealedSettings({ pool: client }, secrets),

@@ -1,13 +1,11 @@
 /** Settings that are secrets: encrypted at rest, never shown again. The setting's name is authenticated with its value. */
-import type { Database } from "@codex-gateway/db";
-import { decrypt, encrypt, type Secrets } from "../access/secrets.ts";
+import type { Queryable } from "@codex-gateway/db";
+import { decrypt, encrypt, type Secrets } from "../security/secrets.ts";
 
 /** `alertWebhookSecret` signs webhooks; `smtpUrl` holds the password of the mail server. */
 export const sealedSettingNames = ["alertWebhookSecret", "smtpUrl"] as const;
 export type SealedSettingName = (typeof sealedSettingNames)[number];
 export type SealedSettings = Record<SealedSettingName, string | null>;
-
-type Queryable = { query: Database["pool"]["query"] };
 
 export async function readSealedSettings({ pool }: { pool: Queryable }, secrets: Secrets): Promise<SealedSettings> {
   const { rows } = await pool.query<{ key: SealedSettingName; value: string }>(

@@ -1,5 +1,5 @@
 /** What an admin can change while it runs; each setting is a row, and a missing row is its default. */
-import type { Database } from "@codex-gateway/db";
+import type { Queryable } from "@codex-gateway/db";
 import { z } from "zod";
 
 export const settingsSchema = z.strictObject({
@@ -29,6 +29,11 @@ export const settingsSchema = z.strictObject({
     .default("0"),
   /** Whether what came of an answer is charged that the provider has broken off. */
   chargesBrokenAnswers: z.boolean().default(true),
+  /**
+   * What an address, an earlier response, or one call of a tool that the provider runs comes to, where a wallet cannot
+   * afford the model's whole context for it.
+   */
+  remoteInputTokens: z.int().min(0).max(1_000_000).default(8_000),
   /** Whether a stream whose client has left is read to its end, for its exact usage, instead of stopped at once. */
   drainsOnDisconnect: z.boolean().default(false),
   /** Limits of users that have none of their own; null: unlimited. */
@@ -62,8 +67,6 @@ export const settingsSchema = z.strictObject({
 
 export type Settings = z.infer<typeof settingsSchema>;
 export type AlertSettingName = "lowBalanceNanoUsd" | "alertWebhookUrl" | "alertEmailFrom" | "alertEmailTo";
-
-type Queryable = { query: Database["pool"]["query"] };
 
 export async function readSettings({ pool }: { pool: Queryable }): Promise<Settings> {
   const { rows } = await pool.query<{ key: string; value: unknown }>("SELECT key, value FROM setting");

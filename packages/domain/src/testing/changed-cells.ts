@@ -2,9 +2,8 @@
  * Changes every cell of a database one by one, as only a hand in the database could (no trigger and no foreign key is
  * asked), and says of each whether `verify` notices. The catalogue is read: a new column is in it by itself.
  */
-import type { Database } from "@codex-gateway/db";
+import type { Database, Queryable } from "@codex-gateway/db";
 
-type Queryable = { query: Database["pool"]["query"] };
 type Column = { table: string; column: string; type: string; key: string[] };
 
 /** A changed cell. `refused`: the schema itself does not take it. */

@@ -1,22 +1,29 @@
 /** A small database with every kind of row that money leaves behind, written the way that production writes it. */
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
-import { deriveSecrets } from "../access/secrets.ts";
+import { deriveSecrets } from "../security/secrets.ts";
 import { appendAudit } from "../audit/audit.ts";
-import { createRedeemBatch, redeemCode } from "../codes/redeem-codes.ts";
-import { updateKey } from "../keys/key-changes.ts";
-import { createKey } from "../keys/keys.ts";
-import { createAttemptLog } from "../ledger/attempts.ts";
-import { recordDeadLetter } from "../ledger/dead-letters.ts";
-import { claimIdempotency, keepAnswer } from "../ledger/idempotency.ts";
-import { closeInstance, openInstance, renewLease } from "../ledger/instance.ts";
-import { createLedger, type Capture, type HoldOrder, type Ledger } from "../ledger/ledger.ts";
-import { reapOrphans } from "../ledger/orphans.ts";
-import { refundCharge } from "../ledger/refund.ts";
-import { readDailyUsage } from "../ledger/statistics.ts";
-import { adjustUserBalance, setUserLimits, setUserStatus } from "../people/admin.ts";
-import { createThrottles } from "../people/throttles.ts";
-import { aCapture, aHold, aPayer, dollar, type Payer } from "./money.ts";
+import { createRedeemBatch, redeemCode } from "../redeem-codes/redeem-codes.ts";
+import { updateKey } from "../api-keys/key-changes.ts";
+import { createKey } from "../api-keys/keys.ts";
+import { createAttemptLog } from "../calls/attempts.ts";
+import { claimIdempotency, keepAnswer } from "../calls/idempotency.ts";
+import {
+  closeInstance,
+  createLedger,
+  openInstance,
+  reapOrphans,
+  renewLease,
+  type Capture,
+  type HoldOrder,
+  type Ledger,
+} from "@codex-gateway/ledger";
+import { openPrice } from "../prices/open-price.ts";
+import { refundCharge } from "../calls/refund.ts";
+import { readDailyUsage } from "../reports/statistics.ts";
+import { adjustUserBalance, setUserLimits, setUserStatus } from "../identity/admin.ts";
+import { createThrottles } from "../identity/throttles.ts";
+import { recordDeadLetter, aCapture, aHold, aPayer, dollar, type Payer } from "@codex-gateway/ledger/testing";
 import { enterAsBefore } from "./rows-of-before.ts";
 
 const secrets = deriveSecrets("a secret of thirty-two characters");
@@ -32,7 +39,7 @@ async function settle(ledger: Ledger, order: HoldOrder, capture: Partial<Capture
 
 export async function fillEveryTable(db: Database): Promise<void> {
   const instance = await openInstance(db);
-  const ledger = createLedger(db.pool, instance);
+  const ledger = createLedger(db.pool, instance, { openPrice });
   const [admin, ann] = [await aPayer(db), await aPayer(db, { balanceNanoUsd: 100n * dollar })];
   const keys = await addKeys(db, ann);
   await enterAsBefore(db);
@@ -100,7 +107,7 @@ async function addDebt(db: Database, { admin, ledger }: Pick<Parts, "admin" | "l
 async function addTrueUps(db: Database, awake: Ledger): Promise<void> {
   const eve = await aPayer(db);
   const instance = await openInstance(db);
-  const asleep = createLedger(db.pool, instance);
+  const asleep = createLedger(db.pool, instance, { openPrice });
   const orders = [aHold(eve), aHold(eve)];
   for (const order of orders) await asleep.hold(order);
   await closeInstance(db, instance);

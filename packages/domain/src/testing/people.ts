@@ -1,9 +1,9 @@
 /** Builders for tests of log-ins: people with passwords, and where they come from. */
 import { randomInt, randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
-import { register } from "../people/registration.ts";
-import type { OpenedSession, Visitor } from "../people/sessions.ts";
-import type { Throttles } from "../people/throttles.ts";
+import { register } from "../identity/registration.ts";
+import type { OpenedSession, Visitor } from "../identity/sessions.ts";
+import type { Throttles } from "../identity/throttles.ts";
 
 export const testPassword = "password-of-somebody";
 

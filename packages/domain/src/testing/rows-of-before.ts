@@ -1,7 +1,7 @@
 /** Rows as versions wrote them whose entries were chained by `entry_hash`: of a user of their own, from hours that have ended. */
 import { randomUUID } from "node:crypto";
 import type { Database } from "@codex-gateway/db";
-import { aPayer, dollar } from "./money.ts";
+import { aPayer, dollar } from "@codex-gateway/ledger/testing";
 
 const costNanoUsd = 2_000_000n;
 

@@ -1,8 +1,8 @@
 /** A stored key is for the server that it was typed for: no admin can have it sent to another one. */
+import { inTransaction } from "@codex-gateway/db";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { deriveSecrets } from "../access/secrets.ts";
-import { inTransaction } from "../audit/audit.ts";
+import { deriveSecrets } from "../security/secrets.ts";
 import { writeSettings } from "../settings/settings.ts";
 import { listUpstreams, openUpstream, putUpstream, saveUpstream } from "./upstreams.ts";
 

@@ -1,10 +1,10 @@
 /** Where calls go: base URL and key, encrypted at rest and never shown again but for its last four characters. */
 import { randomUUID } from "node:crypto";
-import type { Database } from "@codex-gateway/db";
+import type { Database, Queryable } from "@codex-gateway/db";
 import { AppError } from "../app-error.ts";
 import { recordAct, recordEvent, type Actor } from "../audit/audit.ts";
-import { requireAllowedAddress } from "../access/outbound-address.ts";
-import { decrypt, encrypt, type Secrets } from "../access/secrets.ts";
+import { requireAllowedAddress } from "../security/outbound-address.ts";
+import { decrypt, encrypt, type Secrets } from "../security/secrets.ts";
 import { readSettings } from "../settings/settings.ts";
 
 export type OpenUpstream = {
@@ -24,8 +24,6 @@ export type UpstreamSummary = {
   isEnabled: boolean;
   weight: number;
 };
-
-type Queryable = { query: Database["pool"]["query"] };
 
 /** Sets the first upstream's address, and its key where one is given. */
 export async function saveUpstream(

@@ -1,4 +1,6 @@
-import { readRequestFacts } from "../metering/request-facts.ts";
+import { defineShape } from "../metering/body-shape.ts";
+import { defaultMaxToolCalls, isHostedTool } from "../metering/hosted-tools.ts";
+import { readRequestFacts, readTools } from "../metering/request-facts.ts";
 import { createStreamMeter, meterText } from "../metering/meter-answer.ts";
 import { isGiven, type ScannedBody } from "../metering/scan-body.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -10,7 +12,8 @@ export const chatCompletions: Endpoint = {
   path: "/v1/chat/completions",
   outputCap: "max_completion_tokens",
   hasTypedEvents: false,
-  readRequest: (body) => readRequestFacts(body, (model) => (doesSearch(body, model) ? oneSearch : {})),
+  shape: defineShape({ messages: "content", prediction: "content", tools: "tools", audio: "soundOut" }),
+  readRequest: (body) => readRequestFacts(body, (model) => (doesSearch(body, model) ? oneSearch : withTools(body))),
   rewriteBody: (request) => ({
     ...withUsageChunk(request),
     ...withCap(request, "max_completion_tokens"),
@@ -25,4 +28,8 @@ const doesSearch = (body: ScannedBody, model: string) =>
   isGiven(body, "web_search_options") || /-search-(?:preview|api)/.test(model);
 
 /** Its answer names no calls. */
-const oneSearch = { isSearch: true, hosted: { web_search_call: 1 }, isInputRemote: true };
+const oneSearch = { isSearch: true, hosted: { web_search_call: 1 }, hostedCalls: 1 };
+
+/** OpenAI has no other tools here than the client's own; other providers do, and name no cap for them. */
+const withTools = (body: ScannedBody) =>
+  readTools(body).some(isHostedTool) ? { hostedCalls: defaultMaxToolCalls } : {};

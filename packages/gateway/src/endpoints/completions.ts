@@ -1,3 +1,4 @@
+import { defineShape } from "../metering/body-shape.ts";
 import { createStreamMeter, meterText } from "../metering/meter-answer.ts";
 import { readRequestFacts } from "../metering/request-facts.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -9,6 +10,7 @@ export const completions: Endpoint = {
   path: "/v1/completions",
   outputCap: "max_tokens",
   hasTypedEvents: false,
+  shape: defineShape({ prompt: "content" }),
   readRequest: (body) => readRequestFacts(body, () => ({ prompts: body.findings.prompts })),
   rewriteBody: (request) => ({ ...withUsageChunk(request), ...withCap(request, "max_tokens") }),
   meterWhole: meterText,

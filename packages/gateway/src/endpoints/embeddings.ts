@@ -1,3 +1,4 @@
+import { defineShape } from "../metering/body-shape.ts";
 import { createStreamMeter, meterVectors } from "../metering/meter-answer.ts";
 import { readRequestFacts } from "../metering/request-facts.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -8,6 +9,7 @@ export const embeddings: Endpoint = {
   path: "/v1/embeddings",
   outputCap: null,
   hasTypedEvents: false,
+  shape: defineShape({ input: "content" }),
   readRequest: (body) => readRequestFacts(body),
   rewriteBody: () => ({}),
   meterWhole: meterVectors,

@@ -1,5 +1,6 @@
 /** One endpoint of the OpenAI API: all that the gateway knows of it. Nothing else asks for an endpoint's name. */
 import type { Caller, Hold } from "../ports.ts";
+import type { BodyShape } from "../metering/body-shape.ts";
 import type { CallFacts } from "../metering/request-facts.ts";
 import type { MeteredWhole, MeterTools, StreamMeter } from "../metering/meter-answer.ts";
 import type { ScannedBody } from "../metering/scan-body.ts";
@@ -13,6 +14,8 @@ export type Endpoint = {
   outputCap: "max_completion_tokens" | "max_output_tokens" | "max_tokens" | null;
   /** Tells whether the events of a stream name their type, and unknown ones are skipped, as on `/v1/responses`. */
   hasTypedEvents: boolean;
+  /** Says what the members of its body are. */
+  shape: BodyShape;
   /**
    * Reads what decides money, the ceiling of the usage included.
    * @throws BodyError where a member has the wrong type, or asks for what cannot be billed

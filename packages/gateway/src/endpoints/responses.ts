@@ -1,7 +1,9 @@
-import { boundHostedTools, defaultMaxToolCalls } from "../metering/hosted-tools.ts";
+import { defineShape } from "../metering/body-shape.ts";
+import { boundHostedTools, defaultMaxToolCalls, isHostedTool } from "../metering/hosted-tools.ts";
 import { createStreamMeter, meterText } from "../metering/meter-answer.ts";
 import { readCount, readRequestFacts, readTools, type OwnFacts } from "../metering/request-facts.ts";
-import type { ScannedBody } from "../metering/scan-body.ts";
+import { isGiven, type ScannedBody } from "../metering/scan-body.ts";
+import { BodyError } from "../transport/body-error.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { withCap, withIdentifier, withToolCap } from "./rewrites.ts";
 
@@ -11,6 +13,7 @@ export const responses: Endpoint = {
   path: "/v1/responses",
   outputCap: "max_output_tokens",
   hasTypedEvents: true,
+  shape: defineShape({ input: "items", instructions: "content", tools: "tools" }),
   readRequest: (body) => readRequestFacts(body, () => readOwn(body)),
   rewriteBody: (request) => ({
     ...withCap(request, "max_output_tokens"),
@@ -22,20 +25,18 @@ export const responses: Endpoint = {
 };
 
 function readOwn(body: ScannedBody): OwnFacts {
+  if (isGiven(body, "prompt")) throw new BodyError("Stored prompts are not offered here.", "prompt");
   const maxToolCalls = readCount(body, "max_tool_calls");
-  const hosted = boundHostedTools(readTools(body), maxToolCalls);
-  const mustCapTools = Object.keys(hosted).length > 0 && maxToolCalls === null;
+  const tools = readTools(body);
+  const hosted = boundHostedTools(tools, maxToolCalls);
+  if (hosted.container_gb && body.findings.hasContainer) {
+    // A new one goes on with the one that an earlier call names, whoever's it is.
+    throw new BodyError("Stored containers are not offered here. Leave container_id out.", "container_id");
+  }
+  if (!tools.some(isHostedTool)) return { hosted };
   return {
     hosted,
-    toolCallCap: mustCapTools ? defaultMaxToolCalls : null,
-    isInputRemote: isStoredPrompt(body),
+    hostedCalls: maxToolCalls ?? defaultMaxToolCalls,
+    toolCallCap: maxToolCalls === null ? defaultMaxToolCalls : null,
   };
 }
-
-/** Here `prompt` names a template that lies with the provider. */
-function isStoredPrompt(body: ScannedBody): boolean {
-  const prompt = body.spans.get("prompt");
-  return prompt !== undefined && isContainer(body.bytes[prompt.start]);
-}
-
-const isContainer = (byte: number | undefined) => byte === 0x7b || byte === 0x5b;

@@ -11,6 +11,16 @@ export const defaultMaxToolCalls = 16;
 type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null;
 
+/** Tools that the client itself runs, or that are no more than their own text. */
+const clientTools = new Set(["function", "custom", "tool_search", "local_shell", "apply_patch", "namespace"]);
+
+/** Tells whether the provider runs the tool: what it finds is input then. One that nobody knows may be such a one. */
+export function isHostedTool(tool: { type?: unknown; container?: unknown; environment?: unknown }): boolean {
+  const { type } = tool;
+  if (typeof type !== "string" || clientTools.has(type) || type.startsWith("computer")) return false;
+  return type !== "shell" || containerGigabytesOf(tool) > 0;
+}
+
 /** The class that a call of the tool is counted in; null: the tool costs its tokens only, or it needs a container. */
 function callClassOf(type: unknown): string | null {
   if (typeof type !== "string") return null;

@@ -2,19 +2,19 @@
 import type { RequestShare } from "../budgets.ts";
 import type { GatewayCall } from "../call.ts";
 import type { Workshop } from "../exchange.ts";
-import { billingKeys } from "./request-facts.ts";
+import type { BodyShape } from "./body-shape.ts";
 import { scanBody, scanBodyInTurns, type ScannedBody } from "./scan-body.ts";
 import { sliceBytes } from "./turns.ts";
 
-type Reading = { workshop: Pick<Workshop, "turns">; maxBodyBytes: number; userId: string };
+type Reading = { workshop: Pick<Workshop, "turns">; maxBodyBytes: number; userId: string; shape: BodyShape };
 
 /** @throws BodyError where it cannot be read, and whatever `readBody` of the call throws */
 export async function readBody(
   call: GatewayCall,
   share: RequestShare,
-  { workshop, maxBodyBytes, userId }: Reading,
+  { workshop, maxBodyBytes, userId, shape }: Reading,
 ): Promise<ScannedBody> {
   const body = await call.readBody({ maxBytes: maxBodyBytes, admit: (bytes) => share.take(bytes) });
-  if (body.length <= sliceBytes) return scanBody(body, billingKeys);
-  return await scanBodyInTurns(body, billingKeys, { turns: workshop.turns, party: userId });
+  if (body.length <= sliceBytes) return scanBody(body, shape);
+  return await scanBodyInTurns(body, shape, { turns: workshop.turns, party: userId });
 }

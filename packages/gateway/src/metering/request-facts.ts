@@ -4,31 +4,10 @@
  */
 import { BodyError } from "../transport/body-error.ts";
 import type { CostBound, Usage } from "../ports.ts";
+import { pictureTokens } from "./picture-tokens.ts";
 import type { ToolSpans } from "./request-visitor.ts";
 import { isGiven, valueAt, valueOf, type ScannedBody } from "./scan-body.ts";
 import { isStorable } from "./stored-text.ts";
-
-/** The top-level members that billing reads; a body that says one of them twice or in escapes is refused. */
-export const billingKeys: ReadonlySet<string> = new Set([
-  "model",
-  "stream",
-  "stream_options",
-  "max_tokens",
-  "max_completion_tokens",
-  "max_output_tokens",
-  "n",
-  "best_of",
-  "prompt",
-  "prediction",
-  "service_tier",
-  "background",
-  "conversation",
-  "previous_response_id",
-  "tools",
-  "max_tool_calls",
-  "web_search_options",
-  "safety_identifier",
-]);
 
 export type CallFacts = {
   model: string;
@@ -39,6 +18,8 @@ export type CallFacts = {
   isSearch: boolean;
   previousResponseId: string | null;
   bound: CostBound;
+  /** Of the bound's input, what is no text: pictures, sound, and a guess of what files come to. */
+  mediaTokens: number;
   /** To be sent upstream as `max_tool_calls`; null: nothing needs to be. */
   toolCallCap: number | null;
 };
@@ -51,15 +32,22 @@ const maxChoices = 128;
 const maxPrompts = 2_048;
 /** Prompts times choices: what one answer can hold. */
 const maxCompletions = 2_048;
-/** No model prices an image above this (low-priced models count one as up to 48 000 tokens). */
-const maxTokensPerImage = 50_000;
+/**
+ * Ten tokens are a second (https://platform.openai.com/docs/guides/audio), and no sound that is taken has less than a
+ * thousand bytes a second.
+ */
+const soundBytesPerToken = 100;
+/** A page of a document is some 60 KB, and some 2,000 tokens. */
+const fileBytesPerToken = 30;
+const base64PerByte = 4 / 3;
 
 /** What an endpoint reads beyond what all of them have. */
 export type OwnFacts = {
   /** Completions of their own; 1 where it is not said. */
   prompts?: number;
   isSearch?: boolean;
-  isInputRemote?: boolean;
+  /** Calls of the provider's own tools that may bring input of their own. */
+  hostedCalls?: number;
   hosted?: Usage;
   toolCallCap?: number | null;
 };
@@ -71,13 +59,15 @@ export function readRequestFacts(body: ScannedBody, readOwn: (model: string) => 
   refuseWhatCannotBeBilled(body);
   const options = valueOf(body, "stream_options");
   const own = readOwn(model);
+  const mediaTokens = countMedia(body, model);
   return {
     model,
     isStream: readBoolean(body, "stream") ?? false,
     wantsUsageChunk: isObject(options) && options.include_usage === true,
     isSearch: own.isSearch ?? false,
     previousResponseId: readName(body, "previous_response_id", 512),
-    bound: readBound(body, own),
+    bound: readBound(body, own, mediaTokens),
+    mediaTokens: mediaTokens + Math.ceil(body.findings.fileBytes / fileBytesPerToken),
     toolCallCap: own.toolCallCap ?? null,
   };
 }
@@ -87,26 +77,45 @@ function refuseWhatCannotBeBilled(body: ScannedBody): void {
     throw new BodyError("Background responses are not offered here.", "background");
   }
   if (isGiven(body, "conversation")) throw new BodyError("Stored conversations are not offered here.", "conversation");
-  if (body.findings.hasFileId) throw new BodyError("Stored files are not offered here.", "file_id");
 }
 
-function readBound(body: ScannedBody, { prompts = 1, isInputRemote = false, hosted = {} }: OwnFacts): CostBound {
-  const { images, hasPointer } = body.findings;
+/** Pictures and sound that the body carries, or points at, as the model counts them. */
+function countMedia({ findings }: ScannedBody, model: string): number {
+  let tokens = Math.ceil(findings.audioBytes / base64PerByte / soundBytesPerToken);
+  for (const { size, detail } of findings.pictures) tokens += pictureTokens(model, size, detail);
+  return tokens;
+}
+
+function readBound(
+  body: ScannedBody,
+  { prompts = 1, hostedCalls = 0, hosted = {} }: OwnFacts,
+  media: number,
+): CostBound {
   const prediction = body.spans.get("prediction");
   return {
-    inputTokens: body.bytes.length + images * maxTokensPerImage,
-    isInputRemote:
-      isInputRemote || isGiven(body, "previous_response_id") || hasProviderTool(body) || (images === 0 && hasPointer),
+    inputTokens: body.bytes.length - body.findings.inlineBytes + media,
+    remoteInputs: body.findings.remotes + (isGiven(body, "previous_response_id") ? 1 : 0),
+    hostedCalls,
     outputTokens: readOutputCap(body),
     choices: readChoices(body, prompts),
     extraOutputTokens: prediction ? prediction.end - prediction.start : 0,
     hosted,
+    otherClasses: readClasses(body),
     serviceTier: readName(body, "service_tier", 64),
   };
 }
 
-const hasProviderTool = (body: ScannedBody): boolean =>
-  readTools(body).some(({ type }) => type !== "function" && type !== "custom");
+/** Classes that a request may be billed in beyond those of text. */
+function readClasses(body: ScannedBody): string[] {
+  const classes: string[] = [];
+  if (body.findings.pictures.length > 0) classes.push("image_input");
+  if (body.findings.audioBytes > 0) classes.push("audio_input");
+  const modalities = valueOf(body, "modalities");
+  if (Array.isArray(modalities) && modalities.includes("audio")) classes.push("audio_output");
+  const cache = valueOf(body, "prompt_cache_options");
+  if (isObject(cache) && cache.ttl === "12h") classes.push("cache_write_12h");
+  return classes;
+}
 
 /** Completions of one request: each prompt is completed `n` or `best_of` times. */
 function readChoices(body: ScannedBody, prompts: number): number {
@@ -125,7 +134,7 @@ function readChoices(body: ScannedBody, prompts: number): number {
 
 /** Of each tool what says which one it is, and nothing of what a client's own tool takes. */
 export const readTools = ({ bytes, findings }: ScannedBody): Record<keyof ToolSpans, unknown>[] =>
-  (findings.tools ?? []).map(({ type, container, environment }) => ({
+  findings.tools.map(({ type, container, environment }) => ({
     type: type && valueAt(bytes, type, "tools"),
     container: container && valueAt(bytes, container, "tools"),
     environment: environment && valueAt(bytes, environment, "tools"),

@@ -1,49 +1,83 @@
-/** What the scan of a request's body remembers: where billing's members stand, and what below them costs money. */
+/**
+ * Reads a request as its provider does: whatever stands where text, pictures, files, pointers or tools stand, in any
+ * spelling of its name. A member that decides something and is said twice is refused: parsers differ in which one counts.
+ */
 import { BodyError } from "../transport/body-error.ts";
 import type { JsonVisitor } from "./json-scan.ts";
+import { readPictureSize, type PictureSize } from "./picture-size.ts";
+import {
+  findName,
+  foldName,
+  isVariant,
+  maxEscapedNameBytes,
+  nameOf,
+  nameWords,
+  reads,
+  topLevel,
+} from "./request-places.ts";
+import type { Place, Read } from "./request-places.ts";
+import type { BodyShape } from "./body-shape.ts";
 import type { Span } from "./scan-body.ts";
 
-/** Of one element of `tools`: where its members stand that say what it is. */
+/** Of one tool: where its members stand that say what it is. */
 export type ToolSpans = { type?: Span; container?: Span; environment?: Span };
 
+export type PictureDetail = "low" | "high" | "auto" | "original";
+
+type Picture = {
+  /** Null: it lies elsewhere, or is none that can be read. */
+  size: PictureSize | null;
+  detail: PictureDetail;
+  /** The depth at which it stands, and where: its `detail` stands beside it. */
+  depth: number;
+  at: number;
+};
+
 export type RequestFindings = {
-  /** Names and values that say that an image is meant; each image has one or two of them. */
-  images: number;
-  /** A part whose content the body only points at. */
-  hasPointer: boolean;
-  /** A file that lies with the provider. */
-  hasFileId: boolean;
-  /** The objects among the elements of `tools`; null where that is no array. */
-  tools: ToolSpans[] | null;
+  pictures: Picture[];
+  /** Things that the provider fetches, or has: files by address, the reasoning of an earlier response. */
+  remotes: number;
+  /** Bytes of files that came with the body and are no plain text. */
+  fileBytes: number;
+  /** Bytes of base64 that are heard. */
+  audioBytes: number;
+  /** Where data of pictures, files and audio stands in the body: it is no text. */
+  inline: Span[];
+  inlineBytes: number;
+  /** Whether an item names the container that it ran in. */
+  hasContainer: boolean;
+  /** All tools, those within others too. */
+  tools: ToolSpans[];
   /** The elements of `prompt`, 1 where it is no array, or one prompt in tokens. */
   prompts: number;
-  /** The bytes of all strings but inline data: what a tokenizer would be given. */
-  textBytes: number;
 };
 
 const maxTools = 4_096;
-/** The longest name that billing reads has 20 characters; each may be written as an escape of six. */
-const maxKeyBytes = 122;
+const maxPictures = 4_096;
 
 const quote = 0x22;
 const backslash = 0x5c;
 const openBracket = 0x5b;
 const openBrace = 0x7b;
-const letter = (text: string) => text.charCodeAt(0);
-const [letterA, letterF, letterI, letterU] = [letter("a"), letter("f"), letter("i"), letter("u")];
+/** Of all values, only `null` begins with it. */
+const letterN = 0x6e;
 
-const named = (text: string) => Buffer.from(text);
-const names = {
-  url: named("url"),
-  audio: named("audio"),
-  fileId: named("file_id"),
-  fileUrl: named("file_url"),
-  fileData: named("file_data"),
-  imageUrl: named("image_url"),
-  inputAudio: named("input_audio"),
-  inputImage: named("input_image"),
-  dataUrl: named('"data:'),
+/** What an object has, as bits. */
+const hasId = 1;
+const hasRole = 2;
+const hasType = 4;
+const hasPicture = 8;
+const hasEncrypted = 16;
+const isReference = 32;
+const isPictureCall = 64;
+const isReasoning = 128;
+
+const kinds: Readonly<Record<string, number>> = {
+  item_reference: isReference,
+  image_generation_call: isPictureCall,
+  reasoning: isReasoning,
 };
+const details: ReadonlySet<string> = new Set(["low", "high", "auto", "original"] satisfies PictureDetail[]);
 
 /** A decoder of bytes, and as such a class: its methods run for each token. */
 export class RequestVisitor implements JsonVisitor {
@@ -51,138 +85,281 @@ export class RequestVisitor implements JsonVisitor {
   insertAt = 0;
   isEmpty = true;
   readonly findings: RequestFindings = {
-    images: 0,
-    hasPointer: false,
-    hasFileId: false,
-    tools: null,
+    pictures: [],
+    remotes: 0,
+    fileBytes: 0,
+    audioBytes: 0,
+    inline: [],
+    inlineBytes: 0,
+    hasContainer: false,
+    tools: [],
     prompts: 1,
-    textBytes: 0,
   };
-  readonly #keys: ReadonlySet<string>;
+  readonly #shape: BodyShape;
+  /** By depth: what the container is read as whose members stand there, whether it is an array, what it has. */
+  readonly #places: (Place | null)[] = [null, null];
+  readonly #isArray: boolean[] = [false, false];
+  readonly #has: number[] = [0, 0];
+  readonly #details: (PictureDetail | null)[] = [null, null];
+  readonly #tools: ToolSpans[] = [];
+  /** The name by which the container at this depth is a member of a tool; -1: it is none. */
+  readonly #memberOfTool: number[] = [-1, -1];
+  readonly #seen: number[] = Array<number>(2 * nameWords).fill(0);
+  readonly #seenAtTop = new Set<string>();
+  /** Of the member whose value comes next: what it is, and what its own members are read as. */
+  #reads: Read = reads.nothing;
+  #next: Place | null = null;
+  #name = -1;
+  /** False where not every server takes the name for what it is: what would lower the bill, or say more, then counts for nothing. */
+  #isExact = true;
   /** Billing's member at the top level that the scan stands in; "": another one. */
   #member = "";
-  /** The member is a `file_id`; its value comes next. */
-  #isFileId = false;
-  #tool: ToolSpans = {};
-  #toolMember: keyof ToolSpans | null = null;
   /** The first byte of the first element of `prompt`. */
   #firstOfPrompt = 0;
 
-  constructor(keys: ReadonlySet<string>) {
-    this.#keys = keys;
+  constructor(shape: BodyShape) {
+    this.#shape = shape;
   }
 
   key(bytes: Buffer, start: number, end: number, depth: number): void {
-    if (end - start > maxKeyBytes) {
-      if (depth === 1) this.#member = "";
-      return;
-    }
-    const isEscaped = hasEscape(bytes, start, end);
     if (depth === 1) {
-      this.#member = this.billingKey(bytes, start, end, isEscaped);
+      this.keyAtTop(bytes, start, end);
       return;
     }
-    if (isEscaped) {
-      this.escapedKey(bytes.toString("utf8", start, end), depth);
-      return;
-    }
-    this.noteName(bytes, start + 1, end - 1);
-    if (depth === 3 && this.#member === "tools") this.#toolMember = toolMemberOf(bytes, start, end);
+    const place = this.#places[depth] as Place | null;
+    this.#reads = reads.nothing;
+    this.#next = null;
+    if (place === null) return;
+    const found = findMember(bytes, start, end);
+    this.#next = place.unknown;
+    if (found === -1) return;
+    const name = found & ~isVariant;
+    this.#name = name;
+    this.#isExact = found === name;
+    this.#next = place.next[name] as Place | null;
+    const read = place.reads[name] as Read;
+    if (read === reads.nothing) return;
+    this.#reads = read;
+    const word = depth * nameWords + (name >>> 5);
+    const bit = 1 << (name & 31);
+    if (((this.#seen[word] as number) & bit) !== 0) throw saidTwice(nameOf(name));
+    (this.#seen[word] as number) |= bit;
   }
 
   open(bytes: Buffer, start: number, depth: number): void {
-    if (depth === 0 && bytes[start] !== openBrace) throw noObject();
-    if (depth === 2) this.beginElement(bytes, start);
-    this.#isFileId = false;
+    if (depth === 0) {
+      if (bytes[start] !== openBrace) throw noObject();
+      return;
+    }
+    if (depth === 2 && this.#member === "prompt") this.#firstOfPrompt ||= bytes[start] as number;
+    const read = this.readsAt(depth);
+    const place = this.placeAt(depth);
+    const inside = depth + 1;
+    this.#memberOfTool[inside] = -1;
+    if (read !== reads.nothing) this.noteContainer(read, bytes, start, depth);
+    const isArray = bytes[start] === openBracket;
+    this.#isArray[inside] = isArray;
+    this.#places[inside] = place;
+    this.#has[inside] = 0;
+    this.#details[inside] = null;
+    for (let n = 0; n < nameWords; n++) this.#seen[inside * nameWords + n] = 0;
+    if (place === null || isArray) return;
+    if (place.name === "tool") this.#tools[inside] = {};
   }
 
   value(bytes: Buffer, start: number, end: number, depth: number, count: number): void {
     const first = bytes[start] as number;
-    if (first === quote) this.text(bytes, start, end);
-    this.#isFileId = false;
-    if (depth > 3) return;
-    if (depth === 3) {
-      if (this.#toolMember !== null) this.#tool[this.#toolMember] = { start, end };
-      this.#toolMember = null;
-    } else if (depth === 2) this.endElement(bytes, start, first);
-    else if (depth === 1) this.endMember(start, end, first, count);
-    else {
+    if (depth >= 2) {
+      if (first === openBrace || first === openBracket) this.close(start, end, depth + 1, first);
+      else {
+        const read = this.readsAt(depth);
+        if (read !== reads.nothing && first !== letterN) this.note(read, bytes, start, end, depth);
+      }
+      if (depth === 2 && this.#member === "prompt") this.#firstOfPrompt ||= first;
+    } else if (depth === 1) {
+      if (first === openBrace || first === openBracket) this.close(start, end, 2, first);
+      else if (this.#reads !== reads.nothing && first !== letterN) this.note(this.#reads, bytes, start, end, depth);
+      this.endMember(start, end, first, count);
+    } else {
       if (first !== openBrace) throw noObject();
       this.insertAt = start + 1;
       this.isEmpty = count === 0;
     }
   }
 
-  private billingKey(bytes: Buffer, start: number, end: number, isEscaped: boolean): string {
-    // In Latin-1 a key of billing reads as what it is, and no other one does.
-    const key = isEscaped
-      ? (JSON.parse(bytes.toString("utf8", start, end)) as string)
-      : bytes.toString("latin1", start + 1, end - 1);
-    if (!this.#keys.has(key)) return "";
-    if (isEscaped) throw new BodyError(`The key "${key}" must be written without escapes.`, key);
-    if (this.spans.has(key)) throw new BodyError(`The key "${key}" stands twice in the body.`, key);
-    return key;
+  private keyAtTop(bytes: Buffer, start: number, end: number): void {
+    this.#member = "";
+    this.#reads = reads.nothing;
+    this.#next = topLevel.extra;
+    this.#name = -1;
+    if (end - start - 2 > maxEscapedNameBytes) return;
+    // In Latin-1 a key that means something reads as what it is, and no other one does.
+    const written = bytes.toString("latin1", start + 1, end - 1);
+    let key = written;
+    let member = this.#shape.get(key);
+    if (member === undefined) {
+      key = foldName(JSON.parse(bytes.toString("utf8", start, end)) as string);
+      member = this.#shape.get(key);
+      if (member?.isRead) throw new BodyError(`The key "${key}" must be written without escapes, in lower case.`, key);
+    }
+    if (member === undefined) {
+      const found = findMember(bytes, start, end);
+      if (found === -1) return;
+      const name = found & ~isVariant;
+      this.#name = name;
+      this.#isExact = found === name;
+      this.#reads = topLevel.extra.reads[name] as Read;
+      this.#next = topLevel.extra.next[name] as Place | null;
+      return;
+    }
+    this.#next = member.place;
+    if (!member.isRead) return;
+    if (this.#seenAtTop.has(key)) throw saidTwice(key);
+    this.#seenAtTop.add(key);
+    if (member.isSpan) this.#member = key;
   }
 
-  private escapedKey(text: string, depth: number): void {
-    const plain = Buffer.from(JSON.stringify(JSON.parse(text)));
-    this.noteName(plain, 1, plain.length - 1);
-    if (depth === 3 && this.#member === "tools") this.#toolMember = toolMemberOf(plain, 0, plain.length);
+  /** What the value is that comes now, among the members of the container at this depth. */
+  private readsAt(depth: number): Read {
+    if (!this.#isArray[depth] || depth === 1) return this.#reads;
+    return (this.#places[depth] as Place | null)?.elementReads ?? reads.nothing;
   }
 
-  /** By length and first letter before anything is compared: this runs for every member. */
-  private noteName(bytes: Buffer, start: number, end: number): void {
-    const found = this.findings;
-    const first = bytes[start];
-    switch (end - start) {
-      case 3:
-        if (first === letterU && isName(names.url, bytes, start)) found.hasPointer = true;
+  private placeAt(depth: number): Place | null {
+    if (!this.#isArray[depth] || depth === 1) return this.#next;
+    return (this.#places[depth] as Place | null)?.element ?? null;
+  }
+
+  /** An object or an array where a text is usual says more of itself below; a name of something stored needs no more. */
+  private noteContainer(read: Read, bytes: Buffer, start: number, depth: number): void {
+    if (read === reads.stored) throw notStored(this.#name);
+    if (read === reads.storedList && bytes[start] !== openBracket) throw notStored(this.#name);
+    if (read === reads.container) this.findings.hasContainer = true;
+    if (read === reads.ofTool) this.noteOfTool(start, start, depth);
+    if (read === reads.ofTool) this.#memberOfTool[depth + 1] = this.#name;
+  }
+
+  private note(read: Read, bytes: Buffer, start: number, end: number, depth: number): void {
+    switch (read) {
+      case reads.stored:
+      case reads.storedList:
+        throw notStored(this.#name);
+      case reads.remote:
+        if (isDataUrl(bytes, start)) this.noteFile(bytes, start, end);
+        else this.findings.remotes++;
         return;
-      case 5:
-        if (first === letterA && isName(names.audio, bytes, start)) found.hasPointer = true;
+      case reads.picture:
+        this.notePicture(bytes, start, end, depth, isDataUrl(bytes, start));
         return;
-      case 7:
-        if (first === letterF && isName(names.fileId, bytes, start)) this.#isFileId = true;
+      case reads.barePicture:
+        if (bytes[start] === quote) this.notePicture(bytes, start, end, depth, true);
         return;
-      case 8:
-        if (first === letterF && isName(names.fileUrl, bytes, start)) found.hasPointer = true;
+      case reads.file:
+        this.noteFile(bytes, start, end);
         return;
-      case 9:
-        if (first === letterF && isName(names.fileData, bytes, start)) found.hasPointer = true;
-        else if (first === letterI && isName(names.imageUrl, bytes, start)) {
-          found.hasPointer = true;
-          found.images++;
+      case reads.audio:
+        this.findings.audioBytes += end - start;
+        this.noteInline(start, end);
+        return;
+      case reads.detail: {
+        const detail = textAt(bytes, start, end);
+        this.#details[depth] = !this.#isExact ? "original" : details.has(detail) ? (detail as PictureDetail) : null;
+        return;
+      }
+      case reads.id:
+        (this.#has[depth] as number) |= hasId;
+        return;
+      case reads.role:
+        this.noteHas(depth, hasRole);
+        return;
+      case reads.type:
+        this.noteHas(depth, hasType);
+        if ((this.#places[depth] as Place).name === "item") {
+          (this.#has[depth] as number) |= kinds[textAt(bytes, start, end)] ?? 0;
         }
         return;
-      case 11:
-        if (first !== letterI) return;
-        if (isName(names.inputAudio, bytes, start)) found.hasPointer = true;
-        else if (isName(names.inputImage, bytes, start)) found.images++;
+      case reads.encrypted:
+        this.noteHas(depth, hasEncrypted);
+        return;
+      case reads.container:
+        this.findings.hasContainer = true;
+        return;
+      case reads.ofTool:
+        this.noteOfTool(start, end, depth);
     }
   }
 
-  private text(bytes: Buffer, start: number, end: number): void {
-    const found = this.findings;
-    if (this.#isFileId) found.hasFileId = true;
-    const length = end - start - 2;
-    if (length === 9 || length === 11) {
-      const name = length === 9 ? names.imageUrl : names.inputImage;
-      if (isName(name, bytes, start + 1)) found.images++;
+  private noteHas(depth: number, bit: number): void {
+    if (this.#isExact) (this.#has[depth] as number) |= bit;
+  }
+
+  private notePicture(bytes: Buffer, start: number, end: number, depth: number, isInline: boolean): void {
+    const { pictures } = this.findings;
+    if (pictures.length >= maxPictures) throw new BodyError(`A request may have at most ${maxPictures} pictures.`);
+    const size = isInline ? readPictureSize(bytes, start, end) : null;
+    if (isInline) this.noteInline(start, end);
+    // One whose detail stands in the object around it is told apart by its depth.
+    pictures.push({ size, detail: "auto", depth, at: start });
+    if (!this.#isArray[depth]) this.noteHas(depth, hasPicture);
+  }
+
+  private noteFile(bytes: Buffer, start: number, end: number): void {
+    // Plain text is counted as what it is.
+    if (isTextFile(bytes, start)) return;
+    this.findings.remotes++;
+    this.findings.fileBytes += end - start;
+    this.noteInline(start, end);
+  }
+
+  private noteInline(start: number, end: number): void {
+    this.findings.inline.push({ start, end });
+    this.findings.inlineBytes += end - start;
+  }
+
+  private noteOfTool(start: number, end: number, depth: number): void {
+    const tool = this.#tools[depth];
+    if (tool === undefined) return;
+    tool[nameOf(this.#name) as keyof ToolSpans] = { start, end };
+  }
+
+  /** `inside` is the depth at which the container's members stand. */
+  private close(start: number, end: number, inside: number, first: number): void {
+    const place = this.#places[inside] as Place | null;
+    const member = this.#memberOfTool[inside] as number;
+    if (member !== -1) {
+      const tool = this.#tools[inside - 1] as ToolSpans;
+      tool[nameOf(member) as keyof ToolSpans] = { start, end };
     }
-    if (length < 5 || !isName(names.dataUrl, bytes, start)) found.textBytes += length;
+    if (place === null || first === openBracket) return;
+    const has = this.#has[inside] as number;
+    if (place.name === "tool") this.endTool(this.#tools[inside] as ToolSpans);
+    if (place.name === "item") this.endItem(has);
+    const detail = this.#details[inside] as PictureDetail | null;
+    if (detail === null) return;
+    const { pictures } = this.findings;
+    for (let n = pictures.length - 1; n >= 0; n--) {
+      const picture = pictures[n] as Picture;
+      if (picture.at < start) return;
+      if (picture.depth === inside) picture.detail = detail;
+    }
   }
 
-  private beginElement(bytes: Buffer, start: number): void {
-    if (this.#member === "tools") this.#tool = {};
-    else if (this.#member === "prompt") this.#firstOfPrompt ||= bytes[start] as number;
-  }
-
-  private endElement(bytes: Buffer, start: number, first: number): void {
-    if (this.#member === "prompt") this.#firstOfPrompt ||= first;
-    if (this.#member !== "tools" || first !== openBrace) return;
-    const tools = (this.findings.tools ??= []);
+  private endTool(tool: ToolSpans): void {
+    const { tools } = this.findings;
     if (tools.length >= maxTools) throw new BodyError(`tools must be at most ${maxTools}.`, "tools");
-    tools.push(this.#tool);
+    tools.push(tool);
+  }
+
+  /** An item that says no more than its name stands with the provider. */
+  private endItem(has: number): void {
+    const isBare = (has & (hasId | hasType | hasRole)) === hasId;
+    if (isBare || (has & isReference) !== 0 || ((has & isPictureCall) !== 0 && (has & hasPicture) === 0)) {
+      throw new BodyError(
+        "Items of earlier responses are not offered here by reference. Send the items themselves, or previous_response_id.",
+        "input",
+      );
+    }
+    if ((has & isReasoning) !== 0 && (has & hasId) !== 0 && (has & hasEncrypted) === 0) this.findings.remotes++;
   }
 
   private endMember(start: number, end: number, first: number, count: number): void {
@@ -190,30 +367,63 @@ export class RequestVisitor implements JsonVisitor {
     if (member === "") return;
     this.#member = "";
     this.spans.set(member, { start, end });
-    if (first !== openBracket) {
-      if (member === "tools") this.findings.tools = null;
-    } else if (member === "prompt") {
-      const isInTokens = this.#firstOfPrompt === 0x2d || (this.#firstOfPrompt >= 0x30 && this.#firstOfPrompt <= 0x39);
-      this.findings.prompts = isInTokens ? 1 : Math.max(count, 1);
-    }
+    if (member !== "prompt" || first !== openBracket) return;
+    const isInTokens = this.#firstOfPrompt === 0x2d || (this.#firstOfPrompt >= 0x30 && this.#firstOfPrompt <= 0x39);
+    this.findings.prompts = isInTokens ? 1 : Math.max(count, 1);
   }
 }
 
 const noObject = () => new BodyError("The body must be a JSON object.");
+const saidTwice = (name: string) => new BodyError(`The key "${name}" stands twice in one object.`, name);
 
-function hasEscape(bytes: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] === backslash) return true;
-  return false;
+const storedKinds: Readonly<Record<string, string>> = {
+  file_id: "Stored files are not offered here. Send the file itself (file_data), or its address (file_url).",
+  file_ids: "Stored files are not offered here.",
+  vector_store_id: "Stored vector stores are not offered here.",
+  vector_store_ids: "Stored vector stores are not offered here.",
+  skill_id: "Stored skills are not offered here.",
+  container_id: "Stored containers are not offered here.",
+};
+
+function notStored(name: number): BodyError {
+  const member = nameOf(name);
+  const message = storedKinds[member] ?? "Stored audio and voices are not offered here.";
+  return new BodyError(message, member);
 }
 
-function isName(name: Buffer, bytes: Buffer, start: number): boolean {
-  for (let at = 0; at < name.length; at++) if (bytes[start + at] !== name[at]) return false;
-  return true;
+/** As `findName`; a name with escapes, or with letters beyond ASCII, is read as what it means. */
+function findMember(bytes: Buffer, start: number, end: number): number {
+  const found = findName(bytes, start + 1, end - 1);
+  if (found !== -1 || end - start - 2 > maxEscapedNameBytes) return found;
+  for (let at = start + 1; at < end - 1; at++) {
+    const byte = bytes[at] as number;
+    if (byte !== backslash && byte < 0x80) continue;
+    const meant = JSON.parse(bytes.toString("utf8", start, end)) as string;
+    const name = Buffer.from(foldName(meant));
+    const read = findName(name, 0, name.length);
+    return read === -1 || meant === nameOf(read) ? read : read | isVariant;
+  }
+  return -1;
 }
 
-function toolMemberOf(bytes: Buffer, start: number, end: number): keyof ToolSpans | null {
-  const length = end - start - 2;
-  if (length !== 4 && length !== 9 && length !== 11) return null;
-  const name = bytes.toString("latin1", start + 1, end - 1);
-  return name === "type" || name === "container" || name === "environment" ? name : null;
+/** A short text as it is meant; "" for what is no text, or too long to mean anything. */
+function textAt(bytes: Buffer, start: number, end: number): string {
+  if (bytes[start] !== quote || end - start > 200) return "";
+  const text = bytes.toString("latin1", start + 1, end - 1);
+  return text.includes("\\") ? (JSON.parse(bytes.toString("utf8", start, end)) as string) : text;
 }
+
+/** The first characters of a text as they are meant, in lower case. */
+function beginningAt(bytes: Buffer, start: number): string {
+  if (bytes[start] !== quote) return "";
+  const text = bytes.toString("latin1", start + 1, Math.min(start + 65, bytes.length)).toLowerCase();
+  if (!text.includes("\\")) return text;
+  return text
+    .replace(/\\u00([0-7][0-9a-f])/g, (_, code: string) => String.fromCharCode(parseInt(code, 16)))
+    .replaceAll("\\/", "/")
+    .toLowerCase();
+}
+
+const isDataUrl = (bytes: Buffer, start: number): boolean => beginningAt(bytes, start).startsWith("data:");
+const isTextFile = (bytes: Buffer, start: number): boolean =>
+  /^data:(?:text\/|application\/json)/.test(beginningAt(bytes, start));

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, expect, test } from "vitest";
-import { createInputEstimate, estimateTokens } from "./estimate-tokens.ts";
+import { createInputCount, estimateTokens } from "./estimate-tokens.ts";
 import { longestBlockMs } from "../testing/longest-block.ts";
 import { createTokenizer, type Tokenizer, type TokenizerOptions } from "./tokenizer.ts";
 
@@ -35,7 +35,10 @@ test("an input is counted once, however often it is asked for", async () => {
   const body = Buffer.from('{"messages":[{"role":"user","content":"hello there"}]}');
   let asked = 0;
   const counting = create();
-  const estimate = createInputEstimate({ ...counting, count: (job) => (asked++, counting.count(job)) }, body, 11);
+  const estimate = createInputCount(
+    { ...counting, count: (job) => (asked++, counting.count(job)) },
+    { bytes: body, inline: [] },
+  ).estimate;
   expect(await Promise.all([estimate(), estimate(), estimate()])).toEqual([6, 6, 6]);
   expect([await estimate(), asked]).toEqual([6, 1]);
 });
@@ -55,7 +58,7 @@ const hard: [what: string, text: string][] = [
 test.each(hard)("a megabyte of %s does not keep the event loop", { timeout: 60_000 }, async (_what, text) => {
   const counts = create({ patienceMs: 60_000 });
   const json = Buffer.from(JSON.stringify({ input: text }));
-  const estimate = createInputEstimate(counts, json, text.length);
+  const estimate = createInputCount(counts, { bytes: json, inline: [] }).estimate;
   expect(await estimate()).toBeGreaterThan(100);
   expect(
     await longestBlockMs(() => Promise.all([estimateTokens(counts, text), counts.count({ json, members: ["input"] })])),

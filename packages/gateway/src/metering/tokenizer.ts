@@ -7,7 +7,9 @@ import { Worker } from "node:worker_threads";
 type TokenJob =
   | { text: string }
   /** A JSON object, of which the strings below `members` are counted. */
-  | { json: Uint8Array; members: readonly string[] };
+  | { json: Uint8Array; members: readonly string[] }
+  /** The body of a request, without the data of pictures and files. */
+  | { request: Uint8Array };
 
 export type Tokenizer = {
   /** Never rejects. Null: not counted. */
@@ -84,7 +86,7 @@ export function createTokenizer(options: TokenizerOptions = {}): Tokenizer {
 
   return {
     count: (job) => {
-      const bytes = "json" in job ? job.json.length : 2 * job.text.length;
+      const bytes = "text" in job ? 2 * job.text.length : bytesOf(job).length;
       if (waiting.size >= maxWaiting || waitingBytes + bytes > maxBytes) return Promise.resolve(null);
       worker ??= start();
       const target = worker;
@@ -111,7 +113,9 @@ export function createTokenizer(options: TokenizerOptions = {}): Tokenizer {
 function post(worker: Worker, id: number, job: TokenJob): void {
   if ("text" in job) worker.postMessage({ id, text: job.text });
   else {
-    const json = new Uint8Array(job.json);
-    worker.postMessage({ id, json, members: job.members }, [json.buffer]);
+    const json = new Uint8Array(bytesOf(job));
+    worker.postMessage({ id, json, members: "json" in job ? job.members : null }, [json.buffer]);
   }
 }
+
+const bytesOf = (job: Exclude<TokenJob, { text: string }>): Uint8Array => ("json" in job ? job.json : job.request);
