@@ -201,6 +201,9 @@ export type Upstream = {
 /** The enabled upstreams, read per request: must be a lookup in memory. */
 type ListUpstreams = () => readonly Upstream[];
 
+/** Whether what came of an answer is charged that its upstream has broken off. Must be a lookup in memory. */
+type ChargesBrokenAnswers = () => boolean;
+
 /** Read-only endpoints for key holders, answered as JSON. */
 export type AnswerRead = (query: {
   name: "models" | "model" | "credits" | "charges" | "charge";
@@ -227,6 +230,7 @@ export type Ports = {
   idempotency: Idempotency;
   listUpstreams: ListUpstreams;
   drainsOnDisconnect: DrainsOnDisconnect;
+  chargesBrokenAnswers: ChargesBrokenAnswers;
   answerRead: AnswerRead;
   now: () => number;
   log: Log;

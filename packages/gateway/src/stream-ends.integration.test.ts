@@ -148,6 +148,19 @@ test("a stream that outruns its slices goes on whole where there is money, and n
   expect(asked.length).toBeGreaterThan(0);
 });
 
+test.each([
+  [true, { outcome: "captured", basis: "observed", flags: ["broke_off"] }],
+  [false, { outcome: "released", reason: "broke_off" }],
+])("an answer that its upstream breaks off is charged for where the setting says so: %s", async (isCharged, settled) => {
+  const events = chatEvents(Array<string>(20).fill("x ")).slice(0, 10);
+  const up = await start((res) => sendEvents(res, events, { everyMs: 1, thenDestroy: true }), {
+    chargesBrokenAnswers: () => isCharged,
+  });
+  const { isBroken } = await readBroken(await post(up, "chat/completions", { messages: [] }));
+  expect(isBroken).toBe(true);
+  expect(up.settlements).toMatchObject([settled]);
+});
+
 describe("the streams of a key that may not call any more", () => {
   test.each([
     ["that says nothing", []],

@@ -325,6 +325,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     },
     listUpstreams: () => known.upstreams,
     drainsOnDisconnect: () => known.settings.drainsOnDisconnect,
+    chargesBrokenAnswers: () => known.settings.chargesBrokenAnswers,
     answerRead: (query) => answerRead(db, { ...known, caughtUp: () => spool.caughtUp() }, query),
     now: Date.now,
     log,

@@ -83,6 +83,7 @@ export async function startScripted(
         return Promise.resolve();
       },
       drainsOnDisconnect: () => false,
+      chargesBrokenAnswers: () => true,
       idempotency: {
         claim: () => Promise.resolve({ outcome: "claimed" }),
         keep: () => Promise.resolve(),

@@ -229,6 +229,11 @@ function createSettleOnce(
       await ports.settle({ hold: exchange.hold, outcome: "released", reason: "no_output" });
       return;
     }
+    const isUpstreamsFault = !isWhole && endedFor === null && !exchange.clientSignal.aborted;
+    if (isUpstreamsFault && meter.facts.usage === null && !ports.chargesBrokenAnswers()) {
+      await ports.settle({ hold: exchange.hold, outcome: "released", reason: "broke_off" });
+      return;
+    }
     const seconds = (ports.now() - exchange.startedAtMs) / 1_000;
     const unseen = exchange.hold.doesReason && endedFor !== null ? Math.floor(seconds * unseenTokensPerSecond) : 0;
     const outputTokens = async () =>
