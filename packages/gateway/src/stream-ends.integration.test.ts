@@ -151,15 +151,18 @@ test("a stream that outruns its slices goes on whole where there is money, and n
 test.each([
   [true, { outcome: "captured", basis: "observed", flags: ["broke_off"] }],
   [false, { outcome: "released", reason: "broke_off" }],
-])("an answer that its upstream breaks off is charged for where the setting says so: %s", async (isCharged, settled) => {
-  const events = chatEvents(Array<string>(20).fill("x ")).slice(0, 10);
-  const up = await start((res) => sendEvents(res, events, { everyMs: 1, thenDestroy: true }), {
-    chargesBrokenAnswers: () => isCharged,
-  });
-  const { isBroken } = await readBroken(await post(up, "chat/completions", { messages: [] }));
-  expect(isBroken).toBe(true);
-  expect(up.settlements).toMatchObject([settled]);
-});
+])(
+  "an answer that its upstream breaks off is charged for where the setting says so: %s",
+  async (isCharged, settled) => {
+    const events = chatEvents(Array<string>(20).fill("x ")).slice(0, 10);
+    const up = await start((res) => sendEvents(res, events, { everyMs: 1, thenDestroy: true }), {
+      chargesBrokenAnswers: () => isCharged,
+    });
+    const { isBroken } = await readBroken(await post(up, "chat/completions", { messages: [] }));
+    expect(isBroken).toBe(true);
+    expect(up.settlements).toMatchObject([settled]);
+  },
+);
 
 describe("the streams of a key that may not call any more", () => {
   test.each([
@@ -195,7 +198,7 @@ describe("a stream of a model that reasons, and whose client leaves early", () =
     for (let read = 0; read <= bytes;) {
       const { value, done } = await reader.read();
       if (done) break;
-      read += value.length;
+      read += (value as Uint8Array).length;
     }
     controller.abort();
     await expect.poll(() => up.gateway.inFlight(), { timeout: 20_000 }).toBe(0);
@@ -213,7 +216,7 @@ describe("a stream of a model that reasons, and whose client leaves early", () =
     );
     for (let n = 0; n < 25; n++) await leaveAfter(up, Math.floor(Math.random() * 4_000));
     const charged = up.settlements.map(outputOf);
-    const sum = (all: number[]) => all.reduce((before, each) => before + each, 0);
+    const sum = (all: readonly number[]): number => all.reduce((before: number, each: number) => before + each, 0);
     expect(charged).toHaveLength(25);
     expect(sum(charged)).toBeGreaterThanOrEqual(0.98 * sum(billed));
     expect(sum(charged)).toBeLessThanOrEqual(sum(billed));

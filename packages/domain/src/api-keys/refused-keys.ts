@@ -1,7 +1,7 @@
 /** Which of the keys that are in use may not be used any more. */
 import type { Database } from "@codex-gateway/db";
 
-export type RefusedKey = { apiKeyId: string; refused: "key_disabled" | "user_suspended" };
+type RefusedKey = { apiKeyId: string; refused: "key_disabled" | "user_suspended" };
 
 /** A key that is gone counts as disabled. */
 export async function findRefusedKeys({ pool }: Pick<Database, "pool">, apiKeyIds: string[]): Promise<RefusedKey[]> {

@@ -6,7 +6,7 @@ import type { HeldCall } from "./hold-call.ts";
 
 type Limits = { perCallNanoUsd: bigint; perAccountNanoUsd: bigint };
 
-export type DebtAllowance = {
+type DebtAllowance = {
   /** Returns what the call may come to owe, nano-USD; asked again, the same. */
   open(held: HeldCall): bigint;
   /** The call is settled. */

@@ -11,7 +11,7 @@ import {
 } from "./hold-call.ts";
 
 /** What is held for now; `refusal`: why that is not all that was asked for, and nothing more will come. */
-export type ExtendedCall = { heldOutputTokens: number; refusal: CallRefusal | null };
+type ExtendedCall = { heldOutputTokens: number; refusal: CallRefusal | null };
 
 /** Then the stream goes on for what is held for, and for what its user may owe. */
 const isForMoney: ReadonlySet<ExtendOutcome["outcome"]> = new Set(["insufficient", "daily_budget", "monthly_budget"]);

@@ -111,7 +111,7 @@ export async function findResponse(
 const outputCapFlag = /^output_cap:(\d{1,9})$/;
 
 /** The cap that a charge's flags tell of, in tokens. */
-export function outputCapOf(flags: readonly string[]): number | null {
+function outputCapOf(flags: readonly string[]): number | null {
   for (const flag of flags) {
     const tokens = outputCapFlag.exec(flag)?.[1];
     if (tokens !== undefined) return Number(tokens);

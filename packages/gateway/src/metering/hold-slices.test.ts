@@ -27,7 +27,13 @@ function aStream({
       now: () => nowMs,
       log: () => undefined,
     },
-    hold: { outputCapTokens: null, doesReason: false, ...hold, heldOutputTokens: held, outputTokens: most } as unknown as Hold,
+    hold: {
+      outputCapTokens: null,
+      doesReason: false,
+      ...hold,
+      heldOutputTokens: held,
+      outputTokens: most,
+    } as unknown as Hold,
     countTokens: () => Promise.resolve(tokens),
     startedAtMs: 0,
   });

@@ -45,7 +45,7 @@ export async function* relayStream(
   });
   const settleOnce = createSettleOnce(ports, exchange, answer, { meter, slices });
   /** Why the gateway itself ends the stream, which may be silent then. */
-  let ended: StreamEndedError | null = null;
+  let ended = null as StreamEndedError | null;
   const end = (error: StreamEndedError) => {
     ended ??= error;
     answer.body.destroy();

@@ -4,15 +4,7 @@ import { inputTokensOf, outputTokensOf, type UsageUnits } from "../usage-units.t
 import { createBatchConnection } from "./batch-connection.ts";
 import { RecordArray } from "./batch-records.ts";
 import { clampedInt4, clampedInt4OrNull } from "../clamp.ts";
-import type {
-  Capture,
-  DefaultLimits,
-  DrawnHold,
-  ExtendOutcome,
-  Extension,
-  HoldOrder,
-  HoldOutcome,
-} from "../ledger.ts";
+import type { Capture, DefaultLimits, DrawnHold, ExtendOutcome, Extension, HoldOrder, HoldOutcome } from "../ledger.ts";
 
 /** `capture` null: the held money is given back. */
 export type Settlement = { id: string; capture: Capture | null };
