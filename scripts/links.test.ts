@@ -34,6 +34,19 @@ test.each(pages)("%s has no broken link", (page) => {
   expect(brokenLinks(page, repository)).toEqual([]);
 });
 
+test("the index of the decisions names each of them by its number and title", () => {
+  const folder = path.join(root, "docs/decisions");
+  const index = readFileSync(path.join(folder, "README.md"), "utf8").replaceAll(/ +/g, " ");
+  const missing = readdirSync(folder)
+    .filter((name) => /^\d/.test(name))
+    .filter((name) => {
+      const [number = "", title = ""] =
+        readFileSync(path.join(folder, name), "utf8").split("\n", 1)[0]?.slice(2).split(" — ") ?? [];
+      return number !== name.slice(0, 3) || !index.includes(`| [${number}](${name}) | ${title} |`);
+    });
+  expect(missing).toEqual([]);
+});
+
 const aRepository = (files: Record<string, string>) => ({
   exists: (file: string) => file in files || Object.keys(files).some((name) => name.startsWith(`${file}/`)),
   read: (file: string) => files[file] ?? null,

@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openDatabase, openCallPool } from "./database.ts";
+import { fillPool, openDatabase, openCallPool } from "./database.ts";
 import { createTestDatabase, type TestDatabase } from "./testing/index.ts";
 
 let db: TestDatabase;
@@ -74,4 +74,19 @@ test("a database that does not answer is known within a second", async () => {
   expect(Date.now() - startedAtMs).toBeLessThan(1_000);
   await lost.end();
   mute.close();
+});
+
+test("a pool that is filled has all of its connections before the first call, and keeps them", async () => {
+  const filled = openCallPool(db.url, "lookups");
+  await fillPool(filled);
+  expect([filled.totalCount, filled.idleCount]).toEqual([2, 2]);
+  expect(filled.options.idleTimeoutMillis).toBe(0);
+  await filled.end();
+});
+
+test("a pool of a database that is not there cannot be filled, and leaves nothing open", async () => {
+  const lost = openCallPool("postgresql://nobody:x@127.0.0.1:1/x", "lookups");
+  await expect(fillPool(lost)).rejects.toThrow();
+  expect(lost.totalCount).toBe(0);
+  await lost.end();
 });

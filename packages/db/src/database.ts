@@ -37,24 +37,42 @@ const poolOptions = (url: string, use: keyof typeof budgets): pg.PoolConfig => (
   connectionString: url,
   max: budgets[use].connections,
   connectionTimeoutMillis: budgets[use].connect,
-  statement_timeout: budgets[use].statement,
-  lock_timeout: budgets[use].lock,
-  idle_in_transaction_session_timeout: budgets[use].idleInTransaction,
+  // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool waits for it, and its types do not say so
+  onConnect: async (client) => {
+    await client.query(limitsOf(use));
+  },
   types,
 });
+
+/** Set by a statement, and not as the connection is opened: poolers such as PgBouncer refuse connections that say more than who they are. */
+const limitsOf = (use: keyof typeof budgets): string => {
+  const { statement, lock, idleInTransaction } = budgets[use];
+  return `SET statement_timeout = ${statement}; SET lock_timeout = ${lock};
+    SET idle_in_transaction_session_timeout = ${idleInTransaction}`;
+};
 
 /** A server that is gone without a word says nothing of its own timeout. */
 const answerMs = (use: CallUse): number => budgets[use].statement + 1_000;
 
 /**
  * A pool for statements that clients wait for: none may take longer than 5 s, or wait for a lock longer than a moment, and
- * a database that cannot be connected to is known within a second.
+ * a database that cannot be connected to is known within a second. Its connections are kept: one is opened in several round
+ * trips and a slow hash, half a second of a busy process, for which everybody's batch would wait.
  */
 export function openCallPool(url: string, use: CallUse): pg.Pool {
-  const pool = new pg.Pool({ ...poolOptions(url, use), query_timeout: answerMs(use), pipeline: true });
+  const keeping = { idleTimeoutMillis: 0, query_timeout: answerMs(use), pipeline: true };
+  const pool = new pg.Pool({ ...poolOptions(url, use), ...keeping });
   pool.on("error", () => undefined);
   pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
+}
+
+/** Opens all of a pool's connections ahead of the first call. @throws Error where the database does not take them */
+export async function fillPool(pool: pg.Pool): Promise<void> {
+  const opening = Array.from({ length: pool.options.max }, () => pool.connect());
+  const opened = await Promise.allSettled(opening);
+  for (const each of opened) if (each.status === "fulfilled") each.value.release();
+  await Promise.all(opening);
 }
 
 /** Opens a pool; connects lazily. `close` waits for running queries. */

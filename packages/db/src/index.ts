@@ -1,7 +1,9 @@
 export { advisoryLocks, lockInTransaction } from "./advisory-locks.ts";
 export { createAppRole } from "./app-role.ts";
 export { readBackup, requireNobodyRuns, writeBackup, type BackupHead, type RowCounts } from "./backup.ts";
-export { openDatabase, openCallPool, type Database, type DatabaseUse } from "./database.ts";
+export { checkPooler } from "./check-pooler.ts";
+export { findStandbyFault } from "./standbys.ts";
+export { fillPool, openDatabase, openCallPool, type Database, type DatabaseUse } from "./database.ts";
 export { startEmbeddedPostgres, type EmbeddedPostgres } from "./embedded-postgres.ts";
 export { keepEmbeddedPostgres, type PostgresEvent } from "./kept-postgres.ts";
 export { migrate } from "./migrate.ts";

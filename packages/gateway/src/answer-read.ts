@@ -1,4 +1,5 @@
 /** Answers the read-only paths for key holders, and refuses every path that the gateway does not know. */
+import { createHash } from "node:crypto";
 import { authenticateCall } from "./authenticate-call.ts";
 import type { CallRecord } from "./call-record.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
@@ -24,9 +25,10 @@ export async function answerRead(
   const { searchParams } = new URL(call.path, "http://gateway");
   const found = await ports.answerRead({ ...read, caller, search: searchParams });
   if ("refused" in found) return refuse(found, id, clientKind(call.headers));
-  return {
-    status: 200,
-    headers: { "content-type": "application/json", "x-request-id": id },
-    body: Buffer.from(JSON.stringify(found.answer)),
-  };
+  const headers: Record<string, string> = { "content-type": "application/json", "x-request-id": id };
+  const body = Buffer.from(JSON.stringify(found.answer));
+  if (read.name !== "models") return { status: 200, headers, body };
+  headers.etag = `"${createHash("sha256").update(body).digest("base64url")}"`;
+  const isKnown = [call.headers["if-none-match"] ?? []].flat().join(",").includes(headers.etag);
+  return isKnown ? { status: 304, headers, body: Buffer.alloc(0) } : { status: 200, headers, body };
 }

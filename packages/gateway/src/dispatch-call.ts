@@ -25,6 +25,8 @@ export async function dispatchCall(
       path: exchange.endpoint.path.slice("/v1".length),
       headers: call.headers,
       body: exchange.body,
+      added: exchange.added,
+      bodyWithout: exchange.bodyWithout,
       model: facts.model,
       isStream: facts.isStream,
       userId: exchange.userId,
@@ -33,6 +35,8 @@ export async function dispatchCall(
     },
     ports.listUpstreams(),
   );
+  // It would keep the body as it came for as long as the answer lasts.
+  exchange.bodyWithout = () => exchange.body;
   record.attempts = dispatched.attempts;
   if ("answer" in dispatched) {
     record.answeredAtMs = clockMs();

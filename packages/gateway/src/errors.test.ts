@@ -29,6 +29,7 @@ const sdkClasses: Record<number, unknown> = {
   404: OpenAI.NotFoundError,
   409: OpenAI.ConflictError,
   413: OpenAI.APIError,
+  415: OpenAI.APIError,
   426: OpenAI.APIError,
   429: OpenAI.RateLimitError,
   502: OpenAI.InternalServerError,

@@ -12,6 +12,7 @@ export type ErrorCode =
   | "invalid_body"
   | "body_too_large"
   | "body_too_slow"
+  | "unsupported_encoding"
   | "upstream_timeout"
   | "upstream_failed";
 
@@ -86,6 +87,7 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
   upgrade_required: row(426, invalid, "upgrade_required", "WebSockets are not offered here. Use HTTP."),
   invalid_body: row(400, invalid, null, "The body is not valid."),
   body_too_large: row(413, invalid, null, "The body is too large."),
+  unsupported_encoding: row(415, invalid, null, "Send the body without a Content-Encoding."),
   body_too_slow: row(408, invalid, null, "The body arrives too slowly."),
   upstream_timeout: row(504, server, "upstream_timeout", "The model provider did not answer in time.", true),
   upstream_failed: row(502, server, "upstream_failed", "The model provider's answer broke off.", true),

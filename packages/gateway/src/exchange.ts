@@ -39,6 +39,9 @@ export type Exchange = {
   facts: CallFacts;
   /** As it goes upstream. */
   body: Uint8Array;
+  /** The members in it that are not the client's and that an upstream may do without. */
+  added: readonly string[];
+  bodyWithout: (names: ReadonlySet<string>) => Uint8Array;
   inputTokens: InputEstimate;
   workshop: Workshop;
   hold: Hold;

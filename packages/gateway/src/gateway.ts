@@ -2,6 +2,7 @@
 import { createRequestBudget, defaultBudgets, type Budgets } from "./budgets.ts";
 import { clockMs, openRecord } from "./call-record.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
+import { answerPreflight, corsHeaders } from "./cors.ts";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import { endpoints as allEndpoints } from "./endpoints/index.ts";
 import { errorAnswer } from "./errors.ts";
@@ -24,6 +25,7 @@ import { createRunningStreams } from "./transport/running-streams.ts";
 import {
   createUpstreamClient,
   defaultTimeouts,
+  type OutboundProxy,
   type UpstreamClient,
   type UpstreamHealth,
   type UpstreamPolicy,
@@ -31,12 +33,15 @@ import {
 } from "./transport/upstream-client.ts";
 
 export type GatewayOptions = {
-  maxBodyBytes?: number;
+  /** Read for each call. */
+  requestPolicy?: () => RequestPolicy;
   heartbeatMs?: number;
   /** Read for each call. */
   upstreamPolicy?: () => UpstreamPolicy;
   budgets?: Partial<Budgets>;
   backgroundReads?: Partial<BackgroundReadLimits>;
+  /** Between the gateway and its upstreams; null: none. */
+  proxy?: OutboundProxy | null;
   endpoints?: readonly Endpoint[];
 };
 
@@ -60,12 +65,23 @@ export type Gateway = {
   close(): Promise<void>;
 };
 
+/** What an admin may change while it runs. */
+export type RequestPolicy = {
+  /** Of a body, and of what a packed one unpacks to. */
+  maxBodyBytes: number;
+  /** Of pages that may call from browsers, e.g. `https://chat.example.com`. */
+  allowedOrigins: ReadonlySet<string>;
+};
+
+const defaultRequestPolicy: RequestPolicy = { maxBodyBytes: 25 * 1024 * 1024, allowedOrigins: new Set() };
+
 const defaultPolicy = (): UpstreamPolicy => ({ timeouts: defaultTimeouts, allowsPrivateAddresses: false });
 
 export function createGateway(ports: Ports, options: GatewayOptions = {}): Gateway {
-  const { maxBodyBytes = 10 * 1024 * 1024, heartbeatMs = defaultHeartbeatMs, upstreamPolicy = defaultPolicy } = options;
+  const { heartbeatMs = defaultHeartbeatMs, upstreamPolicy = defaultPolicy } = options;
+  const { requestPolicy = () => defaultRequestPolicy } = options;
   const budgets = { ...defaultBudgets(), ...options.budgets };
-  const upstreams = createUpstreamClient(ports.now, upstreamPolicy);
+  const upstreams = createUpstreamClient(ports.now, upstreamPolicy, options.proxy ?? null);
   const workshop: Workshop = {
     tokenizer: createTokenizer(),
     turns: createTurns(),
@@ -91,7 +107,7 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     workshop,
     requests: createRequestBudget(budgets),
     endpointsByPath: new Map((options.endpoints ?? allEndpoints).map((endpoint) => [endpoint.path, endpoint])),
-    maxBodyBytes,
+    maxBodyBytes: () => requestPolicy().maxBodyBytes,
     heartbeatMs,
     done,
   };
@@ -102,12 +118,16 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     const record = openRecord(id, call.headers.traceparent);
     const open: OpenCall = { record, share: null, startedAtMs };
     running++;
+    const cors = corsHeaders(call, requestPolicy().allowedOrigins);
     let answer: GatewayAnswer;
     try {
-      answer = isDraining ? errorAnswer("service_unavailable", id) : await handleCall(services, call, open);
+      const preflight = cors && answerPreflight(call);
+      if (preflight) answer = preflight;
+      else answer = isDraining ? errorAnswer("service_unavailable", id) : await handleCall(services, call, open);
     } catch (error) {
       answer = answerFault(ports, error, id);
     }
+    if (cors) Object.assign(answer.headers, cors);
     record.status = answer.status;
     record.errorCode = answer.errorCode ?? null;
     if (answer.body instanceof Uint8Array) done(open);

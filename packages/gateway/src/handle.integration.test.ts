@@ -290,7 +290,11 @@ const refusedBodies: [why: string, body: string, status: number][] = [
 ];
 
 test.each(refusedBodies)("%s is refused before a hold", async (_why, body, status) => {
-  const up = await start((res) => sendJson(res, answer), {}, { maxBodyBytes: 1_000 });
+  const up = await start(
+    (res) => sendJson(res, answer),
+    {},
+    { requestPolicy: () => ({ maxBodyBytes: 1_000, allowedOrigins: new Set() }) },
+  );
   const response = await post(up, body);
   expect(response.status).toBe(status);
   expect(await response.json()).toMatchObject({ error: { type: "invalid_request_error" } });

@@ -28,7 +28,7 @@ export type GatewayServices = {
   workshop: Workshop;
   requests: RequestBudget;
   endpointsByPath: ReadonlyMap<string, Endpoint>;
-  maxBodyBytes: number;
+  maxBodyBytes: () => number;
   heartbeatMs: number;
   /** To be called once an answer that is no plain bytes is over and settled. */
   done: (open: OpenCall) => void;
@@ -51,7 +51,12 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   if ("refused" in caller) return refuse(caller, id, clientKind(call.headers));
 
   open.share = services.requests.open(caller.userId);
-  const body = await readBody(call, open.share, { ...services, userId: caller.userId, shape: endpoint.shape });
+  const body = await readBody(call, open.share, {
+    workshop,
+    maxBodyBytes: services.maxBodyBytes(),
+    userId: caller.userId,
+    shape: endpoint.shape,
+  });
   const facts = endpoint.readRequest(body);
   record.isStream = facts.isStream;
 
@@ -91,6 +96,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     endpoint,
     facts,
     body: bodyToSend,
+    added: addedMembers.filter((name) => name in members && !body.spans.has(name)),
+    bodyWithout: (names) => withMembers(body, withoutMembers(members, names)),
     // The body as it came need not be kept for it.
     inputTokens: input.isCounted()
       ? input.estimate
@@ -108,6 +115,12 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     done: services.done,
   });
 }
+
+/** What servers of other makes do not always know. Caps are not among them: they keep an answer within its hold. */
+const addedMembers = ["safety_identifier", "stream_options"];
+
+const withoutMembers = (members: Record<string, unknown>, names: ReadonlySet<string>) =>
+  Object.fromEntries(Object.entries(members).filter(([name]) => !names.has(name)));
 
 function pathOf({ path }: GatewayCall): string {
   const query = path.indexOf("?");

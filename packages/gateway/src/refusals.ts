@@ -5,6 +5,7 @@ import type { ClientKind } from "./client-kind.ts";
 import { errorAnswer } from "./errors.ts";
 import type { Ports, Refusal } from "./ports.ts";
 import { BodyError } from "./transport/body-error.ts";
+import { UnsupportedEncodingError } from "./transport/unpack-body.ts";
 
 export const refuse = ({ refused, ...rest }: Refusal, id: string, client: ClientKind): GatewayAnswer =>
   errorAnswer(refused, id, { ...rest, client });
@@ -12,6 +13,7 @@ export const refuse = ({ refused, ...rest }: Refusal, id: string, client: Client
 export function answerFault(ports: Pick<Ports, "log">, error: unknown, id: string): GatewayAnswer {
   if (error instanceof BodyError) return errorAnswer("invalid_body", id, error);
   if (error instanceof BodyTooLargeError) return errorAnswer("body_too_large", id);
+  if (error instanceof UnsupportedEncodingError) return errorAnswer("unsupported_encoding", id, error);
   if (error instanceof BodyTooSlowError) return errorAnswer("body_too_slow", id);
   if (error instanceof OverBudgetError) return refuseOverBudget(error, id);
   // Nobody reads the answer; it is no fault of ours that would have to be looked after.

@@ -46,6 +46,8 @@ export const serverMessagesZh: Readonly<Record<string, string>> = {
   "The session does not exist.": "该会话不存在。",
   "Enter a whole number.": "请输入整数。",
   "Enter at least 1.": "至少为 1。",
+  "Enter origins such as https://chat.example.com, one a line.":
+    "请输入形如 https://chat.example.com 的来源，每行一个。",
   "Enter at most 1000.": "最多 1000。",
   "Enter a percentage.": "请输入百分比。",
   "Enter a number of hours.": "请输入小时数。",

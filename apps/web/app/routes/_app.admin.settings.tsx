@@ -51,6 +51,8 @@ const save = ({ admin }: UserApi["caller"], form: FormData) =>
     answerTimeoutSeconds: textOf(form, "answerTimeoutSeconds"),
     idleTimeoutSeconds: textOf(form, "idleTimeoutSeconds"),
     totalTimeoutSeconds: textOf(form, "totalTimeoutSeconds"),
+    maxBodyMebibytes: textOf(form, "maxBodyMebibytes"),
+    allowedOrigins: textOf(form, "allowedOrigins"),
     baseUrl: textOf(form, "baseUrl"),
     apiKey: textOf(form, "apiKey"),
     ...readAlertForm(form),
@@ -209,6 +211,27 @@ export default function Settings() {
               hint={t.settings.remoteInputHint}
               required
               error={fields.remoteInputTokens}
+            />
+          </div>
+        </Section>
+        <Section title={t.settings.requests}>
+          <div className="max-w-xl space-y-5">
+            <Field
+              name="maxBodyMebibytes"
+              label={t.settings.maxBody}
+              inputMode="numeric"
+              defaultValue={settings.maxBodyMebibytes}
+              hint={t.settings.maxBodyHint}
+              required
+              error={fields.maxBodyMebibytes}
+            />
+            <TextField
+              name="allowedOrigins"
+              label={t.settings.origins}
+              hint={t.settings.originsHint}
+              rows={3}
+              defaultValue={settings.allowedOrigins}
+              error={fields.allowedOrigins}
             />
           </div>
         </Section>

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -23,10 +24,10 @@ afterAll(async () => {
 });
 
 /** Codex takes its provider from here. */
-const writeConfig = (more = "") =>
+const writeConfig = (more = "", model = "gpt-4o-mini") =>
   writeFileSync(
     path.join(home, "config.toml"),
-    `model = "gpt-4o-mini"
+    `model = "${model}"
 model_provider = "gateway"
 
 [model_providers.gateway]
@@ -39,14 +40,17 @@ ${more}`,
 
 const codex = createRequire(import.meta.url).resolve("@openai/codex/bin/codex.js");
 
-function runCodex(prompt: string): Promise<{ output: string; errors: string; exitCode: number | null }> {
+function runCodex(
+  prompt: string,
+  key = demo.apiKey,
+): Promise<{ output: string; errors: string; exitCode: number | null }> {
   const child = spawn(process.execPath, [codex, "exec", "--skip-git-repo-check", prompt], {
     cwd: home,
     env: {
       PATH: process.env.PATH,
       HOME: home,
       CODEX_HOME: home,
-      CODEX_GATEWAY_KEY: demo.apiKey,
+      CODEX_GATEWAY_KEY: key,
       NODE_ENV: "production",
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -73,6 +77,30 @@ test("codex exec prints the model's answer, and its cached tokens are charged as
   });
   expect(await breachesOf(demo)).toEqual([]);
 }, 120_000);
+
+test.each(["gpt-5.5", "gpt-5.6-sol", "gpt-6-sol", "gpt-6.2-sol", "gpt-6-astra"])(
+  "codex exec with its default tools runs on half a dollar with %s",
+  async (model) => {
+    writeConfig("", model);
+    const { auth, admin, keys } = demo.ownerSession.api;
+    const userId = (await auth.me.query())!.id;
+    // What the models before cost is a fraction of a cent.
+    if (model === "gpt-5.5") {
+      await admin.users.adjustBalance.mutate({
+        userId,
+        amountUsd: "0.50",
+        isPaid: true,
+        note: "",
+        formId: randomUUID(),
+      });
+    }
+    const { secret } = await keys.create.mutate({ name: model });
+    const { output, errors, exitCode } = await runCodex("Say hello", secret);
+    if (exitCode !== 0) throw new Error(errors.slice(-2_000));
+    expect(output).toContain("Hello from the fake model.");
+  },
+  120_000,
+);
 
 const response = (status: string, rest = {}) => ({
   id: "resp_quiet",

@@ -150,7 +150,7 @@ test("a server that cannot be read leaves the one that runs, and says where it i
   expect(said).toContain("token-answer.ts");
   expect(await refusalOfLogIn()).toBe("That is nobody.");
   edit("apps/web/server/http/token-answer.ts", "return return", whole);
-  await expect.poll(() => said, shown).toMatch(/Restarted in \d+ ms \(apps\/web\/server\/token-answer\.ts/);
+  await expect.poll(() => said, shown).toMatch(/Restarted in \d+ ms \(apps\/web\/server\/http\/token-answer\.ts/);
 });
 
 test("one Ctrl-C ends all of it", () => endDev("SIGINT"));

@@ -26,7 +26,7 @@ const rounds = process.env.ISOLATION_EACH
  */
 const limits = isLong
   ? { p50Factor: 2, p50SlackMs: 5, p99AddedMs: 150, logInMs: 2_000 }
-  : { p50Factor: 8, p50SlackMs: 250, p99AddedMs: 5_000, logInMs: 5_000 };
+  : { p50Factor: 8, p50SlackMs: 50, p99AddedMs: 5_000, logInMs: 4_000 };
 /** Where other processes leave the gateway less than half of what it wants, its times say nothing of it. */
 const maxStarvedShare = 0.5;
 const maxGrowthBytes = (isLong ? 256 : 512) * 1024 * 1024;

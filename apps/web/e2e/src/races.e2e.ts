@@ -47,8 +47,8 @@ async function aUserWithMoneyFor(calls: number): Promise<{ key: string; userId: 
   const person = createPerson(demo.web);
   await person.api.auth.register.mutate({ email: `${randomUUID()}@example.com`, password: "password-of-test" });
   const userId = (await person.api.auth.me.query())!.id;
-  // At the dearest tier: (bytes × 0.15 + 100 × 0.60 USD per million) × 1.666667, rounded up
-  const holdNanoUsd = (BigInt(cappedBody.length * 150 + 100 * 600) * 1_666_667n + 999_999n) / 1_000_000n;
+  // At the plain tier: bytes × 0.15 + 100 × 0.60 USD per million
+  const holdNanoUsd = BigInt(cappedBody.length * 150 + 100 * 600);
   const amount = holdNanoUsd * BigInt(calls);
   await demo.ownerSession.api.admin.users.adjustBalance.mutate({
     userId,

@@ -12,7 +12,7 @@ import { aFundedKey } from "./funded-key.ts";
 import { gatewayEnv } from "./gateway-env.ts";
 import { startSteadyUpstream, type SteadyUpstream } from "./steady-upstream.ts";
 
-const dist = fileURLToPath(new URL("../../dist", import.meta.url));
+const dist = fileURLToPath(new URL("../../dist/cli", import.meta.url));
 const owner = { email: "owner@example.com", password: "password-of-owner" };
 let root: string;
 let upstream: SteadyUpstream;

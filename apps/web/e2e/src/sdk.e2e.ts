@@ -117,7 +117,10 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
     // Without a word the SDK asks for base64, whose numbers have four bytes.
     expect(answer.data[0]?.embedding.map((number) => Number(number.toFixed(6)))).toEqual([0.1, 0.2, 0.3]);
     const charge = await lastCharge();
-    expect(charge.usage.input).toBe(answer.usage.prompt_tokens);
+    // The stand-in states an input of zero, which no request has: it is counted.
+    expect(answer.usage.prompt_tokens).toBe(0);
+    expect(charge.usage.input).toBeGreaterThan(0);
+    expect(charge.usage.input).toBeLessThan(8);
     expect(recomputed(charge)).toBe(nanoOf(charge.cost_usd));
   });
 

@@ -1,5 +1,5 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
-import { openCallPool, type Database } from "@codex-gateway/db";
+import { fillPool, openCallPool, type Database } from "@codex-gateway/db";
 import {
   type ChangeTopic,
   claimIdempotency,
@@ -45,7 +45,9 @@ import {
   type Gateway,
   type Hold,
   type Log,
+  type OutboundProxy,
   type Ports,
+  type RequestPolicy,
   type Settlement,
   type UpstreamPolicy,
 } from "@codex-gateway/gateway";
@@ -102,12 +104,14 @@ export type ComposeOptions = {
   >;
   log: Log;
   clients: ClientAddress;
+  proxy: OutboundProxy | null;
 };
 
 /** Settings, prices and upstreams as they are now: read per request, refreshed on word of a change. */
 type Known = {
   settings: Settings;
   upstreamPolicy: UpstreamPolicy;
+  requestPolicy: RequestPolicy;
   defaultLimits: DefaultLimits;
   prices: LoadedPrices;
   upstreams: OpenUpstream[];
@@ -157,6 +161,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
   const traces = createTraces(env.OTEL_EXPORTER_OTLP_ENDPOINT);
   const ledgerPool = openCallPool(options.ledgerUrl, "ledger");
   const lookupPool = openCallPool(options.ledgerUrl, "lookups");
+  await Promise.all([ledgerPool, lookupPool].map(fillPool));
   const ledger = createLedger(ledgerPool, instance, {
     openPrice,
     defaultLimits: () => known.defaultLimits,
@@ -340,7 +345,11 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       logCall(log, record, priceName);
     },
   };
-  const gateway = createGateway(ports, { upstreamPolicy: () => known.upstreamPolicy });
+  const gateway = createGateway(ports, {
+    upstreamPolicy: () => known.upstreamPolicy,
+    proxy: options.proxy,
+    requestPolicy: () => known.requestPolicy,
+  });
   const verifyJob = startVerifyJob(db, log, {
     folder: headsFolderOf(env.DATA_FOLDER),
     secrets,
@@ -447,7 +456,9 @@ async function untilSettled(gateway: Gateway): Promise<void> {
 }
 
 /** The settings, and what each call reads of them. */
-const knownBy = (settings: Settings): Pick<Known, "settings" | "upstreamPolicy" | "defaultLimits"> => ({
+const knownBy = (
+  settings: Settings,
+): Pick<Known, "settings" | "upstreamPolicy" | "requestPolicy" | "defaultLimits"> => ({
   settings,
   upstreamPolicy: {
     timeouts: {
@@ -458,6 +469,15 @@ const knownBy = (settings: Settings): Pick<Known, "settings" | "upstreamPolicy" 
       totalMs: settings.totalTimeoutSeconds * 1_000,
     },
     allowsPrivateAddresses: settings.allowsPrivateUpstreams,
+  },
+  requestPolicy: {
+    maxBodyBytes: settings.maxBodyMebibytes * 1024 * 1024,
+    allowedOrigins: new Set(
+      settings.allowedOrigins
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean),
+    ),
   },
   defaultLimits: {
     requestsPerMinute: settings.defaultRequestsPerMinute,

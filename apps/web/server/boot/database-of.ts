@@ -2,15 +2,17 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
+  checkPooler,
   createAppRole,
+  type Database,
+  type DatabaseUse,
   findSchemaFolders,
+  findStandbyFault,
   keepEmbeddedPostgres,
   migrate,
   openDatabase,
-  StartError,
   startEmbeddedPostgres,
-  type Database,
-  type DatabaseUse,
+  StartError,
 } from "@codex-gateway/db";
 import type { Log } from "@codex-gateway/gateway";
 import { lockDataFolder } from "./data-folder-lock.ts";
@@ -32,9 +34,24 @@ export async function openDatabaseOf(env: Env, rootFolder: string, undo: Undo, l
   const given = env.DATABASE_URL && { url: env.DATABASE_URL, ledgerUrl: env.DATABASE_URL };
   const owner = given || (await startEmbedded(env.DATA_FOLDER, undo, keep));
   await requireDatabase(owner.url);
+  if (env.DATABASE_URL) {
+    await checkPooler(env.DATABASE_URL);
+    await warnOfStandbys(env.DATABASE_URL, log);
+  }
   await updateSchema(owner.url, rootFolder);
   const { url, ledgerUrl } = env.DATABASE_APP_ROLE === "on" ? await asAppRole(owner, env, log) : owner;
   return { database: await connect(url, "app", undo), databaseUrl: url, ledgerUrl };
+}
+
+/** A database that fails over to a standby which lags loses charges that clients have been told of. */
+async function warnOfStandbys(url: string, log: Log): Promise<void> {
+  const client = openDatabase(url, { use: "commands", maxConnections: 1 });
+  try {
+    const reason = await findStandbyFault(client.pool);
+    if (reason) log("warn", "standby_not_synchronous", { reason });
+  } finally {
+    await client.close();
+  }
 }
 
 /** As the role that can do no more than a running gateway has to; as the owner where there can be none. */

@@ -60,3 +60,10 @@ test("docker compose kills no process that still has time to drain", () => {
   const graceSeconds = Number(/STOP_GRACE_PERIOD:-(\d+)s/.exec(readRoot("docker/service.yaml"))?.[1]);
   expect(graceSeconds).toBeGreaterThanOrEqual(readEnv({}, "/").DRAIN_SECONDS + 20);
 });
+
+test("an address of the pages with a path is refused, and a slash at its end is none", () => {
+  for (const PUBLIC_URL of ["https://x.example/gateway", "https://x.example/?a=1", "https://x.example/#a"]) {
+    expect(() => readEnv({ PUBLIC_URL }, "/")).toThrow("PUBLIC_URL must have no path");
+  }
+  expect(readEnv({ PUBLIC_URL: "https://x.example/" }, "/").PUBLIC_URL).toBe("https://x.example");
+});

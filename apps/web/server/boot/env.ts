@@ -1,6 +1,7 @@
 /** The only reader of the process's environment. What an admin can change at run time is a setting, not a variable. */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import type { OutboundProxy } from "@codex-gateway/gateway";
 import { z } from "zod";
 import { ConfigurationError } from "./configuration-error.ts";
 
@@ -10,6 +11,12 @@ const list = z
   .string()
   .transform((text) => text.split(/[\s,]+/).filter((part) => part !== ""))
   .default([]);
+
+const hasNoPath = (text: string): boolean => {
+  if (!URL.canParse(text)) return false;
+  const { pathname, search, hash } = new URL(text);
+  return pathname === "/" && search === "" && hash === "";
+};
 
 export const envSchema = z.object({
   /** postgres:// or postgresql:// URL; unset: the embedded PostgreSQL under DATA_FOLDER. */
@@ -31,7 +38,11 @@ export const envSchema = z.object({
   /** Signs access tokens; by default a key derived from SECRET_KEY does. */
   JWT_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
   /** The address browsers use, e.g. https://gateway.example.com; unset: http://localhost:PORT. */
-  PUBLIC_URL: z.url("must be a URL such as https://gateway.example.com").optional(),
+  PUBLIC_URL: z
+    .url("must be a URL such as https://gateway.example.com")
+    .refine(hasNoPath, "must have no path: the pages lie at the root of their host")
+    .transform((url) => new URL(url).origin)
+    .optional(),
   /** The address that OpenAI clients use, ending in /v1; unset: API_PORT on the host of PUBLIC_URL. Only shown. */
   API_URL: z.url("must be a URL such as https://api.example.com/v1").optional(),
   /** web: the pages' port alone; api: the API's port alone; all: both. */
@@ -64,12 +75,29 @@ export const envSchema = z.object({
     .regex(/^(SIG[A-Z0-9]{1,10}|\d{1,3})$/)
     .optional()
     .catch(undefined),
+  /**
+   * Proxies that calls to upstreams go through, http://user:password@host:port; NO_PROXY: hosts that are reached without.
+   * Small letters count as well.
+   */
+  HTTPS_PROXY: z.url("must be a URL such as http://proxy.example.com:3128").optional(),
+  HTTP_PROXY: z.url("must be a URL such as http://proxy.example.com:3128").optional(),
+  NO_PROXY: z.string().optional(),
   /** Where traces are sent, e.g. http://localhost:4318; unset: nowhere. */
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url("must be a URL such as http://localhost:4318").optional(),
 });
 
 type OnOff = "on" | "off";
 export type Env = z.infer<typeof envSchema> & { LEDGER_JOURNAL: OnOff; DATABASE_APP_ROLE: OnOff };
+
+/** Null where calls go to their upstreams directly. */
+export const outboundProxyOf = ({ HTTPS_PROXY, HTTP_PROXY, NO_PROXY }: Env): OutboundProxy | null =>
+  HTTPS_PROXY || HTTP_PROXY
+    ? {
+        ...(HTTPS_PROXY ? { httpsProxy: HTTPS_PROXY } : {}),
+        ...(HTTP_PROXY ? { httpProxy: HTTP_PROXY } : {}),
+        noProxy: NO_PROXY ?? "",
+      }
+    : null;
 
 /** Whoever shares the folder settles what dead processes have left in it. */
 export const spoolFolderOf = (env: Pick<Env, "DATA_FOLDER">): string => path.join(env.DATA_FOLDER, "spool");
@@ -86,6 +114,7 @@ export function loadDotEnv(rootFolder: string): void {
  */
 export function readEnv(source: Readonly<Record<string, string | undefined>>, baseFolder: string): Env {
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ""));
+  for (const name of ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"]) given[name] ??= given[name.toLowerCase()];
   const parsed = envSchema.safeParse(given);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);

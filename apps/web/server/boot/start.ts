@@ -15,7 +15,7 @@ import { createClientAddress, type ClientAddress } from "../http/client-address.
 import { openDatabaseOf } from "./database-of.ts";
 import { createApiListener, createPagesListener, type Probes } from "../http/listeners.ts";
 import { createDrain, type Drain } from "../http/drain.ts";
-import type { Env } from "./env.ts";
+import { outboundProxyOf, type Env } from "./env.ts";
 import type { CaughtFault } from "../observability/last-guard.ts";
 import { listen, portOf, type Listening } from "../http/listen.ts";
 import { connectionLimitsOf, warnOfOpenFiles } from "./open-files.ts";
@@ -70,6 +70,7 @@ export async function startGateway(
       env,
       log,
       clients,
+      proxy: outboundProxyOf(env),
     });
     await writeSecretKeyId(database, secrets.id);
     undo.push(async () => {

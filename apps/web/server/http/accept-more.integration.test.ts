@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { connect, type Socket } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { acceptMore } from "./accept-more.ts";
 import { createDrain } from "./drain.ts";
@@ -82,6 +82,24 @@ test("whatever handle a connection came by, it is answered, counted, and closed 
   taken.close();
 });
 
+test("no connection is lost while the handles are fetched", async () => {
+  const listening = await open();
+  acceptMore([listening], () => undefined);
+  const answers: boolean[] = [];
+  while (listening.more.size < 7) {
+    const socket = connect(portOf(listening), "127.0.0.1").on("error", () => answers.push(false));
+    sockets.push(socket);
+    socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    answers.push(
+      await new Promise<boolean>((resolve) => {
+        socket.once("data", () => resolve(true)).once("close", () => resolve(false));
+      }),
+    );
+  }
+  expect(answers.length).toBeGreaterThan(5);
+  expect(answers).not.toContain(false);
+});
+
 test("a port that is closed before the handles come stays closed", async () => {
   const listening = await open();
   const port = portOf(listening);
@@ -102,4 +120,20 @@ test("a port that is closed before the handles come stays closed", async () => {
     )
     .toBe(true);
   expect(listening.more.size).toBe(0);
+});
+
+test("a port may be closed at any moment while the handles come: nothing is thrown", async () => {
+  const thrown: unknown[] = [];
+  const note = (error: unknown) => void thrown.push(error);
+  process.on("uncaughtException", note);
+  for (let ms = 0; ms < 100; ms += 2) {
+    const listening = [await open(), await open()];
+    acceptMore(listening, () => undefined);
+    await sleep(ms);
+    await drain();
+    opened = [];
+  }
+  await sleep(200);
+  process.off("uncaughtException", note);
+  expect(thrown).toEqual([]);
 });

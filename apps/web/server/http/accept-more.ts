@@ -4,9 +4,9 @@
  * wait for seconds behind those who open more. Each further handle of the same socket takes one more per turn.
  *
  * A process gets a second handle of a socket of its own only from another process. One that does nothing else hands them
- * back, and ends.
+ * back, and is ended. It is sent bare handles, and not servers: a server that a process is sent begins to accept there.
  */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type SendHandle } from "node:child_process";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Log } from "@codex-gateway/gateway";
 import type { Listening } from "./listen.ts";
@@ -14,9 +14,9 @@ import type { Listening } from "./listen.ts";
 /** Beside the first one, of each socket. */
 const moreHandles = 7;
 const handBackMs = 10_000;
-/** Hands each handle back, and ends when all of its parent's questions are answered. */
+/** Hands each handle back, and ends with its parent at the latest. */
 const handBack = `
-  process.on("message", (at, handle) => process.send(at, handle, { keepOpen: false }));
+  process.on("message", (empty, handle) => process.send(empty, handle));
   process.on("disconnect", () => process.exit());
 `;
 
@@ -26,26 +26,39 @@ export function acceptMore(listening: readonly Listening[], log: Log): void {
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     env: { NODE_ENV: "production" },
   });
-  let missing = listening.length * moreHandles;
+  const left = listening.flatMap((each) => Array.from({ length: moreHandles }, () => each));
   const finish = () => {
     clearTimeout(late);
-    if (child.connected) child.disconnect();
-    if (missing > 0) log("warn", "handles_not_had", { missing });
-    missing = 0;
+    child.kill("SIGKILL");
+    if (left.length > 0 && areOpen(listening)) log("warn", "handles_not_had", { missing: left.length });
+    left.length = 0;
   };
-  const late = setTimeout(() => child.kill("SIGKILL"), handBackMs).unref();
+  /** One at a time: Node asserts that nothing of a channel that closes still waits to be sent. */
+  const askForNext = () => {
+    const next = left.at(-1);
+    if (next && areOpen(listening)) child.send("", bareHandleOf(next.server), () => undefined);
+    else finish();
+  };
+  // While it has a handle of a port, nobody else can have the port.
+  for (const { server } of listening) server.once("close", finish);
+  const late = setTimeout(finish, handBackMs).unref();
   child.once("error", finish);
   child.once("exit", finish);
-  child.on("message", (at: number, handle: NetServer | undefined) => {
-    const owner = listening[at];
+  child.on("message", (_empty, handle: BareHandle | undefined) => {
+    const owner = left.pop();
     if (owner && handle) acceptWith(owner, handle);
-    if (--missing === 0) finish();
+    else handle?.close();
+    askForNext();
   });
   letGo(child);
-  listening.forEach(({ server }, at) => {
-    for (let n = 0; n < moreHandles; n++) child.send(at, server, () => undefined);
-  });
+  askForNext();
 }
+
+const areOpen = (listening: readonly Listening[]): boolean => listening.every(({ server }) => server.listening);
+
+/** What a server listens by: Node sends and takes it, and has no name for it. */
+type BareHandle = SendHandle & { close(): void };
+const bareHandleOf = (server: NetServer): BareHandle => (server as unknown as { _handle: BareHandle })._handle;
 
 /** It does not keep this process alive. */
 function letGo(child: ChildProcess): void {
@@ -54,7 +67,7 @@ function letGo(child: ChildProcess): void {
 }
 
 /** What the handle accepts is the server's, as if it had come by its own. */
-function acceptWith({ server, more }: Listening, handle: NetServer): void {
+function acceptWith({ server, more }: Listening, handle: BareHandle): void {
   if (!server.listening) {
     handle.close();
     return;

@@ -22,6 +22,15 @@ const cases: [why: string, req: IncomingMessage, address: string][] = [
     "203.0.113.9",
   ],
   ["what is no address is left out", from("127.0.0.1", { "x-forwarded-for": "203.0.113.9, unknown" }), "127.0.0.1"],
+  ["a port is no part of it", from("127.0.0.1", { "x-forwarded-for": "203.0.113.9:55123" }), "203.0.113.9"],
+  ["nor of IPv6", from("127.0.0.1", { "x-forwarded-for": "[2001:db8::7]:443" }), "2001:db8::7"],
+  ["brackets alone", from("127.0.0.1", { "x-forwarded-for": "[2001:DB8:0:0::7]" }), "2001:db8::7"],
+  ["one address has one spelling", from("127.0.0.1", { "x-forwarded-for": "2001:0DB8:0:0:0:0:0:0007" }), "2001:db8::7"],
+  ["IPv4 within IPv6, in hexadecimal", from("127.0.0.1", { "x-forwarded-for": "::ffff:cb00:7109" }), "203.0.113.9"],
+  ["in quotes", from("127.0.0.1", { "x-forwarded-for": '"[2001:db8::7]:443"' }), "2001:db8::7"],
+  ["a zone", from("127.0.0.1", { "x-forwarded-for": "fe80::1%eth0" }), "fe80::1"],
+  ["a port without an address", from("127.0.0.1", { "x-forwarded-for": ":443" }), "127.0.0.1"],
+  ["proxies with ports in a row", from("127.0.0.1", { "x-forwarded-for": "203.0.113.9:1, 10.1.1.1:2" }), "203.0.113.9"],
   ["a proxy without a word is the client", from("10.2.2.2"), "10.2.2.2"],
 ];
 

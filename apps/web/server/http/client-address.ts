@@ -26,8 +26,8 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
       if (forwarded === undefined) return address;
       const hops = textOf(forwarded).split(",");
       while (trusted.has(address)) {
-        const hop = plainAddress(hops.pop()?.trim() ?? "");
-        if (isIP(hop) === 0) break;
+        const hop = readHop(hops.pop() ?? "");
+        if (hop === null) break;
         address = hop;
       }
       return address;
@@ -38,6 +38,22 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
     },
     isProxy: (address) => trusted.has(address),
   };
+}
+
+const withPort = /^(?:\[([^\]]+)\](?::\d{1,5})?|(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5})$/;
+const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+
+/** An address as proxies write it: with a port or none, IPv6 in brackets or not, in any spelling; null where it is none. */
+function readHop(text: string): string | null {
+  const trimmed = text.trim().replace(/^"(.*)"$/, "$1");
+  const [, bracketed, dotted] = withPort.exec(trimmed) ?? [];
+  const address = plainAddress((bracketed ?? dotted ?? trimmed).replace(/%.*$/, ""));
+  if (isIP(address) !== 6) return isIP(address) === 4 ? address : null;
+  const plain = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [, high, low] = mapped.exec(plain) ?? [];
+  if (high === undefined || low === undefined) return plain;
+  const [a, b] = [parseInt(high, 16), parseInt(low, 16)];
+  return [a >> 8, a & 255, b >> 8, b & 255].join(".");
 }
 
 const textOf = (header: string | string[] | undefined): string => [header ?? []].flat().join(",");

@@ -103,7 +103,11 @@ export function createPageHandler(source: PageSource, services: PageServices): W
     const { address } = client;
     const nonce = randomBytes(16).toString("base64");
     const context = contextOf(address, closeSignal, nonce);
-    if (kind === "proxied") return handle(request, context);
+    if (kind === "proxied") {
+      // Remix answers no OPTIONS.
+      if (request.method === "OPTIONS") return services.proxy(request, { remoteAddress: address, closeSignal });
+      return handle(request, context);
+    }
     const isForeign = !isScript(kind, request) && !isSameOrigin(request, client);
     const response = isForeign
       ? new Response("This request comes from another site.", { status: 403 })

@@ -26,6 +26,12 @@ const timeouts = {
   totalTimeoutSeconds: seconds(86_400),
 };
 
+/** An origin has a scheme and a host, maybe a port, and nothing behind. */
+function areOrigins(text: string): boolean {
+  const origins = text.split("\n").map((line) => line.trim());
+  return origins.every((line) => line === "" || (URL.canParse(line) && new URL(line).origin === line));
+}
+
 const savedLimit = z.number().int().nullable();
 
 export const settings = router({
@@ -47,6 +53,8 @@ export const settings = router({
         remoteInputTokens: z.number(),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
+        maxBodyMebibytes: z.number(),
+        allowedOrigins: z.string(),
         ...timeouts,
         upstream: z.strictObject({ baseUrl: z.string(), keyLastFour: z.string() }).nullable(),
       }),
@@ -71,6 +79,16 @@ export const settings = router({
         remoteInputTokens: wholeNumber({ min: 0, max: 1_000_000 }),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
+        maxBodyMebibytes: wholeNumber({
+          min: 1,
+          max: 64,
+          tooSmall: "Enter at least 1.",
+          tooLarge: "Enter a smaller number.",
+        }),
+        allowedOrigins: lines({ max: 2_000 }).refine(
+          areOrigins,
+          "Enter origins such as https://chat.example.com, one a line.",
+        ),
         ...timeouts,
         baseUrl: line({ max: 500, required: "Enter an address such as https://api.openai.com/v1." }),
         /** Empty: the key stays as it is. */

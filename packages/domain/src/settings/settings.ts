@@ -61,7 +61,11 @@ export const settingsSchema = z.strictObject({
   connectTimeoutSeconds: z.int().min(1).max(120).default(10),
   streamTimeoutSeconds: z.int().min(1).max(3_600).default(120),
   answerTimeoutSeconds: z.int().min(1).max(7_200).default(600),
-  idleTimeoutSeconds: z.int().min(1).max(3_600).default(60),
+  idleTimeoutSeconds: z.int().min(1).max(3_600).default(300),
+  /** The largest body of a call, and what a packed one may unpack to, in MiB. */
+  maxBodyMebibytes: z.int().min(1).max(64).default(25),
+  /** Origins of pages that may call /v1 from browsers, one a line; empty: none. */
+  allowedOrigins: z.string().max(2_000).default(""),
   totalTimeoutSeconds: z.int().min(1).max(86_400).default(3_600),
 });
 

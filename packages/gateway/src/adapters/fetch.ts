@@ -27,7 +27,9 @@ export function createWebDoor(gateway: Gateway, { sweepMs = 5_000 } = {}): WebDo
       remoteAddress,
     });
     const { status, headers, body, heartbeat } = answer;
-    if (body instanceof Uint8Array) return new Response(Buffer.from(body), { status, headers });
+    // A 304 may have no body, not even an empty one.
+    if (body instanceof Uint8Array)
+      return new Response(body.length === 0 ? null : Buffer.from(body), { status, headers });
     const stream = toStream(body, { sweepMs, heartbeat, leave });
     endWithClient(body, closeSignal);
     return new Response(stream, { status, headers });

@@ -88,7 +88,9 @@ export function createNodeDoor(
       // What is left of a body that nobody read would be taken for the next request.
       if (!req.complete) res.shouldKeepAlive = false;
       if (answer.body instanceof Uint8Array) {
-        send(res, answer);
+        // Who waits for leave to send a body does not send it.
+        if (req.complete || req.headers.expect !== undefined) send(res, answer);
+        else await sendAndLinger(req, res, answer);
         return;
       }
       res.writeHead(answer.status, answer.headers);
@@ -100,9 +102,40 @@ export function createNodeDoor(
 
 function send(res: ServerResponse, { status, headers, body }: GatewayAnswer): void {
   if (res.destroyed || !(body instanceof Uint8Array)) return;
-  headers["content-length"] = String(body.length);
+  if (status !== 204 && status !== 304) headers["content-length"] = String(body.length);
   res.writeHead(status, headers);
   res.end(body);
+}
+
+/** So much of a refused body is still read, in so long a time. */
+const lingerBytes = 128 * 1024 * 1024;
+const lingerMs = 5_000;
+
+/**
+ * Answers while the request is still coming, and reads on for a while: many clients read an answer only once they have sent
+ * everything, and a connection that is closed on unread bytes is reset, which takes the answer along.
+ */
+async function sendAndLinger(req: IncomingMessage, res: ServerResponse, answer: GatewayAnswer): Promise<void> {
+  const { status, headers, body } = answer;
+  if (res.destroyed || !(body instanceof Uint8Array)) return;
+  headers["content-length"] = String(body.length);
+  res.writeHead(status, headers);
+  res.write(body);
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, lingerMs);
+    let bytes = 0;
+    const finish = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    req.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > lingerBytes) finish();
+    });
+    req.once("end", finish).once("close", finish).once("error", finish);
+    req.resume();
+  });
+  res.end();
 }
 
 /** A request of Node's own server. An AbortSignal costs more than most calls need: it is made for the first one who asks. */

@@ -25,7 +25,7 @@ async function start(contentType: string, parts: Written["parts"]): Promise<Scri
   running = await startScripted(
     () => undefined,
     { listUpstreams: () => [upstream] },
-    { maxBodyBytes: 32 * mebibyte, budgets },
+    { requestPolicy: () => ({ maxBodyBytes: 32 * mebibyte, allowedOrigins: new Set() }), budgets },
   );
   return running;
 }

@@ -172,8 +172,8 @@ function readName(body: ScannedBody, key: string, maxChars: number): string | nu
 export function readCount(body: ScannedBody, key: string): number | null {
   const value = valueOf(body, key) ?? null;
   if (value === null) return null;
-  if (!Number.isSafeInteger(value) || (value as number) < 1 || (value as number) > 10_000_000) {
-    throw new BodyError(`${key} must be a whole number above zero.`, key);
+  if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > 10_000_000) {
+    throw new BodyError(`${key} must be a whole number of zero or more.`, key);
   }
   return value as number;
 }

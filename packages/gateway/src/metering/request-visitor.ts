@@ -79,6 +79,9 @@ const kinds: Readonly<Record<string, number>> = {
 };
 const details: ReadonlySet<string> = new Set(["low", "high", "auto", "original"] satisfies PictureDetail[]);
 
+/** A name with escapes, capitals or letters beyond ASCII: written otherwise it may be one that is read. */
+const mayMeanAnother = /[^\x20-\x40\x5b\x5d-\x7e]/;
+
 /** A decoder of bytes, and as such a class: its methods run for each token. */
 export class RequestVisitor implements JsonVisitor {
   readonly spans = new Map<string, Span>();
@@ -197,7 +200,7 @@ export class RequestVisitor implements JsonVisitor {
     const written = bytes.toString("latin1", start + 1, end - 1);
     let key = written;
     let member = this.#shape.get(key);
-    if (member === undefined) {
+    if (member === undefined && mayMeanAnother.test(written)) {
       key = foldName(JSON.parse(bytes.toString("utf8", start, end)) as string);
       member = this.#shape.get(key);
       if (member?.isRead) throw new BodyError(`The key "${key}" must be written without escapes, in lower case.`, key);

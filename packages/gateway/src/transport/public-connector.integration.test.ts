@@ -49,6 +49,8 @@ test.each(hosts)("https://%s is never connected to, and is where private address
     path: "/x",
     headers: {},
     body: Buffer.from("{}"),
+    added: [],
+    bodyWithout: () => Buffer.from("{}"),
     isStream: false,
     model: "m",
     userId: "",

@@ -3,6 +3,7 @@
  * not the name: a public name may resolve to an address of the operator's own network.
  */
 import { lookup as resolve, type LookupAddress } from "node:dns";
+import { lookup as resolveAll } from "node:dns/promises";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 import { buildConnector } from "undici";
 
@@ -61,6 +62,17 @@ const publicLookup: LookupFunction = (hostname, options, callback) => {
     else callback(null, first.address, first.family);
   });
 };
+
+/**
+ * For what a proxy connects to: the name's addresses as far as they are known here. A name that only the proxy can look up
+ * is the proxy's to judge. @throws PrivateAddressError
+ */
+export async function requirePublicTarget({ protocol, hostname }: URL): Promise<void> {
+  const host = hostname.replace(/^\[|\]$/g, "");
+  if (protocol !== "https:") throw refusal(host);
+  const found = isIP(host) === 0 ? await resolveAll(host, { all: true }).catch(() => []) : [{ address: host }];
+  if (!found.every(({ address }) => isPublicAddress(address))) throw refusal(host);
+}
 
 /** `allowsPrivate` also allows plain http. */
 export function createConnector(timeoutMs: number, allowsPrivate: boolean): buildConnector.connector {

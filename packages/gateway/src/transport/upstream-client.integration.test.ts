@@ -37,7 +37,13 @@ const anUpstream = (): Upstream => ({
 /** One call after another, each answered with `answer`. Resolves with how many were sent. */
 async function call(answer: number, times = 1, userId = "u"): Promise<number> {
   status = answer;
-  const request = { path: "/chat/completions", headers: {}, body: Buffer.from("{}") };
+  const request = {
+    path: "/chat/completions",
+    headers: {},
+    body: Buffer.from("{}"),
+    added: [],
+    bodyWithout: () => Buffer.from("{}"),
+  };
   let sent = 0;
   for (let n = 0; n < times; n++) {
     const dispatched = await client.dispatch(

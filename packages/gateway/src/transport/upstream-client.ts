@@ -4,14 +4,14 @@
  */
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import { errors, Pool, type Dispatcher } from "undici";
+import { EnvHttpProxyAgent, errors, Pool, type buildConnector, type Dispatcher } from "undici";
 import { operatorHeaders, upstreamHeaders } from "./headers.ts";
 import { createBreakers, type CallOutcome } from "./breakers.ts";
 import { GatheredBytes } from "./gathered-bytes.ts";
 import type { Attempt, Upstream } from "../ports.ts";
 import { createDeadlines, TotalTimeoutError, type Deadline, type Deadlines } from "./deadlines.ts";
 import { decodeAnswer, encodingOf, type AnswerSink } from "./decode-answer.ts";
-import { createConnector } from "./public-connector.ts";
+import { createConnector, requirePublicTarget } from "./public-connector.ts";
 import { createRedactor, type Redactor } from "./redact.ts";
 import { UpstreamBody } from "./upstream-body.ts";
 import { readRefusal, type UpstreamRefusal } from "./upstream-refusal.ts";
@@ -21,6 +21,9 @@ type UpstreamCall = {
   path: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
   body: Uint8Array;
+  /** The members in it that are not the client's and that it can do without. */
+  added: readonly string[];
+  bodyWithout: (names: ReadonlySet<string>) => Uint8Array;
   model: string;
   isStream: boolean;
   /** Their calls stay with one upstream, so that its prompt cache is hit. */
@@ -58,7 +61,8 @@ export const defaultTimeouts: UpstreamTimeouts = {
   connectMs: 10_000,
   streamHeadersMs: 120_000,
   wholeAnswerMs: 600_000,
-  idleMs: 60_000,
+  // Models that reason are silent for minutes.
+  idleMs: 300_000,
   totalMs: 3_600_000,
 };
 
@@ -127,14 +131,32 @@ type Line = {
   pool: { policy: UpstreamPolicy; pool: CountedPool } | null;
 };
 
-/** `waiting`: calls that were given to it and are not on a connection yet. */
-type CountedPool = { connections: Pool; waiting: number };
+/** `waiting`: calls that were given to it and are not on a connection yet. Each call of `fresh` has a connection of its own. */
+type CountedPool = {
+  connections: Dispatcher;
+  fresh: Dispatcher;
+  waiting: number;
+  /** Behind a proxy: whether its target may be connected to. */
+  target: { isAllowed: () => Promise<void>; checkedAtMs: number } | null;
+};
+
+/** As the variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY say it. */
+export type OutboundProxy = { httpProxy?: string; httpsProxy?: string; noProxy: string };
+
+/** So long what a name leads to is believed. */
+const targetMs = 30_000;
 
 /** One connection pool per origin, made on its first call; breakers per upstream and key. */
-export function createUpstreamClient(now: () => number, policy: () => UpstreamPolicy): UpstreamClient {
+export function createUpstreamClient(
+  now: () => number,
+  policy: () => UpstreamPolicy,
+  proxy: OutboundProxy | null = null,
+): UpstreamClient {
   const lines = new WeakMap<object, Line>();
   const pools = new Map<string, CountedPool>();
   const lastSeen = new Map<string, LastSeen>();
+  /** By upstream and key: the members added here that it does not take. */
+  const leftOut = new Map<string, Set<string>>();
   const breakers = createBreakers();
   const deadlines = createDeadlines();
 
@@ -161,17 +183,26 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     const key = `${origin} ${allowsPrivateAddresses} ${connectMs}`;
     let pool = pools.get(key);
     if (!pool) {
-      const connections = new Pool(origin, {
-        connect: createConnector(connectMs, allowsPrivateAddresses),
+      const options: Pool.Options = {
+        connect: tellAge(createConnector(connectMs, allowsPrivateAddresses)),
         keepAliveTimeout: 30_000,
         pipelining: 1,
         connections: maxConnections,
         maxHeaderSize: maxHeaderBytes,
-      });
-      pool = { connections, waiting: 0 };
+      };
+      const open = () => (proxy ? new EnvHttpProxyAgent({ ...options, ...proxy }) : new Pool(origin, options));
+      const isAllowed = () => requirePublicTarget(new URL(origin));
+      const target = proxy && !allowsPrivateAddresses ? { isAllowed, checkedAtMs: -Infinity } : null;
+      pool = { connections: open(), fresh: open(), waiting: 0, target };
       pools.set(key, pool);
     }
     return pool;
+  }
+
+  async function requireTarget({ target }: CountedPool): Promise<void> {
+    if (!target || performance.now() - target.checkedAtMs < targetMs) return;
+    await target.isAllowed();
+    target.checkedAtMs = performance.now();
   }
 
   function note(call: UpstreamCall, upstream: Upstream, outcome: CallOutcome, nowMs: number): void {
@@ -206,21 +237,49 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     return readRefusal(answer.status, body);
   }
 
+  /** Asks again, once, where the connection had been kept and turned out to be closed: nobody has seen the call then. */
+  async function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
+    if (proxy) await requireTarget(currentPoolOf(lineOf(upstream), policy()));
+    const sentAtMs = performance.now();
+    try {
+      return await send(call, upstream);
+    } catch (error) {
+      if (!isStale(error, sentAtMs)) throw error;
+      return await send(call, upstream, { isFresh: true });
+    }
+  }
+
+  /** Once more without a member that was added here, where the upstream does not take it; it is left out from then on. */
+  async function askPlainly(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
+    for (;;) {
+      const answer = await ask(call, upstream);
+      answer.refusal = await refusalOf(answer);
+      const refused = answer.refusal && refusedMember(answer.status, answer.refusal, call.added);
+      const line = lineOf(upstream);
+      const known = leftOut.get(line.breakerKey) ?? new Set();
+      if (!refused || known.has(refused)) return answer;
+      leftOut.set(line.breakerKey, known.add(refused));
+    }
+  }
+
   /** Resolves with the answer's head. `signal` ends the call, its body too. */
-  function ask(call: UpstreamCall, upstream: Upstream): Promise<UpstreamAnswer> {
+  function send(call: UpstreamCall, upstream: Upstream, { isFresh = false } = {}): Promise<UpstreamAnswer> {
     const line = lineOf(upstream);
     const current = policy();
     const { timeouts } = current;
     const pool = currentPoolOf(line, current);
     if (pool.waiting >= maxWaiting) return Promise.reject(new QueueFullError());
     pool.waiting++;
+    const without = leftOut.size === 0 ? undefined : leftOut.get(line.breakerKey);
     return new Promise((resolve, reject) => {
-      pool.connections.dispatch(
+      (isFresh ? pool.fresh : pool.connections).dispatch(
         {
+          origin: line.origin,
           path: line.basePath + call.path,
           method: "POST",
           headers: upstreamHeaders(call.headers, upstream, call.userId),
-          body: call.body,
+          body: without ? call.bodyWithout(without) : call.body,
+          reset: isFresh,
           headersTimeout: call.isStream ? timeouts.streamHeadersMs : timeouts.wholeAnswerMs,
           bodyTimeout: timeouts.idleMs,
         },
@@ -242,8 +301,7 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
         if (!breakers.admits({ ...triedOf(call, upstream), nowMs: startedAtMs })) continue;
         let endedAtMs: number;
         try {
-          const answer = await ask(call, upstream);
-          answer.refusal = await refusalOf(answer);
+          const answer = await askPlainly(call, upstream);
           endedAtMs = now();
           const { status, refusal } = answer;
           note(call, upstream, outcomeOf(status, refusal), endedAtMs);
@@ -281,7 +339,10 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     probe: async (upstream, { allowsPrivateAddresses }) => {
       const { origin, basePath } = lineOf(upstream);
       try {
-        const { statusCode, body } = await poolOf(origin, { ...policy(), allowsPrivateAddresses }).connections.request({
+        const pool = poolOf(origin, { ...policy(), allowsPrivateAddresses });
+        await requireTarget(pool);
+        const { statusCode, body } = await pool.connections.request({
+          origin,
           path: `${basePath}/models`,
           method: "GET",
           headers: { authorization: `Bearer ${upstream.apiKey}` },
@@ -296,7 +357,10 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     },
     read: async (upstream, path, timeoutMs) => {
       const line = lineOf(upstream);
-      const { statusCode, body } = await currentPoolOf(line, policy()).connections.request({
+      const pool = currentPoolOf(line, policy());
+      await requireTarget(pool);
+      const { statusCode, body } = await pool.connections.request({
+        origin: line.origin,
         path: line.basePath + path,
         method: "GET",
         headers: operatorHeaders(upstream),
@@ -312,7 +376,8 @@ export function createUpstreamClient(now: () => number, policy: () => UpstreamPo
     },
     close: async () => {
       deadlines.close();
-      await Promise.all([...pools.values()].map(({ connections }) => connections.destroy()));
+      const all = [...pools.values()].flatMap(({ connections, fresh }) => [connections, fresh]);
+      await Promise.all(all.map((pool) => pool.destroy()));
     },
   };
 }
@@ -454,6 +519,33 @@ function inOrder(upstreams: readonly Upstream[], userId: string): readonly Upstr
 
 const codeOf = (error: unknown): string => (error as { code?: string }).code ?? (error as Error).name;
 
+type Aged = { openedAtMs?: number };
+
+/** Lets the error of a connection say how old that is. */
+const tellAge =
+  (connect: buildConnector.connector): buildConnector.connector =>
+  (options, callback) =>
+    connect(options, (...opened) => {
+      const openedAtMs = performance.now();
+      opened[1]?.on("error", (error: Aged) => {
+        error.openedAtMs = openedAtMs;
+      });
+      callback(...opened);
+    });
+
+const closedCodes = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
+
+/** Whether a connection that stood before the call was sent has closed before a byte of an answer. */
+const isStale = (error: unknown, sentAtMs: number): boolean =>
+  closedCodes.has(codeOf(error)) && ((error as Aged).openedAtMs ?? Infinity) < sentAtMs;
+
+/** Strict servers name the member that they do not know; null: none of ours. */
+function refusedMember(status: number, { message, param, body }: UpstreamRefusal, added: readonly string[]) {
+  if (status !== 400 && status !== 422) return null;
+  const said = `${message ?? ""} ${param ?? ""} ${body ? Buffer.from(body).toString() : ""}`;
+  return added.find((name) => said.includes(name)) ?? null;
+}
+
 /** Before the connection stands nothing was sent, so nothing can have been billed. */
 const notConnected = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
@@ -465,9 +557,13 @@ const notConnected = new Set([
   "ENETUNREACH",
 ]);
 
+/** The proxy has made no connection: undici says that in words alone. */
+const isProxysRefusal = (error: unknown): boolean => (error as Error).message.startsWith("Proxy response (");
+
 function faultOf(error: unknown): UpstreamFault {
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "timeout";
   if (error instanceof TotalTimeoutError) return "timeout";
   if (error instanceof ClientLeftError) return "aborted";
-  return error instanceof QueueFullError || notConnected.has(codeOf(error)) ? "unavailable" : "failed";
+  const isUnsent = error instanceof QueueFullError || notConnected.has(codeOf(error)) || isProxysRefusal(error);
+  return isUnsent ? "unavailable" : "failed";
 }

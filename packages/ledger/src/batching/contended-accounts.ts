@@ -1,7 +1,7 @@
 /**
  * Orders of accounts whose rows somebody else keeps locked: a transaction that is left open, a process that stands still.
- * They leave the batches, so that nobody else's order waits for them, and are sent on a connection of their own, one account
- * at a time, when its rows are free. One account's orders keep their order: while one of them waits here, all that
+ * They leave the batches, so that nobody else's order waits for them, and are sent on a connection of their own, each
+ * account's by themselves, when its rows are free. One account's orders keep their order: while one of them waits here, all that
  * follow do.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,6 +27,7 @@ export type ContendedOptions<Order, Result> = Pick<GroupCommitOptions<Order>, "r
   rest: () => void;
   pollMs?: number;
   waryMs?: number;
+  longLockMs?: number;
 };
 
 type Waiting<Order, Result> = {
@@ -40,8 +41,10 @@ type Waiting<Order, Result> = {
 };
 
 const maxBatch = 256;
-/** What was locked a moment ago may be so again: its orders go this way on for so long, and no batch waits for it. */
+/** What was locked for long may be so again: its orders go this way on for so long, and no batch waits for it. */
 const defaultWaryMs = 2_000;
+/** Of each lock that this process itself takes, and of most others', nothing is left after that. */
+const defaultLongLockMs = 150;
 const maxWary = 10_000;
 
 export function createContendedAccounts<Order, Result>({
@@ -55,6 +58,7 @@ export function createContendedAccounts<Order, Result>({
   maxQueue = 2_000,
   pollMs = 25,
   waryMs = defaultWaryMs,
+  longLockMs = defaultLongLockMs,
 }: ContendedOptions<Order, Result>): ContendedAccounts<Order, Result> {
   /** By account, in the order of arrival. */
   const queues = new Map<string, Waiting<Order, Result>[]>();
@@ -71,8 +75,10 @@ export function createContendedAccounts<Order, Result>({
     else queues.delete(accountId);
   }
 
-  /** Renewed with each sighting of a lock, and not by what is sent: a wallet that stays free goes with the others again. */
+  /** Renewed while it is locked, and not by what is sent: a wallet that stays free goes with the others again. */
   function noteLocked(accountId: string): void {
+    const [first] = queues.get(accountId) ?? [];
+    if (!first || performance.now() - first.sinceMs < longLockMs) return;
     if (waryUntilMs.size >= maxWary) waryUntilMs.clear();
     waryUntilMs.set(accountId, performance.now() + waryMs);
   }
@@ -126,14 +132,11 @@ export function createContendedAccounts<Order, Result>({
 
   async function sendWhatIsFree(): Promise<boolean> {
     const accountIds = [...queues.keys()];
-    // Where the database cannot say, it is asked again.
-    const locked = await findLocked(accountIds).catch(() => new Set(accountIds));
+    // A database that does not say fails the orders as it would fail any: nobody waits here for one that is gone.
+    const locked = await findLocked(accountIds).catch(() => new Set<string>());
     locked.forEach(noteLocked);
-    let hasSent = false;
-    for (const accountId of accountIds) {
-      if (!locked.has(accountId) && queues.has(accountId) && (await send(accountId))) hasSent = true;
-    }
-    return hasSent;
+    const free = accountIds.filter((accountId) => !locked.has(accountId) && queues.has(accountId));
+    return (await Promise.all(free.map(send))).includes(true);
   }
 
   async function run(): Promise<void> {
@@ -151,7 +154,6 @@ export function createContendedAccounts<Order, Result>({
     has: (accountId) => queues.has(accountId) || isWaryOf(accountId),
     add: (accountId, order, { wasSent = false } = {}) => {
       if (count >= maxQueue) return Promise.reject(refuse(order, { reason: "full", wasSent }));
-      if (wasSent) noteLocked(accountId);
       return new Promise((resolve, reject) => {
         const sinceMs = performance.now();
         const waiting = { order, resolve, reject, sinceMs, wasSent, isInFlight: false, isRefused: false };

@@ -23,6 +23,7 @@ export async function checkBooksIfDue(
   { openPrice, everyMs, ...options }: VerifyOptions & { openPrice: OpenPrice; everyMs: number },
 ): Promise<BooksCheck | null> {
   const client = await pool.connect();
+  let limit: string | undefined;
   try {
     // Of the session, not of a transaction: one that stays open for minutes would keep old versions of every row.
     const { rows } = await client.query<{ is_mine: boolean }>("SELECT pg_try_advisory_lock($1) AS is_mine", [
@@ -30,6 +31,8 @@ export async function checkBooksIfDue(
     ]);
     if (rows[0]?.is_mine !== true) return null;
     // A chunk of it may look at every open hold; it is given back with the lock.
+    limit = (await client.query<{ limit: string }>("SELECT current_setting('statement_timeout') AS limit")).rows[0]
+      ?.limit;
     await client.query("SET statement_timeout = 0");
     const newest = await readBooksCheck({ pool: client });
     const startedAt = new Date();
@@ -48,7 +51,7 @@ export async function checkBooksIfDue(
     return check;
   } finally {
     const isUnlocked = await client
-      .query(`RESET statement_timeout; SELECT pg_advisory_unlock(${advisoryLocks.booksCheck})`)
+      .query(`SET statement_timeout = '${limit ?? 0}'; SELECT pg_advisory_unlock(${advisoryLocks.booksCheck})`)
       .then(
         () => true,
         () => false,

@@ -57,12 +57,13 @@ export const entriesSql = `WITH chunk AS MATERIALIZED (
         ELSE entry_link(c.previous, c.kind, c.ref, c.amount_nano_usd, c.balance_after_nano_usd, c.account_seq, s.digest)
       END AS is_link_wrong,
       s.wallet IS NULL AS is_unfounded,
-      a.id IS NULL OR s.wallet IS NOT NULL AND (s.written_at <> c.created_at OR w.user_id IS DISTINCT FROM a.user_id
-        OR w.kind <> 'wallet' OR a.kind = 'wallet' AND a.id <> w.id) AS is_lost
+      a.id IS NULL OR s.wallet IS NOT NULL AND (s.written_at <> c.created_at OR a.kind = 'wallet' AND a.id <> s.wallet
+        -- A subquery is a look into the index for each entry; as a join it was a scan of all accounts for each.
+        OR a.user_id IS DISTINCT FROM (SELECT w.user_id FROM account w WHERE w.id = s.wallet AND w.kind = 'wallet'))
+        AS is_lost
     FROM chain c
     LEFT JOIN LATERAL entry_subject(c.kind, c.ref) s ON true
     LEFT JOIN account a ON a.id = c.account_id
-    LEFT JOIN account w ON w.id = s.wallet
     WHERE c.is_new
   )
   SELECT count(*) AS checked, count(*) FILTER (WHERE is_balance_wrong) AS balances,

@@ -68,7 +68,8 @@ const filler = Buffer.alloc(floodPieceBytes, "x");
 const scripts: Readonly<Record<string, Script | undefined>> = {
   "model-not-found": refuse(403, "model_not_found"),
   "too-many": refuse(429, "rate_limit_exceeded"),
-  fails: refuse(500, "server_error"),
+  // No 500: the gateway passes a provider's own status on, and each 500 of an attack is one of ours.
+  fails: refuse(502, "server_error"),
   resets: (res) => void res.destroy(),
   "control-words": async (res, isStream) => {
     if (!isStream) {
