@@ -49,8 +49,8 @@ export type Exchange = {
   named: NamedCall | null;
   /** Aborts when the client has left; null where the answer is fetched to its end all the same. */
   signal: AbortSignal | null;
-  /** Aborts when the client has left, also where the answer is fetched all the same. */
-  clientSignal: AbortSignal;
+  /** Aborts when the client has left, also where the answer is fetched all the same. Made when it is asked for. */
+  clientSignal: () => AbortSignal;
   /** Codex takes any event at any time, and hangs up where none comes. */
   isCodex: boolean;
   heartbeatMs: number;

@@ -108,7 +108,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so, or
     // where the model reasons: its cost is then exact.
     signal: facts.isStream && !hold.doesReason && !ports.drainsOnDisconnect() ? call.signal : null,
-    clientSignal: call.signal,
+    clientSignal: () => call.signal,
     isCodex: clientKind(call.headers) === "codex",
     heartbeatMs: services.heartbeatMs,
     open,

@@ -11,8 +11,8 @@ import type { StreamMeter } from "../metering/meter-answer.ts";
 import type { Ports } from "../ports.ts";
 import { captureOf, leftByClient } from "./relay.ts";
 import { createSseSplitter, type SseEvent } from "./sse.ts";
-import { endEvents, StreamEndedError } from "./stream-end.ts";
-import { errorEvents, StreamError } from "./stream-errors.ts";
+import { StreamEndedError } from "./stream-end.ts";
+import { endEvents, errorEvents, StreamError } from "./stream-errors.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
 
 const checkpointEveryMs = 2_000;
@@ -98,10 +98,7 @@ export async function* relayStream(
     if (isEnded) {
       ports.log("info", "stream_ended", { requestId: exchange.id, reason: error.refusal.refused });
       exchange.open.record.errorCode = error.refusal.refused;
-      yield endEvents(endpoint.hasTypedEvents, error.refusal, {
-        id: meter.facts.responseId,
-        model: meter.facts.servedModel,
-      });
+      yield* endEvents(exchange, error.refusal, meter);
       throw error;
     }
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
@@ -165,7 +162,8 @@ type ReadingOn = {
  * be silent when its client leaves, so that nobody asks for its next event.
  */
 function boundReading(ports: Ports, exchange: Exchange, stop: () => void): ReadingOn {
-  const { clientSignal, signal, userId, workshop } = exchange;
+  const { signal, userId, workshop } = exchange;
+  const clientSignal = exchange.clientSignal();
   let close: (() => void) | null = null;
   let isCut = false;
   const cut = () => {
@@ -229,7 +227,7 @@ function createSettleOnce(
       await ports.settle({ hold: exchange.hold, outcome: "released", reason: "no_output" });
       return;
     }
-    const isUpstreamsFault = !isWhole && endedFor === null && !exchange.clientSignal.aborted;
+    const isUpstreamsFault = !isWhole && endedFor === null && !exchange.clientSignal().aborted;
     if (isUpstreamsFault && meter.facts.usage === null && !ports.chargesBrokenAnswers()) {
       await ports.settle({ hold: exchange.hold, outcome: "released", reason: "broke_off" });
       return;
