@@ -33,6 +33,7 @@ export {
   takeDeliveries,
   type DeliveryFailure,
 } from "./alerts/deliveries.ts";
+export { noteDebts, readDebts, type Debts } from "./alerts/debts.ts";
 export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
 export { noteBooksHead, noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";

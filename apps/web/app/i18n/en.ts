@@ -280,6 +280,8 @@ export const en: Texts = {
     spend: "Spend",
     keys: "API keys",
     announcement: "Announcement",
+    debt: (amount, users) =>
+      `${users === 1 ? "One user owes" : `${users} users owe`} ${amount}: they used more than their balance covered. It is deducted from the next top-up.`,
     noAnnouncement: "No announcement. You can add one in Settings.",
     chart: "Spend, last 30 days",
     requestsChart: "Requests, last 30 days",
@@ -314,6 +316,7 @@ export const en: Texts = {
     spent: "Total spend",
     tokens: "Total tokens",
     adjust: "Adjust balance",
+    debt: (amount) => `owes ${amount}`,
     adjustTitle: "Adjust user balance",
     currentBalance: "Current balance",
     amount: "Amount",

@@ -2,6 +2,7 @@
 import { fillPool, openCallPool, type Database } from "@codex-gateway/db";
 import {
   type ChangeTopic,
+  type Debts,
   claimIdempotency,
   costNanoUsd,
   extendCall,
@@ -143,6 +144,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     isFirstDeath = false;
     processAlerts.death({ ...exitOf(isRestarted ? env.GATEWAY_PREVIOUS_EXIT : undefined), isRestarted });
   };
+  let owed: Debts | null = null;
   const readGauges = () => ({
     callsInFlight: gateway.inFlight(),
     holdsOpen: ledger.load().holdsOpen,
@@ -150,6 +152,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     ledgerContended: ledger.load().contended,
     spooled: spool.size(),
     isLogWritable: spool.fault() === null,
+    debts: owed,
     areBooksSound: verifyJob.areBooksSound(),
     upstreams: known.upstreams.map((upstream) => ({
       id: upstream.id,
@@ -193,12 +196,14 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     if (topic === null || topic === "prices") known.prices = await loadPrices(db);
     if (topic === null || topic === "upstreams") known.upstreams = await openUpstreams(db, secrets);
   }
+  /** Null until there can be any: word of changes may come before. */
+  let streams: Pick<Gateway, "streamingKeys" | "endStreams"> | null = null;
   /** Of keys that may not call any more, and of users who may not. */
   async function endRefusedStreams(): Promise<void> {
-    const running = gateway.streamingKeys();
+    const running = streams?.streamingKeys() ?? [];
     if (running.length === 0) return;
     for (const { apiKeyId, refused } of await findRefusedKeys({ pool: ledgerPool }, running)) {
-      gateway.endStreams(apiKeyId, { refused });
+      streams?.endStreams(apiKeyId, { refused });
     }
   }
 
@@ -350,6 +355,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     proxy: options.proxy,
     requestPolicy: () => known.requestPolicy,
   });
+  streams = gateway;
   const verifyJob = startVerifyJob(db, log, {
     folder: headsFolderOf(env.DATA_FOLDER),
     secrets,
@@ -384,6 +390,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     unpricedModels,
     tellOfTiers: () => unknownTiers.tell(),
     tellOfProcesses: () => processAlerts.tell(),
+    onDebts: (debts) => (owed = debts),
     logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
     log,
   });

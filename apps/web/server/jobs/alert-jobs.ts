@@ -4,13 +4,16 @@ import {
   forgetExpiredAttempts,
   forgetOldAlerts,
   noteDeadLetters,
+  noteDebts,
   noteDelivery,
   noteLog,
   noteLowBalances,
   notePasswordGuesses,
   noteUpstreams,
   openAlertTargets,
+  readDebts,
   takeDeliveries,
+  type Debts,
   type LogSighting,
   type Secrets,
   type UnpricedModels,
@@ -29,6 +32,8 @@ export type AlertJobParts = {
   logSighting: () => LogSighting;
   /** Writes what is to be told of processes. */
   tellOfProcesses: () => Promise<void>;
+  /** Told what users owe, for the metrics. */
+  onDebts: (debts: Debts) => void;
   log: Log;
 };
 
@@ -47,6 +52,8 @@ export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Pr
     repeat("alert_log_failed", ledgerMs, parts.log, createLogNotes(db, parts.logSighting)),
     repeat("alert_dead_letters_failed", ledgerMs, parts.log, () => noteDeadLetters(db)),
     repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
+    repeat("alert_debts_failed", balancesMs, parts.log, () => noteDebts(db)),
+    repeat("read_debts_failed", balancesMs, parts.log, async () => parts.onDebts(await readDebts(db))),
     repeat("unpriced_models_failed", unpricedModelsMs, parts.log, () => parts.unpricedModels.flush()),
     repeat("alert_tiers_failed", unpricedModelsMs, parts.log, parts.tellOfTiers),
     repeat("alert_processes_failed", deliveriesMs, parts.log, parts.tellOfProcesses),

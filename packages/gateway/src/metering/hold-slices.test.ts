@@ -3,9 +3,15 @@ import type { Hold, Refusal } from "../ports.ts";
 import { StreamEndedError } from "../transport/stream-end.ts";
 import { createHoldSlices } from "./hold-slices.ts";
 
+/** As providers write it: about 200 bytes around the text. */
+function anEvent(content: string, wrapBytes = 200) {
+  const data = JSON.stringify({ id: "x".repeat(wrapBytes - 50), choices: [{ index: 0, delta: { content } }] });
+  return { data, raw: Buffer.from(`data: ${data}\n\n`) };
+}
+
 type Answer = { heldOutputTokens: number; refusal: Refusal | null };
 
-/** Events of 200 bytes, a token each, on a hold of so many tokens; `freeTokens` can be held for in all. */
+/** Events of so many tokens each, on a hold of so many tokens; `freeTokens` can be held for in all. */
 function aStream({
   held = 1_000,
   most = 100_000,
@@ -37,17 +43,17 @@ function aStream({
     countTokens: () => Promise.resolve(tokens),
     startedAtMs: 0,
   });
-  const raw = Buffer.alloc(200);
   return {
     asked,
     slices,
     pass: (ms: number) => (nowMs += ms),
+    count: (more: number) => (tokens += more),
     /** Sends so many; answers how many of them had to wait. */
     send: async (events: number, perEvent = 1) => {
       let waits = 0;
       for (let n = 0; n < events; n++) {
         tokens += perEvent;
-        const wait = slices.note({ raw: perEvent === 1 ? raw : Buffer.alloc(200 + perEvent * 4) });
+        const wait = slices.note(anEvent("word".repeat(perEvent)));
         if (wait) {
           waits++;
           await wait;
@@ -73,6 +79,41 @@ test("from half of it on more is held for, ahead of what comes: nothing waits", 
   expect(asked).toEqual([...asked].sort((a, b) => a - b));
 });
 
+test.each([2, 10, 40, 200, 2_000])(
+  "of events of %i tokens each, all of one size, none comes that is not held for",
+  async (each) => {
+    const stream = aStream({ freeTokens: 9_000 });
+    let sent = 0;
+    await expect(
+      (async () => {
+        for (;;) {
+          await stream.send(1, each);
+          sent += each;
+        }
+      })(),
+    ).rejects.toThrow(StreamEndedError);
+    expect(sent).toBeGreaterThanOrEqual(9_000 - each);
+    expect(sent).toBeLessThanOrEqual(9_000 + Math.max(each, 64));
+  },
+);
+
+test("fat events behind many thin ones of the same size are weighed by what they say", async () => {
+  const stream = aStream({ freeTokens: 4_000 });
+  for (let n = 0; n < 64; n++) stream.slices.note(anEvent("a", 399));
+  let sent = 0;
+  await expect(
+    (async () => {
+      for (;;) {
+        stream.count(80);
+        sent += 80;
+        await stream.slices.note(anEvent("word".repeat(80), 80));
+        await new Promise(setImmediate);
+      }
+    })(),
+  ).rejects.toThrow(StreamEndedError);
+  expect(sent).toBeLessThan(4_000 + 32 * 80);
+});
+
 test("never more than one question is under way, and none beyond what can come", async () => {
   const { send, asked } = aStream({ most: 3_000 });
   await send(2_999);
@@ -95,7 +136,11 @@ test("one event with more than is held for waits until it is", async () => {
 
 test("an event that is long and says nothing, such as the request's echo, holds for nothing", async () => {
   const { slices, asked } = aStream({});
-  await slices.note({ raw: Buffer.alloc(1_000_000) });
+  await slices.note({ raw: Buffer.alloc(1_000_000), data: null });
+  await slices.note({
+    raw: Buffer.alloc(60_000),
+    data: JSON.stringify({ response: { instructions: "x".repeat(60_000) } }),
+  });
   expect(asked).toEqual([]);
 });
 
@@ -136,7 +181,7 @@ test("a ledger that does not answer keeps nobody waiting who has something held"
     countTokens: () => Promise.resolve(1_200),
     startedAtMs: 0,
   });
-  await expect(slices.note({ raw: Buffer.alloc(20_000) })).rejects.toEqual(
+  await expect(slices.note(anEvent("word".repeat(1_500)))).rejects.toEqual(
     new StreamEndedError({ refused: "service_unavailable" }),
   );
 });

@@ -1,15 +1,17 @@
 /**
- * Keeps what is held for a stream ahead of what comes of it. Events are weighed by their bytes, which costs an addition;
- * from half of what is held on their tokens are counted, and more is held for, beside the stream. It waits only where more
- * has come than is held for, and ends where nothing more can be held.
+ * Keeps what is held for a stream ahead of what comes of it. Events are weighed by their bytes; from half of what is held on
+ * their tokens are counted, and more is held for, beside the stream. It waits only where more has come than is held for,
+ * and ends where nothing more can be held.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Hold, Ports, Refusal } from "../ports.ts";
+import type { SseEvent } from "../transport/sse.ts";
+import { createEventScale } from "./event-scale.ts";
 import { StreamEndedError } from "../transport/stream-end.ts";
 
 export type HoldSlices = {
   /** Weighs an event; a promise where the stream must not go on before. @throws StreamEndedError by the promise */
-  note(event: { raw: Uint8Array }): Promise<void> | null;
+  note(event: Pick<SseEvent, "raw" | "data">): Promise<void> | null;
   /** To be called now and then: what a silent model writes is not seen. @throws StreamEndedError where it is to end */
   tick(): Promise<void> | null;
   /** So much output is held for now. */
@@ -24,10 +26,6 @@ type Parts = {
   startedAtMs: number;
 };
 
-/** So much of each event is what it is wrapped in, at most, */
-const wrapBytes = 400;
-/** and so much of the rest is a token, at least. */
-const bytesPerToken = 3;
 /** A model that reasons is taken to write so much while nobody sees it. */
 const unseenTokensPerSecond = 100;
 /** A hold is doubled with each slice, up to so much more at once. */
@@ -44,8 +42,8 @@ export function createHoldSlices({ ports, hold, countTokens, startedAtMs }: Part
   let held = hold.heldOutputTokens;
   const isCapped = hold.outputCapTokens !== null && held >= hold.outputTokens;
   const firstSlice = Math.max(hold.heldOutputTokens, minTokensBetween);
+  const weigh = createEventScale();
   let weighed = 0;
-  let leastBytes = wrapBytes;
   let counted = 0;
   /** What had been weighed when it was counted. */
   let countedAt = 0;
@@ -108,9 +106,8 @@ export function createHoldSlices({ ports, hold, countTokens, startedAtMs }: Part
   }
 
   return {
-    note: ({ raw }) => {
-      if (raw.length < leastBytes) leastBytes = raw.length;
-      weighed += Math.max(1, (raw.length - leastBytes) / bytesPerToken);
+    note: (event) => {
+      weighed += weigh(event);
       if (weighed < lookAt) return null;
       const expected = counted + weighed - countedAt;
       if (expected >= limit()) return untilHeld();
