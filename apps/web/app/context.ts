@@ -9,8 +9,10 @@ declare module "@remix-run/node" {
     /** The metered /v1 proxy: one call, one answer, one charge. */
     proxy: (request: Request) => Promise<Response>;
     api: (request: Request) => Promise<PageApi>;
-    /** Where OpenAI clients are pointed; ends in /v1. */
-    apiUrl: (request: Request) => string;
+    /** Where OpenAI clients are pointed, as seen from where the page was opened; ends in /v1. */
+    apiUrl: () => string;
+    /** Where browsers find the pages: the origin that the operator says, else the one that the page was opened at. */
+    pageUrl: () => string;
     /** Of a request that was refused before any route was asked; null where it was not. */
     refusedStatus: number | null;
     /** What a person can mend, or null for a bug. */

@@ -3,6 +3,7 @@ import type { LinksFunction, LoaderFunctionArgs } from "@remix-run/node";
 import { Links, Meta, Outlet, Scripts, ScrollRestoration } from "@remix-run/react";
 import { useEffect, type ReactNode } from "react";
 import { ErrorPage } from "./components/error-page";
+import { LostConnection } from "./components/lost-connection";
 import { usePreferences } from "./i18n/use-texts";
 import { useNonce } from "./nonce";
 import { readPreferences, rememberTimeZone } from "./preferences";
@@ -29,6 +30,7 @@ export function Layout({ children }: { children: ReactNode }) {
       </head>
       <body className="min-h-screen font-sans antialiased">
         {children}
+        <LostConnection />
         <ScrollRestoration nonce={nonce} />
         <Scripts nonce={nonce} />
       </body>

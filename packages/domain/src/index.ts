@@ -58,7 +58,9 @@ export { createRedeemBatch, listRedeemBatches, redeemCode, type RedeemBatch } fr
 export { rotateKey, setKeyStatus, updateKey, type KeyPolicy } from "./api-keys/key-changes.ts";
 export { createKeyRing, mayUseModel, type KeyRing } from "./api-keys/key-ring.ts";
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./api-keys/keys.ts";
-export { findCharge, listCharges, findResponse, readCredits, walletOf, type PublicCharge } from "./reports/charges.ts";
+export { findCharge, listCharges, readCredits, walletOf, type PublicCharge } from "./reports/charges.ts";
+export { leftOf, readKeyStatus, type Budget, type KeyStatus } from "./reports/key-status.ts";
+export { addResource, locateResources, missingResource, removeResource } from "./resources/resources.ts";
 export { createAttemptLog } from "./calls/attempts.ts";
 export { createDebtAllowance } from "./calls/debt-allowance.ts";
 export { extendCall } from "./calls/extend-call.ts";
@@ -139,6 +141,7 @@ export {
   openUpstreams,
   saveUpstream,
   type OpenUpstream,
+  projectTiers,
   type UpstreamSummary,
 } from "./upstreams/upstreams.ts";
 export { readAdminSettings, saveAdminSettings, type AdminSettings } from "./settings/admin-settings.ts";

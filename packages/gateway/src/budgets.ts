@@ -21,6 +21,8 @@ export type Budgets = {
   /** Whole answers that are being gathered or sent. One may be larger, if it is the only one. */
   answerBytes: { perUser: number; perUpstream: number; inAll: number };
   callsPerUser: number;
+  /** Calls that cost nothing, of one user with all keys. */
+  freeCallsPerMinute: number;
 };
 
 export const defaultBudgets = (): Budgets => {
@@ -29,6 +31,7 @@ export const defaultBudgets = (): Budgets => {
     requestBytes: { perUser: 64 * mebibyte, inAll },
     answerBytes: { perUser: 64 * mebibyte, perUpstream: 128 * mebibyte, inAll: Math.min(inAll, 256 * mebibyte) },
     callsPerUser: 1_024,
+    freeCallsPerMinute: 600,
   };
 };
 

@@ -32,7 +32,7 @@ export function answerPreflight({ method, headers }: GatewayCall): GatewayAnswer
   return {
     status: 204,
     headers: {
-      "access-control-allow-methods": "GET, POST, OPTIONS",
+      "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
       "access-control-allow-headers": typeof wanted === "string" ? wanted : "authorization, content-type",
       "access-control-max-age": maxAgeSeconds,
     },

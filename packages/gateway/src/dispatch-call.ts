@@ -22,6 +22,7 @@ export async function dispatchCall(
   record.dispatchedAtMs = clockMs();
   const dispatched = await upstreams.dispatch(
     {
+      method: exchange.endpoint.method,
       path: exchange.endpoint.path.slice("/v1".length),
       headers: call.headers,
       body: exchange.body,
@@ -67,7 +68,7 @@ const captureOfPrompt = (ports: Ports, exchange: Exchange, upstreamId: string) =
     },
   );
 
-const faultCodes: Readonly<Record<UpstreamFault, ErrorCode>> = {
+export const faultCodes: Readonly<Record<UpstreamFault, ErrorCode>> = {
   unavailable: "upstream_unavailable",
   timeout: "upstream_timeout",
   failed: "upstream_failed",

@@ -28,6 +28,7 @@ const sdkClasses: Record<number, unknown> = {
   403: OpenAI.PermissionDeniedError,
   404: OpenAI.NotFoundError,
   409: OpenAI.ConflictError,
+  410: OpenAI.APIError,
   413: OpenAI.APIError,
   415: OpenAI.APIError,
   426: OpenAI.APIError,

@@ -8,6 +8,7 @@ export type ErrorCode =
   | "idempotency_key_spent"
   | "idempotency_key_reused"
   | "unknown_url"
+  | "endpoint_ended"
   | "upgrade_required"
   | "invalid_body"
   | "body_too_large"
@@ -60,6 +61,7 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
     "The model has no price for this service tier here, so it cannot be used.",
   ),
   response_not_found: row(404, invalid, "previous_response_not_found", "The previous response does not exist."),
+  resource_not_found: row(404, invalid, null, "There is nothing of this id."),
   charge_not_found: row(404, invalid, "charge_not_found", "The charge does not exist."),
   service_unavailable: row(503, server, "service_unavailable", "The gateway cannot take requests right now.", true),
   upstream_unavailable: row(503, server, "upstream_unavailable", "The model provider cannot be used right now.", true),
@@ -83,6 +85,7 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
     "This Idempotency-Key was used for another call.",
   ),
   unknown_url: row(404, invalid, "unknown_url", "Unknown request URL."),
+  endpoint_ended: row(410, invalid, "endpoint_ended", "OpenAI has ended this endpoint."),
   // Whoever wanted a WebSocket takes that as a word to come again by HTTP, at once.
   upgrade_required: row(426, invalid, "upgrade_required", "WebSockets are not offered here. Use HTTP."),
   invalid_body: row(400, invalid, null, "The body is not valid."),

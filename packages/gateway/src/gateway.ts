@@ -4,9 +4,12 @@ import { clockMs, openRecord } from "./call-record.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
 import { answerPreflight, corsHeaders } from "./cors.ts";
 import type { Endpoint } from "./endpoints/endpoint.ts";
+import { freeEndpoints } from "./endpoints/free-endpoints.ts";
+import { createFreeRoutes } from "./endpoints/free-routes.ts";
 import { endpoints as allEndpoints } from "./endpoints/index.ts";
 import { errorAnswer } from "./errors.ts";
 import type { OpenCall, Workshop } from "./exchange.ts";
+import { createFreeCallLimit } from "./free-call-limit.ts";
 import { handleCall } from "./handle.ts";
 import { createTokenizer } from "./metering/tokenizer.ts";
 import { createTurns } from "./metering/turns.ts";
@@ -106,6 +109,8 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     upstreams,
     workshop,
     requests: createRequestBudget(budgets),
+    freeRoutes: createFreeRoutes(freeEndpoints),
+    freeCalls: createFreeCallLimit(budgets.freeCallsPerMinute),
     endpointsByPath: new Map((options.endpoints ?? allEndpoints).map((endpoint) => [endpoint.path, endpoint])),
     maxBodyBytes: () => requestPolicy().maxBodyBytes,
     heartbeatMs,

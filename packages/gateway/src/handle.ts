@@ -3,6 +3,7 @@
  * hold → dispatch → meter → settle → release the tail. Money is held before the upstream is asked, and its capture is
  * written down before the client sees the end.
  */
+import { answerFree } from "./answer-free.ts";
 import { answerRead } from "./answer-read.ts";
 import { authenticateCall } from "./authenticate-call.ts";
 import type { RequestBudget } from "./budgets.ts";
@@ -11,8 +12,9 @@ import type { GatewayAnswer, GatewayCall } from "./call.ts";
 import { clientKind } from "./client-kind.ts";
 import { dispatchCall } from "./dispatch-call.ts";
 import type { Endpoint } from "./endpoints/endpoint.ts";
-import { errorAnswer } from "./errors.ts";
+import type { FreeRoutes } from "./endpoints/free-routes.ts";
 import type { OpenCall, Workshop } from "./exchange.ts";
+import type { FreeCallLimit } from "./free-call-limit.ts";
 import { claimName } from "./idempotency.ts";
 import { createInputCount } from "./metering/estimate-tokens.ts";
 import { readBody } from "./metering/read-body.ts";
@@ -28,6 +30,8 @@ export type GatewayServices = {
   workshop: Workshop;
   requests: RequestBudget;
   endpointsByPath: ReadonlyMap<string, Endpoint>;
+  freeRoutes: FreeRoutes;
+  freeCalls: FreeCallLimit;
   maxBodyBytes: () => number;
   heartbeatMs: number;
   /** To be called once an answer that is no plain bytes is over and settled. */
@@ -40,11 +44,8 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   const id = record.requestId;
   const pathname = pathOf(call);
   const endpoint = services.endpointsByPath.get(pathname);
-  if (!endpoint) return answerRead(ports, call, { record, pathname });
+  if (!endpoint || call.method !== endpoint.method) return answerUnbilled(services, call, { open, pathname });
   record.endpoint = endpoint.name;
-  if (call.method !== endpoint.method) {
-    return errorAnswer("unknown_url", id, { message: `Use ${endpoint.method} for ${pathname}.` });
-  }
 
   const found = authenticateCall(ports, call, endpoint.name);
   const caller = found instanceof Promise ? await found : found;
@@ -73,7 +74,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     hasOutput: endpoint.outputCap !== null,
     isStream: facts.isStream,
     model: facts.model,
-    previousResponseId: facts.previousResponseId,
+    resources: facts.resources,
     isNamed: named !== null,
     bound: facts.bound,
     countInputTokens: input.ceiling,
@@ -114,6 +115,19 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     open,
     done: services.done,
   });
+}
+
+/** What costs nothing: a provider's answer, one of ours, or a refusal. */
+function answerUnbilled(
+  services: GatewayServices,
+  call: GatewayCall,
+  { open, pathname }: { open: OpenCall; pathname: string },
+): Promise<GatewayAnswer> {
+  const route = services.freeRoutes.find(call.method, pathname);
+  if (route) return answerFree(services, call, { open, route });
+  const billed = services.endpointsByPath.get(pathname)?.method ?? [];
+  const methods = [...new Set([billed, services.freeRoutes.methodsOf(pathname)].flat())];
+  return answerRead(services.ports, call, { record: open.record, pathname, methods });
 }
 
 /** What servers of other makes do not always know. Caps are not among them: they keep an answer within its hold. */

@@ -1,6 +1,6 @@
 export { addedMsOf, type CallRecord } from "./call-record.ts";
 export { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.ts";
-export { endpoints } from "./endpoints/index.ts";
+export { keyEndpoints } from "./endpoints/key-endpoints.ts";
 export { errorAnswer } from "./errors.ts";
 export { createGateway, type Gateway, type RequestPolicy } from "./gateway.ts";
 export { createNodeDoor, refuseBadHead, type NodeDoor } from "./adapters/node.ts";

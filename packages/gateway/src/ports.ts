@@ -39,6 +39,7 @@ export type RefusalCode =
   | "model_not_priced"
   | "service_tier_not_priced"
   | "response_not_found" // previous_response_id of somebody else
+  | "resource_not_found" // any other thing that lies with a provider and is not the caller's
   | "charge_not_found"
   | "service_unavailable" // database down, draining, queue full
   | "upstream_unavailable";
@@ -49,6 +50,27 @@ type Authenticate = (query: {
   endpoint: string | null;
   remoteAddress: string;
 }) => Promise<Caller | Refusal> | Caller | Refusal;
+
+/** Kinds of things that a provider keeps for whoever made them. */
+export const resourceKinds = ["response", "conversation", "chat_completion"] as const;
+export type ResourceKind = (typeof resourceKinds)[number];
+
+/** A thing that a call names; `param` is the member of the body that names it, null where that is the path. */
+export type ResourceRef = { kind: ResourceKind; id: string; param: string | null };
+
+/** What lies with providers, and whose it is. */
+type Resources = {
+  /** The upstream where all of them lie; null: any will do. Refused where one is not the caller's, or not its model. */
+  locate(query: {
+    caller: Caller;
+    resources: readonly ResourceRef[];
+    model: string | null;
+  }): Promise<{ upstreamId: string | null } | Refusal>;
+  /** From now on it is the caller's. Rejects where that cannot be written down. */
+  add(resource: { caller: Caller; kind: ResourceKind; id: string; upstreamId: string }): Promise<void>;
+  /** From now on it is nobody's. */
+  remove(resource: { caller: Caller; kind: ResourceKind; id: string; upstreamId: string }): Promise<void>;
+};
 
 /** What a call cannot exceed; all counts of tokens. */
 export type CostBound = {
@@ -80,7 +102,8 @@ export type HoldRequest = {
   /** A stream may be held for in part, and its hold extended while it runs. */
   isStream: boolean;
   model: string;
-  previousResponseId: string | null;
+  /** What it goes on from: it must be the caller's, and the call goes where it lies. */
+  resources: readonly ResourceRef[];
   /** Whether its client named the call: that it is under way must then be known wherever the name is asked for. */
   isNamed: boolean;
   bound: CostBound;
@@ -196,6 +219,8 @@ export type Upstream = {
   organization: string | null;
   project: string | null;
   weight: number;
+  /** False: it gets bodies without the members that are added here and that it can do without. */
+  addsMembers?: boolean;
 };
 
 /** The enabled upstreams, read per request: must be a lookup in memory. */
@@ -206,7 +231,8 @@ type ChargesBrokenAnswers = () => boolean;
 
 /** Read-only endpoints for key holders, answered as JSON. */
 export type AnswerRead = (query: {
-  name: "models" | "model" | "credits" | "charges" | "charge";
+  name:
+    "models" | "model" | "credits" | "charges" | "charge" | "key" | "usage" | "billing_subscription" | "billing_usage";
   caller: Caller;
   id: string | null;
   search: URLSearchParams;
@@ -228,6 +254,7 @@ export type Ports = {
   checkpoint: Checkpoint;
   settle: Settle;
   idempotency: Idempotency;
+  resources: Resources;
   listUpstreams: ListUpstreams;
   drainsOnDisconnect: DrainsOnDisconnect;
   chargesBrokenAnswers: ChargesBrokenAnswers;

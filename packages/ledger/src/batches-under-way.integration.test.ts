@@ -46,7 +46,7 @@ async function untilBatchWaits(): Promise<void> {
   }
 }
 
-test("what gives a hold back does not overtake it where their connection breaks under both", async () => {
+test("what gives a hold back does not overtake it where its connection breaks", async () => {
   for (let n = 0; n < 10; n++) {
     const other = await db.pool.connect();
     await other.query("BEGIN");
@@ -64,6 +64,23 @@ test("what gives a hold back does not overtake it where their connection breaks 
   }
   expect((await walletOf()).heldNanoUsd).toBe(0n);
   expect(await db.prisma.hold.count({ where: { state: "released" } })).toBe(10);
+});
+
+test("nor where the hold has to wait for its wallet, and the wallet is free a moment later", async () => {
+  for (const lockedMs of [30, 45, 55, 60, 70, 90, 130]) {
+    const other = await db.pool.connect();
+    await other.query("BEGIN");
+    await other.query("SELECT 1 FROM account FOR UPDATE");
+    const order = aHold(payer);
+    const held = ledger.hold(order);
+    const released = ledger.release(order.id);
+    await sleep(lockedMs);
+    await other.query("COMMIT");
+    other.release();
+    expect(await held).toMatchObject({ outcome: "held" });
+    expect(await released).toMatchObject({ didSettle: true });
+  }
+  expect((await walletOf()).heldNanoUsd).toBe(0n);
 });
 
 test("under load, and with its connections broken all the time, each call is charged once", async () => {

@@ -203,6 +203,8 @@ export function createLedger(
   });
   const state: State = { open: new Map(), judgedKeys: new Set(), unplaced: new Map(), aside: new Map(), reserves };
   const abandoned = new WeakSet<Order>();
+  /** By id: those that the database has not answered yet. */
+  const askedHolds = new Map<string, Promise<HoldOutcome>>();
   const refuse: GroupCommitOptions<Order>["refuse"] = (order, { reason, wasSent }) => {
     abandoned.add(order);
     if (wasSent) return new LedgerSlowError();
@@ -293,8 +295,23 @@ export function createLedger(
     if (accountId !== null && contended.has(accountId)) return contended.add(accountId, order);
     return orders.add(order, options);
   }
-  const settle = (id: string, capture: Capture | null, options: SettleOptions = {}) =>
-    add({ kind: "settle", id, capture, accountId: options.accountId ?? null }, options) as Promise<SettleOutcome>;
+  /** Behind its hold: where this one's batch has to wait for a lock, a batch behind it may get it first. */
+  function settle(id: string, capture: Capture | null, options: SettleOptions = {}): Promise<SettleOutcome> {
+    const order: Order = { kind: "settle", id, capture, accountId: options.accountId ?? null };
+    const send = () => add(order, options) as Promise<SettleOutcome>;
+    const asked = askedHolds.get(id);
+    return asked ? asked.then(send, send) : send();
+  }
+  function hold(order: HoldOrder): Promise<HoldOutcome> {
+    state.open.set(order.id, order.accountId);
+    // What is decided by what is left of the money is decided by all of it.
+    if (isJudged(order, defaultLimits(), state)) reserves.endOf(order.accountId);
+    const asked = add({ kind: "hold", hold: order }) as Promise<HoldOutcome>;
+    askedHolds.set(order.id, asked);
+    const forget = () => void askedHolds.delete(order.id);
+    asked.then(forget, forget);
+    return asked;
+  }
   function place(drawn: DrawnHold): Promise<unknown> {
     const placing = add({ kind: "drawn", drawn }, { mayLag: true });
     // Another process's hold is not this one's to settle.
@@ -313,12 +330,7 @@ export function createLedger(
   }
   return {
     openPrice,
-    hold: (hold) => {
-      state.open.set(hold.id, hold.accountId);
-      // What is decided by what is left of the money is decided by all of it.
-      if (isJudged(hold, defaultLimits(), state)) reserves.endOf(hold.accountId);
-      return add({ kind: "hold", hold }) as Promise<HoldOutcome>;
-    },
+    hold,
     draw: (hold) => {
       if (isJudged(hold, defaultLimits(), state)) return null;
       const reserveId = reserves.draw(hold);

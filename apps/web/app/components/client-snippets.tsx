@@ -1,5 +1,5 @@
 /** How the common clients are pointed at this gateway, with the secret filled in. */
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useTexts } from "../i18n/use-texts";
 import { CopyButton } from "./ui/copy-button";
 
@@ -54,6 +54,7 @@ wire_api = "responses"
 export function ClientSnippets({ apiUrl, secret }: { apiUrl: string; secret: string }) {
   const t = useTexts();
   const [chosen, setChosen] = useState(0);
+  const shown = useRef<HTMLPreElement>(null);
   const snippet = snippets[chosen];
   if (!snippet) return null;
   const text = snippet.of(apiUrl, secret);
@@ -73,9 +74,9 @@ export function ClientSnippets({ apiUrl, secret }: { apiUrl: string; secret: str
             </button>
           ))}
         </div>
-        <CopyButton text={text} label={`${t.common.copy} ${snippet.name}`} />
+        <CopyButton text={text} label={`${t.common.copy} ${snippet.name}`} source={shown} />
       </div>
-      <pre tabIndex={0} className="max-h-56 overflow-auto p-3.5 font-mono text-[0.8125rem] leading-relaxed">
+      <pre ref={shown} tabIndex={0} className="max-h-56 overflow-auto p-3.5 font-mono text-[0.8125rem] leading-relaxed">
         {text}
       </pre>
     </div>

@@ -1,13 +1,23 @@
 /** What a page shows where it cannot be shown: not found, forbidden, no database, a bug. */
 import { isRouteErrorResponse, useLocation, useRouteError } from "@remix-run/react";
+import { LostConnectionError } from "../connection";
 import { useTexts } from "../i18n/use-texts";
 import type { Texts } from "../i18n/zh";
 import { Brand } from "./shell";
 import { LinkButton } from "./ui/button";
 
-type Problem = { status: number; requestId: string | null };
+/** `status` null: no answer of the server's came whole. */
+type Problem = { status: number | null; requestId: string | null };
+
+/** As Chromium, Safari and Firefox say that a script did not come. */
+const unloaded =
+  /^(?:Failed to fetch|Load failed|Importing a module script failed|error loading dynamically|NetworkError)/;
+
+const isUnloaded = (error: unknown): boolean =>
+  error instanceof LostConnectionError || (error instanceof Error && unloaded.test(error.message));
 
 function problemOf(error: unknown): Problem {
+  if (isUnloaded(error)) return { status: null, requestId: null };
   if (!isRouteErrorResponse(error)) return { status: 500, requestId: null };
   const { requestId } = (typeof error.data === "object" && error.data !== null ? error.data : {}) as {
     requestId?: string;
@@ -18,8 +28,10 @@ function problemOf(error: unknown): Problem {
 /** What a page says instead, where it knows why it is not there, and where it leads. */
 type NotFound = { title: string; lead: string; link: { to: string; label: string } };
 
-function textsOfStatus(status: number, t: Texts): [title: string, lead: string] {
+function textsOf({ status, requestId }: Problem, t: Texts): [title: string, lead: string] {
   switch (status) {
+    case null:
+      return [t.errors.offlineTitle, t.errors.offline];
     case 404:
       return [t.errors.notFoundTitle, t.errors.notFound];
     case 401:
@@ -32,7 +44,9 @@ function textsOfStatus(status: number, t: Texts): [title: string, lead: string] 
     case 503:
       return [t.errors.databaseTitle, t.errors.database];
     default:
-      return status < 500 ? [t.errors.badRequestTitle, t.errors.badRequest] : [t.errors.bugTitle, t.errors.bug];
+      if (status < 500) return [t.errors.badRequestTitle, t.errors.badRequest];
+      // What failed in the browser is in no log.
+      return [t.errors.bugTitle, requestId === null ? t.errors.broken : t.errors.bug];
   }
 }
 
@@ -41,8 +55,9 @@ export function ErrorPage({ isFramed = false, notFound }: { isFramed?: boolean; 
   const t = useTexts();
   const { pathname, search } = useLocation();
   const Frame = isFramed ? "div" : "main";
-  const { status, requestId } = problemOf(useRouteError());
-  const [title, lead] = status === 404 && notFound ? [notFound.title, notFound.lead] : textsOfStatus(status, t);
+  const problem = problemOf(useRouteError());
+  const { status, requestId } = problem;
+  const [title, lead] = status === 404 && notFound ? [notFound.title, notFound.lead] : textsOf(problem, t);
   const link = (status === 404 && notFound?.link) || { to: "/", label: t.errors.home };
   return (
     <div className={isFramed ? undefined : "flex min-h-screen flex-col"}>
@@ -52,7 +67,7 @@ export function ErrorPage({ isFramed = false, notFound }: { isFramed?: boolean; 
         </header>
       )}
       <Frame className="mx-auto flex min-h-[70vh] w-full max-w-md flex-1 flex-col justify-center px-4 pb-[10vh] text-center">
-        <p className="text-sm font-medium text-muted tabular-nums">{status}</p>
+        {status !== null && <p className="text-sm font-medium text-muted tabular-nums">{status}</p>}
         <h1 className="mt-2 text-2xl font-semibold tracking-tight">{title}</h1>
         <p className="mt-2 text-muted">{lead}</p>
         {requestId && (
@@ -61,7 +76,7 @@ export function ErrorPage({ isFramed = false, notFound }: { isFramed?: boolean; 
           </p>
         )}
         <div className="mt-6 flex justify-center gap-2">
-          {status >= 500 && (
+          {(status === null || status >= 500) && (
             <LinkButton look="quiet" to={pathname + search} reloadDocument>
               {t.common.retry}
             </LinkButton>

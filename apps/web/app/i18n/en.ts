@@ -1,3 +1,4 @@
+import { people } from "./en/people";
 import type { Texts } from "./zh";
 
 /** `1 key`, `2 keys`, `1,000 keys`: the count is written already. */
@@ -419,6 +420,11 @@ export const en: Texts = {
     keyKept: "Leave empty to keep the current key",
     weight: "Weight",
     enabled: "Enabled",
+    projectTier: "Service tier of its project",
+    projectTierHint: "In which the provider serves requests that name none; they are held for at its price.",
+    tiers: { standard: "Standard", flex: "Flex", priority: "Priority" },
+    addsMembers:
+      "Add safety_identifier and stream_options to requests. Turn it off for servers that refuse unknown members: their streams are then charged by counting.",
     columns: { name: "Name", baseUrl: "Base URL", key: "Key", weight: "Weight", health: "Health" },
     test: "Test",
     testOf: (name) => `Test ${name}`,
@@ -632,6 +638,7 @@ export const en: Texts = {
       test_alert: "Sent a test alert",
     },
   },
+  people,
   errors: {
     notFoundTitle: "Page not found",
     notFound: "This page does not exist, or was removed.",
@@ -647,7 +654,12 @@ export const en: Texts = {
     database: "The database cannot be reached right now. Your data is safe. Try again in a moment.",
     bugTitle: "Something went wrong",
     bug: "An unexpected error occurred and was logged. Try again in a moment.",
+    broken: "This page could not be shown. Try again; if it stays like this, tell an administrator.",
     unreachable: "The server cannot be reached. Check your connection and try again.",
+    lost: "The connection was lost, so it is not known whether this went through. What you typed is still here: look whether it took effect, then try again.",
+    reconnecting: "Connection lost. Trying again…",
+    offlineTitle: "The page could not be loaded",
+    offline: "The connection to the server broke off before the page was complete. Check your network and try again.",
     requestId: "Request ID",
     home: "Back to home",
   },

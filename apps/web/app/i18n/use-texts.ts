@@ -7,10 +7,20 @@ import { zh, type Texts } from "./zh";
 
 export const textsOf = (language: string): Texts => (language === "en" ? en : zh);
 
-const fallback: Preferences = { language: "zh-CN", theme: "system", timeZone: "UTC" };
+/** Where the root's own data is gone: as the page stands, so that an error is told in the language of what it replaces. */
+function shownPreferences(): Preferences {
+  if (typeof document === "undefined") return { language: "zh-CN", theme: "system", timeZone: "UTC" };
+  const { lang, dataset } = document.documentElement;
+  const { theme } = dataset;
+  return {
+    language: lang === "en" ? "en" : "zh-CN",
+    theme: theme === "light" || theme === "dark" ? theme : "system",
+    timeZone: "UTC",
+  };
+}
 
 export function usePreferences(): Preferences {
-  return useRouteLoaderData<{ preferences: Preferences }>("root")?.preferences ?? fallback;
+  return useRouteLoaderData<{ preferences: Preferences }>("root")?.preferences ?? shownPreferences();
 }
 
 export const useTexts = (): Texts => textsOf(usePreferences().language);

@@ -1,3 +1,5 @@
+import { people } from "./zh/people";
+
 /** Every text of the pages, in Chinese; `en.ts` has the same shape, and the compiler holds the two together. */
 export const zh = {
   language: "简体中文",
@@ -413,6 +415,11 @@ export const zh = {
     keyKept: "留空则保持不变",
     weight: "权重",
     enabled: "启用",
+    projectTier: "项目的服务层级",
+    projectTierHint: "请求未指定层级时，上游所用的层级；冻结金额按其价格计算。",
+    tiers: { standard: "标准", flex: "Flex", priority: "Priority" },
+    addsMembers:
+      "在请求中补充 safety_identifier 和 stream_options。上游若拒绝未知字段请关闭；关闭后流式响应按计数收费。",
     columns: { name: "名称", baseUrl: "Base URL", key: "密钥", weight: "权重", health: "状态" },
     test: "测试",
     testOf: (name: string) => `测试 ${name}`,
@@ -618,6 +625,7 @@ export const zh = {
       test_alert: "发送测试告警",
     } as Record<string, string>,
   },
+  people,
   errors: {
     notFoundTitle: "页面不存在",
     notFound: "您访问的页面不存在，或已被移除。",
@@ -633,7 +641,12 @@ export const zh = {
     database: "数据库暂时无法连接。您的数据是安全的，请稍后再试。",
     bugTitle: "出错了",
     bug: "发生了意外错误，我们已记录。请稍后再试。",
+    broken: "页面无法显示。请重试；若问题依旧，请联系管理员。",
     unreachable: "无法连接服务器，请检查网络后重试。",
+    lost: "连接中断，无法确认是否已提交。您填写的内容仍在；请先查看是否已生效，再重试。",
+    reconnecting: "连接已中断，正在重试…",
+    offlineTitle: "无法加载页面",
+    offline: "与服务器的连接中断，页面没有加载完。请检查网络后重试。",
     requestId: "请求ID",
     home: "返回首页",
   },

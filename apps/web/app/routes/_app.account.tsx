@@ -7,8 +7,10 @@ import { Badge, PageHead, Section } from "../components/ui/page";
 import { attempt, byIntent, headersOfAnswer, initOf, requireUser, textOf } from "../guards";
 import { useFormat } from "../i18n/format";
 import { titled, usePreferences, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 
 export const meta = titled((t) => t.account.title);
+export const clientAction = keepForm;
 export const headers = headersOfAnswer;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {

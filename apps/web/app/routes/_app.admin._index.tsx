@@ -9,10 +9,12 @@ import { UnpricedModels } from "../components/unpriced-models";
 import { attempt, byIntent, requireAdmin, textOf } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, usePreferences, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 import { readPreferences } from "../preferences";
 import { useTRPC } from "../trpc";
 
 export const meta = titled((t) => t.overview.title);
+export const clientAction = keepForm;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);

@@ -12,8 +12,10 @@ import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin, textOf, textOrNull } from "../guards";
 import { usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 
 export const meta = titled((t) => t.codes.title);
+export const clientAction = keepForm;
 
 const pageSize = 20;
 

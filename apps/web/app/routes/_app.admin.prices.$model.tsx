@@ -9,8 +9,10 @@ import { PageHead, Section } from "../components/ui/page";
 import { attempt, orNotFound, requireAdmin } from "../guards";
 import { useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 
 export const meta = titled((t) => t.prices.title);
+export const clientAction = keepForm;
 
 export async function loader({ request, context, params }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);

@@ -12,8 +12,10 @@ import { Empty, PageHead, pageOf, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, requireAdmin } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 
 export const meta = titled((t) => t.prices.title);
+export const clientAction = keepForm;
 
 const pageSize = 25;
 

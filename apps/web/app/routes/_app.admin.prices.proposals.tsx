@@ -8,8 +8,10 @@ import { Empty, PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin } from "../guards";
 import { exactUsd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 
 export const meta = titled((t) => t.prices.proposalsTitle);
+export const clientAction = keepForm;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);

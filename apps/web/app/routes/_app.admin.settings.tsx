@@ -7,9 +7,11 @@ import { PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin, textOf, textOrNull, type UserApi } from "../guards";
 import { typedUsd } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 import type { Texts } from "../i18n/zh";
 
 export const meta = titled((t) => t.settings.title);
+export const clientAction = keepForm;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);

@@ -5,15 +5,17 @@ import { Pencil, Plus, Server, Trash2 } from "lucide-react";
 import { useCallFault } from "../call-fault";
 import { Button, Submit } from "../components/ui/button";
 import { Dialog, DialogActions } from "../components/ui/dialog";
-import { Check, Field, FormFault } from "../components/ui/field";
+import { Check, Field, FormFault, Select } from "../components/ui/field";
 import { List } from "../components/ui/list";
 import { Badge, Empty, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, byIntent, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { titled, useServerMessage, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 import { useTRPC } from "../trpc";
 
 export const meta = titled((t) => t.upstreams.title);
+export const clientAction = keepForm;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);
@@ -33,6 +35,8 @@ export async function action({ request, context }: ActionFunctionArgs) {
         apiKey: textOf(form, "apiKey"),
         weight: textOf(form, "weight"),
         isEnabled: form.get("isEnabled") === "on",
+        addsMembers: form.get("addsMembers") === "on",
+        projectTier: textOrNull(form, "projectTier") as Upstream["projectTier"],
       }),
   });
   const { fault } = await attempt(context, run);
@@ -202,6 +206,18 @@ function Edit({ upstream, fault }: { upstream: Upstream | null; fault: Fault | n
         required
         error={fields.weight}
       />
+      <Select
+        name="projectTier"
+        label={t.upstreams.projectTier}
+        hint={t.upstreams.projectTierHint}
+        defaultValue={upstream?.projectTier ?? ""}
+        error={fields.projectTier}
+      >
+        <option value="">{t.upstreams.tiers.standard}</option>
+        <option value="flex">{t.upstreams.tiers.flex}</option>
+        <option value="priority">{t.upstreams.tiers.priority}</option>
+      </Select>
+      <Check name="addsMembers" label={t.upstreams.addsMembers} defaultChecked={upstream?.addsMembers ?? true} />
       <Check name="isEnabled" label={t.upstreams.enabled} defaultChecked={upstream?.isEnabled ?? true} />
       <DialogActions>
         <Submit intent="put">{t.common.save}</Submit>

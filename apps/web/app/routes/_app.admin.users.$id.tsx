@@ -13,10 +13,12 @@ import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, byIntent, orNotFound, requireAdmin, textOf, textOrNull, type Fault } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 import type { Texts } from "../i18n/zh";
 import { readPreferences } from "../preferences";
 
 export const meta = titled((t) => t.user.title);
+export const clientAction = keepForm;
 
 export async function loader({ request, context, params }: LoaderFunctionArgs) {
   const { caller, headers } = await requireAdmin(request, context);

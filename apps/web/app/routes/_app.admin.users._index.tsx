@@ -10,8 +10,10 @@ import { Badge, Empty, PageHead, pageOf, Section } from "../components/ui/page";
 import { attempt, byIntent, requireAdmin, textOf } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 
 export const meta = titled((t) => t.users.title);
+export const clientAction = keepForm;
 
 const pageSize = 20;
 const statuses = ["active", "suspended"] as const;

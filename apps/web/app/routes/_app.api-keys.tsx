@@ -1,7 +1,7 @@
 import { data, type ActionFunctionArgs, type LoaderFunctionArgs } from "@remix-run/node";
 import { Form, useActionData, useLoaderData, useSearchParams } from "@remix-run/react";
 import { KeyRound, Plus } from "lucide-react";
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { ClientSnippets } from "../components/client-snippets";
 import { KeyForm, readKeyForm, type Key } from "../components/key-form";
 import { KeyList, type KeyAct } from "../components/key-list";
@@ -13,13 +13,15 @@ import { Empty, PageHead, Section } from "../components/ui/page";
 import { useFormDialog } from "../components/ui/use-form-dialog";
 import { attempt, byIntent, requireUser, textOf, type Fault } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 
 export const meta = titled((t) => t.keys.title);
+export const clientAction = keepForm;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireUser(request, context);
   const [keys, endpoints] = await Promise.all([caller.keys.list(), caller.keys.endpoints()]);
-  return data({ keys, endpoints, apiUrl: context.apiUrl(request) }, { headers });
+  return data({ keys, endpoints, apiUrl: context.apiUrl() }, { headers });
 }
 
 export async function action({ request, context }: ActionFunctionArgs) {
@@ -160,16 +162,18 @@ function Confirm({ of, fault, intent, look = "primary", label, children }: Confi
 
 function NewSecret({ secret, apiUrl }: { secret: string; apiUrl: string }) {
   const t = useTexts();
+  const shown = useRef<HTMLElement>(null);
   return (
     <>
       <code
+        ref={shown}
         data-testid="new-secret"
         className="block rounded-lg bg-sunken px-3.5 py-3 font-mono text-sm break-all select-all"
       >
         {secret}
       </code>
       <div className="mt-4 flex justify-end">
-        <CopyButton look="primary" text={secret} label={t.keys.copySecret} />
+        <CopyButton look="primary" text={secret} label={t.keys.copySecret} source={shown} />
       </div>
       <h3 className="mt-2 text-sm font-medium">{t.keys.snippets}</h3>
       <ClientSnippets secret={secret} apiUrl={apiUrl} />

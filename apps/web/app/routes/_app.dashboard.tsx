@@ -10,10 +10,12 @@ import { Empty, Figures, PageHead, Section } from "../components/ui/page";
 import { attempt, requireUser, textOf } from "../guards";
 import { exactUsd, usd, useFormat } from "../i18n/format";
 import { titled, usePreferences, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 import { readPreferences } from "../preferences";
 import { useTRPC } from "../trpc";
 
 export const meta = titled((t) => t.dashboard.title);
+export const clientAction = keepForm;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {
   const { caller, headers } = await requireUser(request, context);

@@ -6,8 +6,10 @@ import { Submit } from "../components/ui/button";
 import { FormFault, Note } from "../components/ui/field";
 import { attempt, headersOfAnswer, initOf, requireStranger, textOf } from "../guards";
 import { titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 
 export const meta = titled((t) => t.register.title);
+export const clientAction = keepForm;
 export const headers = headersOfAnswer;
 
 export async function loader({ request, context }: LoaderFunctionArgs) {

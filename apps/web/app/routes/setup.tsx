@@ -9,9 +9,11 @@ import { Button, Submit } from "../components/ui/button";
 import { Check, Field, FormFault, TextField } from "../components/ui/field";
 import { attempt, byIntent, headersOfAnswer, initOf, textOf, type Fault } from "../guards";
 import { textsOf, titled, useTexts } from "../i18n/use-texts";
+import { keepForm } from "../keep-form";
 import { readPreferences } from "../preferences";
 
 export const meta = titled((t) => t.setup.title);
+export const clientAction = keepForm;
 export const headers = headersOfAnswer;
 
 const defaultBaseUrl = "https://api.openai.com/v1";

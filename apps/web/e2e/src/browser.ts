@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { chromium, type Browser } from "playwright-core";
 
 /** Debian's Chromium where it is installed, else the one that Playwright has. Quiet without internet. */
-export function launchBrowser(): Promise<Browser> {
+export function launchBrowser(args: string[] = []): Promise<Browser> {
   const debian = "/usr/bin/chromium";
   return chromium.launch({
     ...(existsSync(debian) ? { executablePath: debian } : {}),
@@ -13,6 +13,7 @@ export function launchBrowser(): Promise<Browser> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      ...args,
     ],
   });
 }

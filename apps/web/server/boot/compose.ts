@@ -1,6 +1,7 @@
 /** Joins the gateway's ports to the domain's functions: the only file that knows both sides. */
 import { fillPool, openCallPool, type Database } from "@codex-gateway/db";
 import {
+  addResource,
   type ChangeTopic,
   type Debts,
   claimIdempotency,
@@ -11,7 +12,6 @@ import {
   createKeyRing,
   createUnpricedModels,
   findRefusedKeys,
-  findResponse,
   giveUpIdempotency,
   type HeldCall,
   holdInSteps,
@@ -20,11 +20,14 @@ import {
   listenToChanges,
   type LoadedPrices,
   loadPrices,
+  locateResources,
   mayUseModel,
+  missingResource,
   openPrice,
   type OpenUpstream,
   openUpstreams,
   readSettings,
+  removeResource,
   type Secrets,
   seedPrices,
   type Settings,
@@ -33,6 +36,7 @@ import {
   closeInstance,
   createCheckpoints,
   createLedger,
+  createReapGuard,
   openInstance,
   openSpool,
   QueueFullError,
@@ -53,10 +57,10 @@ import {
   type UpstreamPolicy,
 } from "@codex-gateway/gateway";
 import type { ClientAddress } from "../http/client-address.ts";
-import { sightingOf, startAlertJobs } from "../jobs/alert-jobs.ts";
+import { sightingOf } from "../jobs/alert-jobs.ts";
 import { answerRead } from "../http/answer-read.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
-import { startJobs } from "../jobs/jobs.ts";
+import { jobsOf } from "../jobs/jobs.ts";
 import { headsEveryMs } from "../jobs/keep-head.ts";
 import { headsFolderOf } from "../jobs/kept-heads.ts";
 import type { CaughtFault } from "../observability/last-guard.ts";
@@ -67,7 +71,8 @@ import { markProcess } from "../jobs/process-marks.ts";
 import { createAlertSender, type SendAlert } from "../notify/send-alert.ts";
 import { createTraces } from "../observability/traces.ts";
 import { createUnknownTiers, type UnknownTiers } from "../notify/unknown-tiers.ts";
-import { startVerifyJob } from "../jobs/verify-job.ts";
+import { schedule } from "../jobs/schedule.ts";
+import { createVerifyJob } from "../jobs/verify-job.ts";
 
 export type Composed = {
   gateway: Gateway;
@@ -116,6 +121,8 @@ type Known = {
   defaultLimits: DefaultLimits;
   prices: LoadedPrices;
   upstreams: OpenUpstream[];
+  /** Tiers that the upstreams' projects serve requests in which name none. */
+  projectTiers: readonly string[];
 };
 
 /** A process that is found dead so soon after the start was this one's predecessor. */
@@ -131,7 +138,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
   const known: Known = {
     ...knownBy(await readSettings(db)),
     prices: await loadPrices(db),
-    upstreams: await openUpstreams(db, secrets),
+    ...knownOfUpstreams(await openUpstreams(db, secrets)),
   };
   const instance = await openInstance(db);
   const spoolFolder = spoolFolderOf(env);
@@ -194,7 +201,8 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
   async function refresh(topic: ChangeTopic | null): Promise<void> {
     if (topic === null || topic === "settings") Object.assign(known, knownBy(await readSettings(db)));
     if (topic === null || topic === "prices") known.prices = await loadPrices(db);
-    if (topic === null || topic === "upstreams") known.upstreams = await openUpstreams(db, secrets);
+    if (topic === null || topic === "upstreams")
+      Object.assign(known, knownOfUpstreams(await openUpstreams(db, secrets)));
   }
   /** Null until there can be any: word of changes may come before. */
   let streams: Pick<Gateway, "streamingKeys" | "endStreams"> | null = null;
@@ -231,26 +239,25 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     log("error", "hold_failed", { requestId, error: error.message });
   }
 
-  async function findPrevious(accountId: string, responseId: string): ReturnType<typeof findResponse> {
+  const locate: Ports["resources"]["locate"] = async ({ caller, resources, model }) => {
+    if (model !== null && !mayUseModel(caller, model)) return { refused: "model_not_allowed", param: "model" };
+    const [first] = resources;
+    if (!first) return { upstreamId: null };
     await spool.caughtUp();
-    return findResponse({ pool: lookupPool }, accountId, responseId);
-  }
+    const place = await locateResources({ pool: lookupPool }, { accountId: caller.accountId, resources });
+    if ("refused" in place) return place;
+    const isThere = (upstreamId: string | null) =>
+      upstreamId === null || known.upstreams.some((each) => each.id === upstreamId);
+    return isThere(place.upstreamId) ? place : missingResource(first);
+  };
 
   const ports: Ports = {
     authenticate: ({ secret, endpoint, remoteAddress }) => keys.authenticate(secret, { endpoint, remoteAddress }),
     placeHold: async (request) => {
-      const { caller, previousResponseId } = request;
-      const { upstreams } = known;
-      const previous = previousResponseId && (await findPrevious(caller.accountId, previousResponseId));
-      const upstreamId = (previous && previous.upstreamId) || null;
-      const isGone = upstreamId !== null && !upstreams.some(({ id }) => id === upstreamId);
-      if (previousResponseId !== null && (!previous || isGone)) {
-        return { refused: "response_not_found", param: "previous_response_id" };
-      }
-      if (!mayUseModel(caller, request.model)) {
-        return { refused: "model_not_allowed", param: "model" };
-      }
-      const { settings, prices } = known;
+      const { caller } = request;
+      const place = await locate(request);
+      if ("refused" in place) return place;
+      const { settings, prices, projectTiers } = known;
       const { defaultMaxOutputTokens, minReasoningOutputTokens, remoteInputTokens } = settings;
       // Its charge would stand nowhere.
       if (spool.isStuck()) return { refused: "service_unavailable" };
@@ -263,6 +270,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
             defaultMaxOutputTokens,
             minReasoningOutputTokens,
             remoteInputTokens,
+            projectTiers,
           },
           {
             id: request.id,
@@ -295,7 +303,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
         inputTokens,
         outputTokens,
         heldOutputTokens,
-        upstreamId,
+        upstreamId: place.upstreamId,
         allowance,
         grant: held,
       };
@@ -333,6 +341,13 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       keep: (answer) => keepAnswer(db, answer),
       giveUp: (name) => giveUpIdempotency(db, name),
     },
+    resources: {
+      locate,
+      add: ({ caller: { accountId, apiKeyId }, kind, id, upstreamId }) =>
+        addResource(db, { accountId, apiKeyId, kind, id, upstreamId }),
+      remove: ({ caller: { accountId, apiKeyId }, kind, id, upstreamId }) =>
+        removeResource(db, { accountId, apiKeyId, kind, id, upstreamId }),
+    },
     listUpstreams: () => known.upstreams,
     drainsOnDisconnect: () => known.settings.drainsOnDisconnect,
     chargesBrokenAnswers: () => known.settings.chargesBrokenAnswers,
@@ -356,7 +371,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     requestPolicy: () => known.requestPolicy,
   });
   streams = gateway;
-  const verifyJob = startVerifyJob(db, log, {
+  const verifyJob = createVerifyJob(db, log, {
     folder: headsFolderOf(env.DATA_FOLDER),
     secrets,
     everyMs: headsEveryMs,
@@ -366,34 +381,33 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     const { totalMs, wholeAnswerMs } = known.upstreamPolicy.timeouts;
     return totalMs + wholeAnswerMs + settleMs;
   };
-  const jobs = startJobs(db, {
+  const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
+  const services = {
+    db,
     instance,
     leasePool: ledgerPool,
     ledger,
+    guard: createReapGuard(),
     spool,
     spoolFolder,
+    dataFolder: env.DATA_FOLDER,
+    secrets,
     keys,
     refresh,
     recall,
-    dataFolder: env.DATA_FOLDER,
     onDeath: noteDeath,
     maxCallMs,
-    onUnread: (lines) => metrics?.setAside("unread", lines),
-    log,
-  });
-  const sendAlert = createAlertSender(env.PUBLIC_URL ?? null);
-  const sightings = () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now()));
-  const alertJobs = startAlertJobs(db, {
-    secrets,
-    send: sendAlert,
-    sightings,
+    onUnread: (lines: number) => metrics?.setAside("unread", lines),
+    sendAlert,
+    sightings: () => known.upstreams.map((each) => sightingOf(each, gateway.vitals(each), Date.now())),
     unpricedModels,
     tellOfTiers: () => unknownTiers.tell(),
     tellOfProcesses: () => processAlerts.tell(),
     onDebts: (debts) => (owed = debts),
     logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
     log,
-  });
+  };
+  const jobs = schedule([...jobsOf(services), verifyJob], log);
 
   return {
     gateway,
@@ -427,9 +441,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
         log("error", "spool_failed", { error: (error as Error).message });
         return spool.size();
       });
-      jobs.stop();
-      await verifyJob.stop();
-      await alertJobs.stop();
+      await jobs.stop();
       await changes.stop();
       await keys.flushLastUsed().catch(() => undefined);
       await closeInstance(db, instance).catch(() => undefined);
@@ -461,6 +473,11 @@ async function untilSettled(gateway: Gateway): Promise<void> {
   const untilMs = Date.now() + settleMs;
   while (gateway.inFlight() > 0 && Date.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, 20));
 }
+
+const knownOfUpstreams = (upstreams: OpenUpstream[]): Pick<Known, "upstreams" | "projectTiers"> => ({
+  upstreams,
+  projectTiers: [...new Set(upstreams.flatMap(({ projectTier }) => projectTier ?? []))],
+});
 
 /** The settings, and what each call reads of them. */
 const knownBy = (

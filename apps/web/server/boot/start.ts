@@ -8,7 +8,7 @@ import {
   reencrypt,
   writeSecretKeyId,
 } from "@codex-gateway/domain";
-import { createNodeDoor, createWebDoor, endpoints, type Log, type NodeDoor } from "@codex-gateway/gateway";
+import { createNodeDoor, createWebDoor, keyEndpoints, type Log, type NodeDoor } from "@codex-gateway/gateway";
 import { acceptMore } from "../http/accept-more.ts";
 import { asConfiguration } from "./configuration-error.ts";
 import { createClientAddress, type ClientAddress } from "../http/client-address.ts";
@@ -20,6 +20,7 @@ import type { CaughtFault } from "../observability/last-guard.ts";
 import { listen, portOf, type Listening } from "../http/listen.ts";
 import { connectionLimitsOf, warnOfOpenFiles } from "./open-files.ts";
 import { builtPages, type PageSource } from "./page-source.ts";
+import { createPublicAddress } from "../http/public-address.ts";
 import { createPageHandler } from "../http/remix-handler.ts";
 import { secretsOf } from "./secret-key.ts";
 import { aTestAlert } from "../notify/send-alert.ts";
@@ -167,22 +168,14 @@ async function pagesOf(parts: Parts, ports: { web: number; api: number }) {
       sessions: createSessions(database, isHttps),
       browserCookie: createBrowserCookie(isHttps),
       throttles: createThrottles(database),
-      endpoints: endpoints.map(({ name }) => name),
+      endpoints: keyEndpoints,
       testUpstream: (upstream) => testUpstream(composed.gateway, upstream),
       healthOfUpstream: composed.healthOfUpstream,
       sendTestAlert: (targets) => composed.sendAlert(targets, aTestAlert()),
     },
     log,
     publicUrl,
-    apiUrl: () => apiUrlOf(publicUrl(), ports.api, env.API_URL),
+    publicAddress: createPublicAddress({ configured: { page: env.PUBLIC_URL, api: env.API_URL }, ports }),
   });
   return { pages, clients, publicUrl, serveFile: source.serveFile };
-}
-
-/** What is shown to users: what the operator says, else the API's own port on the host of the pages. */
-function apiUrlOf(publicUrl: string, apiPort: number, configured: string | undefined): string {
-  if (configured) return configured;
-  const { protocol, hostname } = new URL(publicUrl);
-  // Behind TLS only the pages' address is known to be reachable; its /v1 is the same gateway.
-  return protocol === "https:" ? `${publicUrl}/v1` : `http://${hostname}:${apiPort}/v1`;
 }

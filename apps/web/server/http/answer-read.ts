@@ -1,7 +1,16 @@
 /** What key holders may read at /v1: the models that they may use, their credits and their charges. */
 import type { Database } from "@codex-gateway/db";
-import { findCharge, listCharges, mayUseModel, readCredits, type LoadedPrices } from "@codex-gateway/domain";
+import {
+  findCharge,
+  type KeyStatus,
+  listCharges,
+  type LoadedPrices,
+  mayUseModel,
+  readCredits,
+  readKeyStatus,
+} from "@codex-gateway/domain";
 import type { Ports } from "@codex-gateway/gateway";
+import { toBillingSubscription, toBillingUsage, toOpenRouterKey, toSub2apiUsage } from "./status-lines.ts";
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const uuidOrNull = (text: string | null) => (text !== null && uuid.test(text) ? text : null);
@@ -13,6 +22,10 @@ export async function answerRead(
   { name, caller, id, search }: Parameters<Ports["answerRead"]>[0],
 ): ReturnType<Ports["answerRead"]> {
   const { accountId } = caller;
+  const status = async (toShape: (of: KeyStatus) => object) => {
+    await caughtUp();
+    return { answer: toShape(await readKeyStatus(db, caller.apiKeyId)) };
+  };
   const models = () => prices.models.filter((model) => mayUseModel(caller, model.id));
   switch (name) {
     case "models":
@@ -24,6 +37,14 @@ export async function answerRead(
     case "credits":
       await caughtUp();
       return { answer: await readCredits(db, accountId) };
+    case "key":
+      return status(toOpenRouterKey);
+    case "usage":
+      return status(toSub2apiUsage);
+    case "billing_subscription":
+      return status(toBillingSubscription);
+    case "billing_usage":
+      return status(toBillingUsage);
     case "charges": {
       await caughtUp();
       const limit = Math.min(Math.max(Math.trunc(Number(search.get("limit") ?? 20)) || 20, 1), 100);

@@ -49,6 +49,14 @@ test("the host is the one that a proxy was asked for, and a stranger cannot say 
   expect(proxied.hostOf(from("127.0.0.1"))).toBe("inside:3000");
 });
 
+test("TLS is what a proxy says of it, and a stranger cannot say so", () => {
+  const forwarded = { "x-forwarded-proto": "https" };
+  expect(proxied.isHttpsOf(from("127.0.0.1", forwarded))).toBe(true);
+  expect(proxied.isHttpsOf(from("127.0.0.1", { "x-forwarded-proto": "HTTPS, http" }))).toBe(true);
+  expect(proxied.isHttpsOf(from("203.0.113.9", forwarded))).toBe(false);
+  expect(proxied.isHttpsOf(from("127.0.0.1"))).toBe(false);
+});
+
 test("a list with something else in it is one sentence", () => {
   expect(() => createClientAddress(["loopback"])).toThrow("TRUSTED_PROXIES names loopback");
 });

@@ -11,6 +11,8 @@ export type ClientAddress = {
   of(req: IncomingMessage): string;
   /** The host that the client asked for, with its port. */
   hostOf(req: IncomingMessage): string;
+  /** Whether the client came by TLS, as far as is known: this process itself speaks plain http. */
+  isHttpsOf(req: IncomingMessage): boolean;
   /** Whether the other end of a connection is a proxy. */
   isProxy(address: string): boolean;
 };
@@ -35,6 +37,10 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
     hostOf: (req) => {
       const forwarded = textOf(req.headers["x-forwarded-host"]).split(",")[0]?.trim();
       return (trusted.has(peerOf(req)) && forwarded) || (req.headers.host ?? "");
+    },
+    isHttpsOf: (req) => {
+      const forwarded = textOf(req.headers["x-forwarded-proto"]).split(",")[0]?.trim().toLowerCase();
+      return trusted.has(peerOf(req)) && forwarded === "https";
     },
     isProxy: (address) => trusted.has(address),
   };

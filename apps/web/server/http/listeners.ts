@@ -41,7 +41,8 @@ export function createPagesListener(door: PagesDoor, probes: Probes): RequestLis
     if (answerProbe(req, res, probes)) return;
     endFileWithAnswer(res);
     door.serveFile(req, res, () => {
-      const client = { address: door.clients.of(req), host: door.clients.hostOf(req) };
+      const { clients } = door;
+      const client = { address: clients.of(req), host: clients.hostOf(req), isHttps: clients.isHttpsOf(req) };
       answerWithWebHandler(req, res, { ...client, origin: new URL(door.publicUrl()).origin }, door.pages).catch(() => {
         if (res.headersSent) res.destroy();
         else sendText(res, 500, "Internal server error");

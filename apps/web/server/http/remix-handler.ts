@@ -8,6 +8,7 @@ import { admitRequest, isRefusal, type Refusal } from "./admit-request.ts";
 import { createBodyBudget } from "./body-budget.ts";
 import { accessTokenOf, answerTrpc, openPageApi, refuseTrpc } from "./page-api.ts";
 import type { PageSource } from "../boot/page-source.ts";
+import type { PublicAddress } from "./public-address.ts";
 import { createPageTurns } from "./page-turns.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import { answerToken, refuseToken, tokenPath } from "./token-answer.ts";
@@ -18,8 +19,7 @@ export type PageServices = {
   api: Services;
   log: Log;
   publicUrl: () => string;
-  /** Where OpenAI clients are pointed; ends in /v1. */
-  apiUrl: () => string;
+  publicAddress: PublicAddress;
 };
 
 /** The answers of pages get the security headers and are kept nowhere; those of /v1 have their own. */
@@ -50,11 +50,12 @@ export function createPageHandler(source: PageSource, services: PageServices): W
     });
   }
 
-  const contextOf = (remoteAddress: string, closeSignal: AbortSignal, nonce: string): AppLoadContext => ({
+  const contextOf = (client: WebClient, closeSignal: AbortSignal, nonce: string): AppLoadContext => ({
     nonce,
-    proxy: (proxied: Request) => services.proxy(proxied, { remoteAddress, closeSignal }),
-    api: (asking: Request) => openPageApi(api, asking, remoteAddress, fail),
-    apiUrl: services.apiUrl,
+    proxy: (proxied: Request) => services.proxy(proxied, { remoteAddress: client.address, closeSignal }),
+    api: (asking: Request) => openPageApi(api, asking, client.address, fail),
+    apiUrl: () => services.publicAddress.apiUrl(client),
+    pageUrl: () => services.publicAddress.pageUrl(client),
     faultOf,
     refusedStatus: null,
   });
@@ -102,7 +103,7 @@ export function createPageHandler(source: PageSource, services: PageServices): W
     const kind = kindOf(request);
     const { address } = client;
     const nonce = randomBytes(16).toString("base64");
-    const context = contextOf(address, closeSignal, nonce);
+    const context = contextOf(client, closeSignal, nonce);
     if (kind === "proxied") {
       // Remix answers no OPTIONS.
       if (request.method === "OPTIONS") return services.proxy(request, { remoteAddress: address, closeSignal });

@@ -13,7 +13,13 @@ afterEach(() => closers.splice(0).forEach((close) => close()));
 async function serve(handler: WebHandler, options: { stallMs?: number } = {}): Promise<number> {
   const server = createServer(
     (req, res) =>
-      void answerWithWebHandler(req, res, { address: "", host: "", origin: "http://gateway.test" }, handler, options),
+      void answerWithWebHandler(
+        req,
+        res,
+        { address: "", host: "", isHttps: false, origin: "http://gateway.test" },
+        handler,
+        options,
+      ),
   );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   server.on("checkContinue", (req, res) => server.emit("request", req, res));

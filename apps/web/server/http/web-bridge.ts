@@ -8,8 +8,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 type WebExchange = { request: Request; client: WebClient; closeSignal: AbortSignal };
-/** `host` is what the client asked for, and `origin` what the handler's URLs begin with. */
-export type WebClient = { address: string; host: string; origin: string };
+/** `host` is what the client asked for, by TLS or not, and `origin` what the handler's URLs begin with. */
+export type WebClient = { address: string; host: string; isHttps: boolean; origin: string };
 export type WebHandler = (exchange: WebExchange) => Promise<Response>;
 
 const defaultStallMs = 60_000;

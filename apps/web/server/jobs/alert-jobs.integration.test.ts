@@ -118,10 +118,9 @@ const save = (change = {}) =>
     actor,
   });
 
-const send = createAlertSender("https://gateway.example.com");
 const parts = {
   secrets,
-  send,
+  sendAlert: createAlertSender("https://gateway.example.com"),
   log: (...[level, event]: [string, string, object]) => void logged.push(`${level} ${event}`),
 };
 const breach = { invariant: "I1", says: "balance = sum of entries", checked: 9, breaches: 2 };
@@ -212,7 +211,7 @@ const faults: [why: string, change: () => object, status: number, sentence: RegE
 test.each(faults)("%s is said in words, without a secret", async (_why, change, status, sentence) => {
   await save(change());
   if (status > 0) statuses = [status];
-  const fault = await send(await openAlertTargets(db, secrets), aTestAlert());
+  const fault = await parts.sendAlert(await openAlertTargets(db, secrets), aTestAlert());
   expect(fault).toMatch(sentence);
   for (const secret of [webhookSecret, "of-the-receiver", credentials.password]) expect(fault).not.toContain(secret);
 });
@@ -221,7 +220,7 @@ test("a webhook that does not answer is given up in time, before another process
   await save({ emailTo: "" });
   statuses = [0];
   const startedAtMs = Date.now();
-  const fault = await send(await openAlertTargets(db, secrets), aTestAlert());
+  const fault = await parts.sendAlert(await openAlertTargets(db, secrets), aTestAlert());
   expect(fault).toBe("The webhook did not answer in time.");
   expect(Date.now() - startedAtMs).toBeLessThan(15_000);
 });

@@ -13,61 +13,32 @@ import {
   openAlertTargets,
   readDebts,
   takeDeliveries,
-  type Debts,
   type LogSighting,
-  type Secrets,
-  type UnpricedModels,
   type UpstreamSighting,
 } from "@codex-gateway/domain";
-import type { Log, Upstream, UpstreamVitals } from "@codex-gateway/gateway";
-import type { SendAlert } from "../notify/send-alert.ts";
+import type { Upstream, UpstreamVitals } from "@codex-gateway/gateway";
+import type { JobServices } from "./job-services.ts";
+import type { Job } from "./schedule.ts";
 
-export type AlertJobParts = {
-  secrets: Secrets;
-  send: SendAlert;
-  sightings: () => UpstreamSighting[];
-  unpricedModels: UnpricedModels;
-  /** Writes what is to be told of service tiers without a price. */
-  tellOfTiers: () => Promise<void>;
-  logSighting: () => LogSighting;
-  /** Writes what is to be told of processes. */
-  tellOfProcesses: () => Promise<void>;
-  /** Told what users owe, for the metrics. */
-  onDebts: (debts: Debts) => void;
-  log: Log;
-};
-
-const upstreamsMs = 5_000;
-const ledgerMs = 5_000;
-const balancesMs = 15_000;
-const unpricedModelsMs = 5_000;
-const deliveriesMs = 2_000;
-const forgetMs = 3_600_000;
-const forgetAttemptsMs = 60_000;
-
-/** `stop` resolves when what is being sent has been sent. */
-export function startAlertJobs(db: Database, parts: AlertJobParts): { stop(): Promise<void> } {
-  const jobs = [
-    repeat("alert_upstreams_failed", upstreamsMs, parts.log, () => noteUpstreams(db, parts.sightings())),
-    repeat("alert_log_failed", ledgerMs, parts.log, createLogNotes(db, parts.logSighting)),
-    repeat("alert_dead_letters_failed", ledgerMs, parts.log, () => noteDeadLetters(db)),
-    repeat("alert_balances_failed", balancesMs, parts.log, () => noteLowBalances(db)),
-    repeat("alert_debts_failed", balancesMs, parts.log, () => noteDebts(db)),
-    repeat("read_debts_failed", balancesMs, parts.log, async () => parts.onDebts(await readDebts(db))),
-    repeat("unpriced_models_failed", unpricedModelsMs, parts.log, () => parts.unpricedModels.flush()),
-    repeat("alert_tiers_failed", unpricedModelsMs, parts.log, parts.tellOfTiers),
-    repeat("alert_processes_failed", deliveriesMs, parts.log, parts.tellOfProcesses),
-    repeat("alert_guesses_failed", balancesMs, parts.log, () => notePasswordGuesses(db)),
-    repeat("forget_attempts_failed", forgetAttemptsMs, parts.log, () => forgetExpiredAttempts(db)),
-    repeat("alert_deliveries_failed", deliveriesMs, parts.log, () => deliver(db, parts)),
-    repeat("alert_forget_failed", forgetMs, parts.log, () => forgetOldAlerts(db)),
+/** An alert that a stop breaks off is sent again: it is told at least once. */
+export const alertJobs = (services: JobServices): Job[] => {
+  const { db, sightings, unpricedModels, logSighting, tellOfTiers, tellOfProcesses, onDebts } = services;
+  return [
+    { name: "alert_upstreams", everyMs: 5_000, run: () => noteUpstreams(db, sightings()) },
+    { name: "alert_log", everyMs: 5_000, run: createLogNotes(db, logSighting) },
+    { name: "alert_dead_letters", everyMs: 5_000, run: () => noteDeadLetters(db) },
+    { name: "alert_balances", everyMs: 15_000, run: () => noteLowBalances(db) },
+    { name: "alert_debts", everyMs: 15_000, run: () => noteDebts(db) },
+    { name: "read_debts", everyMs: 15_000, run: async () => onDebts(await readDebts(db)) },
+    { name: "unpriced_models", everyMs: 5_000, run: () => unpricedModels.flush() },
+    { name: "alert_tiers", everyMs: 5_000, run: tellOfTiers },
+    { name: "alert_processes", everyMs: 2_000, run: tellOfProcesses },
+    { name: "alert_guesses", everyMs: 15_000, run: () => notePasswordGuesses(db) },
+    { name: "forget_attempts", everyMs: 60_000, run: () => forgetExpiredAttempts(db) },
+    { name: "alert_deliveries", everyMs: 2_000, run: () => deliver(db, services) },
+    { name: "alert_forget", everyMs: 3_600_000, run: () => forgetOldAlerts(db) },
   ];
-  return {
-    stop: async () => {
-      await Promise.all(jobs.map((job) => job.stop()));
-    },
-  };
-}
+};
 
 /** The database is asked only while there is something to tell. */
 function createLogNotes(db: Database, logSighting: () => LogSighting): () => Promise<void> {
@@ -80,28 +51,10 @@ function createLogNotes(db: Database, logSighting: () => LogSighting): () => Pro
   };
 }
 
-/** Runs `work` every `everyMs`, never twice at a time. */
-function repeat(failure: string, everyMs: number, log: Log, work: () => Promise<void>): { stop(): Promise<void> } {
-  let running: Promise<void> | null = null;
-  const timer = setInterval(() => {
-    running ??= work()
-      .catch((error: unknown) => log("error", failure, { error: (error as Error).message }))
-      .finally(() => {
-        running = null;
-      });
-  }, everyMs);
-  return {
-    stop: async () => {
-      clearInterval(timer);
-      await running;
-    },
-  };
-}
-
 /** Sends what is due, all at once: each must be over before another process may take it. */
 export async function deliver(
   db: Database,
-  { secrets, send, log }: Pick<AlertJobParts, "secrets" | "send" | "log">,
+  { secrets, sendAlert, log }: Pick<JobServices, "secrets" | "sendAlert" | "log">,
   options: { retryMs?: number } = {},
 ): Promise<void> {
   const deliveries = await takeDeliveries(db, options);
@@ -112,7 +65,7 @@ export async function deliver(
       const { channel, recipient, alert, attempts } = delivery;
       const email = targets.email && (recipient === null ? targets.email : { ...targets.email, to: recipient });
       const target = { webhook: null, email: null, [channel]: channel === "email" ? email : targets.webhook };
-      const fault = await send(target, alert);
+      const fault = await sendAlert(target, alert);
       const isGivenUp = await noteDelivery(db, delivery, fault);
       const fields = { alertId: alert.id, kind: alert.kind, channel, attempts };
       if (fault === null) log("info", "alert_sent", fields);

@@ -2,7 +2,17 @@
 import type { Database } from "@codex-gateway/db";
 import { closeInstance, settleForTheDead, type Ledger, type RecallResponse } from "@codex-gateway/ledger";
 import type { Log } from "@codex-gateway/gateway";
+import type { JobServices } from "./job-services.ts";
 import { findDeadProcesses, forgetProcess } from "./process-marks.ts";
+import type { Job } from "./schedule.ts";
+
+/** Whoever was here before is settled for at once. */
+export const deathWatch = (services: JobServices): Job => ({
+  name: "death_watch",
+  everyMs: 2_000,
+  isDueAtStart: true,
+  run: createDeathWatch(services.db, { ...services, ownInstanceId: services.instance.id }),
+});
 
 type DeathWatchParts = {
   dataFolder: string;
@@ -16,7 +26,7 @@ type DeathWatchParts = {
 };
 
 /** Returns what looks once; to be called again and again, and never twice at a time. It rejects where the database fails. */
-export function createDeathWatch(db: Pick<Database, "pool">, parts: DeathWatchParts): () => Promise<void> {
+function createDeathWatch(db: Pick<Database, "pool">, parts: DeathWatchParts): () => Promise<void> {
   const { dataFolder, spoolFolder, ownInstanceId, ledger, recall, onDeath, log } = parts;
   /** Those that may have left something still. */
   const dead = new Set<string>();

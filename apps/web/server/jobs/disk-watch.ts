@@ -4,6 +4,8 @@ import path from "node:path";
 import type { Database } from "@codex-gateway/db";
 import { raiseEvent, type DiskUse } from "@codex-gateway/domain";
 import type { Log } from "@codex-gateway/gateway";
+import type { JobServices } from "./job-services.ts";
+import type { Job } from "./schedule.ts";
 
 /** Of the embedded PostgreSQL's log; one as large is kept beside it. */
 const maxDatabaseLogBytes = 20_000_000;
@@ -11,6 +13,12 @@ const maxDatabaseLogBytes = 20_000_000;
 const lowFreeMegabytes = 1_000;
 const quietMs = 6 * 60 * 60_000;
 const bytesPerMegabyte = 1_000_000;
+
+export const diskWatch = (services: JobServices): Job => ({
+  name: "disk_watch",
+  everyMs: 60_000,
+  run: createDiskWatch(services.db, services),
+});
 
 type DiskWatchParts = { dataFolder: string; log: Log; lowMegabytes?: number };
 

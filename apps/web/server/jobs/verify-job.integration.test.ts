@@ -8,12 +8,14 @@ import type { Log } from "@codex-gateway/gateway";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { headsEveryMs, keepHeadIfDue, type HeadKeeping } from "./keep-head.ts";
 import { readKeptHeads } from "./kept-heads.ts";
-import { startVerifyJob, type VerifyJob } from "./verify-job.ts";
+import { schedule, type Schedule } from "./schedule.ts";
+import { createVerifyJob, type VerifyJob } from "./verify-job.ts";
 
 let db: TestDatabase;
 let folder: string;
 let keeping: HeadKeeping;
 let jobs: VerifyJob[];
+let running: Schedule[];
 let logged: { event: string; fields: Record<string, unknown> }[];
 const log: Log = (_level, event, fields) => void logged.push({ event, fields });
 
@@ -23,16 +25,18 @@ beforeEach(async () => {
   const secrets = deriveSecrets("a secret of thirty-two characters");
   keeping = { folder, secrets, everyMs: headsEveryMs, settledMs: 0 };
   jobs = [];
+  running = [];
   logged = [];
 });
 afterEach(async () => {
-  await Promise.all(jobs.map((job) => job.stop()));
+  await Promise.all(running.map((each) => each.stop()));
   await db.drop();
   rmSync(folder, { recursive: true, force: true });
 });
 
 function startJobs(count: number, everyMs: number): VerifyJob[] {
-  jobs = Array.from({ length: count }, () => startVerifyJob(db, log, keeping, { everyMs, lookMs: 20 }));
+  jobs = Array.from({ length: count }, () => createVerifyJob(db, log, keeping, { everyMs, lookMs: 20 }));
+  running.push(...jobs.map((job) => schedule([job], log)));
   return jobs;
 }
 
@@ -59,9 +63,9 @@ test("a breach is logged with its figure, and the books are no longer sound", as
 });
 
 test("it checks again when the interval is over, and stops when told to", async () => {
-  const [job] = startJobs(1, 0);
+  startJobs(1, 0);
   await expect.poll(() => db.prisma.booksCheck.count()).toBeGreaterThan(1);
-  await job!.stop();
+  await running[0]!.stop();
   const count = await db.prisma.booksCheck.count();
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(await db.prisma.booksCheck.count()).toBe(count);

@@ -6,11 +6,11 @@ import { checkBooksIfDue, readBooksCheck } from "@codex-gateway/ledger";
 import type { Log } from "@codex-gateway/gateway";
 import { keepHeadIfDue, tellHead, type HeadKeeping } from "./keep-head.ts";
 import { readKeptHeads } from "./kept-heads.ts";
+import type { Job } from "./schedule.ts";
 
-export type VerifyJob = {
+export type VerifyJob = Job & {
   /** As the newest check of whichever process says; null: there was none yet. */
   areBooksSound(): boolean | null;
-  stop(): Promise<void>;
 };
 
 const everyMs = 60 * 60_000;
@@ -19,12 +19,8 @@ const lookMs = 60_000;
 /** Of the time, a tenth: a million charges take 25 s of work, and so about four minutes. */
 const restFactor = 9;
 
-export function startVerifyJob(db: Database, log: Log, keeping: HeadKeeping, times = { everyMs, lookMs }): VerifyJob {
-  const stopping = new AbortController();
-  const { signal } = stopping;
+export function createVerifyJob(db: Database, log: Log, keeping: HeadKeeping, times = { everyMs, lookMs }): VerifyJob {
   let areBooksSound: boolean | null = null;
-  const rest = (tookMs: number) => sleep(tookMs * restFactor, undefined, { signal });
-
   const readHeads = () => readKeptHeads(keeping.folder, keeping.secrets);
 
   async function keepHead(): Promise<void> {
@@ -37,8 +33,9 @@ export function startVerifyJob(db: Database, log: Log, keeping: HeadKeeping, tim
     }
   }
 
-  async function look(): Promise<void> {
+  async function look(signal: AbortSignal): Promise<void> {
     await keepHead();
+    const rest = (tookMs: number) => sleep(tookMs * restFactor, undefined, { signal });
     const check = await checkBooksIfDue(db, { openPrice, everyMs: times.everyMs, rest, readHeads });
     areBooksSound = (check ?? (await readBooksCheck(db)))?.isSound ?? null;
     if (!check) return;
@@ -48,21 +45,5 @@ export function startVerifyJob(db: Database, log: Log, keeping: HeadKeeping, tim
     log(check.isSound ? "info" : "error", check.isSound ? "books_sound" : "books_broken", { tookMs, broken });
   }
 
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(times.lookMs, undefined, { signal });
-      await look().catch((error: unknown) => {
-        if (!signal.aborted) log("error", "verify_failed", { error: (error as Error).message });
-      });
-    }
-  }
-
-  const ended = run().catch(() => undefined);
-  return {
-    areBooksSound: () => areBooksSound,
-    stop: () => {
-      stopping.abort();
-      return ended;
-    },
-  };
+  return { name: "verify", everyMs: times.lookMs, run: look, areBooksSound: () => areBooksSound };
 }

@@ -5,6 +5,7 @@ import {
   line,
   listUpstreams,
   openUpstream,
+  projectTiers,
   putUpstream,
   readSettings,
   recordUpstreamTest,
@@ -14,6 +15,7 @@ import { z } from "zod";
 import { actorOf } from "../context.ts";
 import { adminProcedure, done, isDone, router } from "../trpc.ts";
 
+const projectTier = z.enum(projectTiers).nullable();
 const health = z.enum(["healthy", "failing", "unused"]);
 
 export const upstreams = router({
@@ -27,6 +29,8 @@ export const upstreams = router({
           keyLastFour: z.string(),
           isEnabled: z.boolean(),
           weight: z.number(),
+          addsMembers: z.boolean(),
+          projectTier,
           health,
         }),
       ),
@@ -45,6 +49,8 @@ export const upstreams = router({
         apiKey: headerSecret({ max: 500 }),
         weight: wholeNumber({ min: 1, max: 1_000, tooSmall: "Enter at least 1.", tooLarge: "Enter at most 1000." }),
         isEnabled: z.boolean(),
+        addsMembers: z.boolean().default(true),
+        projectTier: projectTier.default(null),
       }),
     )
     .output(done)

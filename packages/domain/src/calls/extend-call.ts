@@ -20,10 +20,10 @@ const isForMoney: ReadonlySet<ExtendOutcome["outcome"]> = new Set(["insufficient
  * Holds for so much output, of all choices, in all. `debtNanoUsd` is asked how much may be owed where that is too much. @throws Error where the ledger does not answer */
 export async function extendCall(
   ledger: Pick<Ledger, "extend">,
-  { call, version, inputTokens }: HeldCall,
+  { call, version, inputTokens, projectTiers }: HeldCall,
   { outputTokens: wanted, debtNanoUsd }: { outputTokens: number; debtNanoUsd: () => bigint },
 ): Promise<ExtendedCall> {
-  const costOf = createMaxCost({ version, bound: call.bound, inputTokens });
+  const costOf = createMaxCost({ version, bound: call.bound, inputTokens, projectTiers });
   const extended = await ledger.extend({
     id: call.id,
     accountId: call.accountId,

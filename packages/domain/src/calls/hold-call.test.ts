@@ -181,6 +181,23 @@ test("calls of hosted tools are held for beside the tokens", async () => {
   expect(order.amountNanoUsd).toBe(100_000n + 2_000n + 160_000_000n);
 });
 
+test("a request without a tier is held for at the price of the tier that an upstream's project serves it in", async () => {
+  const prices = createPriceBook([{ ...version, prices: { ...version.prices, tiersPpm: { priority: 2_500_000n } } }]);
+  const amountFor = async (serviceTier: string | null, projectTiers: string[]) => {
+    const { ledger, orders } = ledgerWith(10n ** 9n);
+    await holdCall(
+      { ledger, prices, defaultMaxOutputTokens: 1_000, projectTiers },
+      call({ outputTokens: 50, serviceTier }),
+    );
+    return orders[0]!.amountNanoUsd;
+  };
+  expect(await amountFor(null, [])).toBe(200_000n);
+  expect(await amountFor(null, ["priority"])).toBe(500_000n);
+  expect(await amountFor("auto", ["flex", "priority"])).toBe(500_000n);
+  expect(await amountFor("default", ["priority"])).toBe(200_000n);
+  expect(await amountFor(null, ["flex"])).toBe(200_000n);
+});
+
 test("a service tier without a price is refused before the ledger is asked", async () => {
   const { outcome, order } = await held(10n ** 9n, call({ serviceTier: "ultrafast" }));
   expect([outcome, order]).toEqual([{ refused: "service_tier_not_priced", param: "service_tier" }, undefined]);

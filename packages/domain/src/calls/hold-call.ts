@@ -44,6 +44,8 @@ export type HeldCall = {
   /** Of these, so many are held for; the hold of a stream can be extended to the rest. */
   heldOutputTokens: number;
   allowance: Allowance | null;
+  /** As it was held for. */
+  projectTiers: readonly string[];
 };
 
 export type CallRefusal = {
@@ -85,10 +87,12 @@ type HoldParts = {
   defaultMaxOutputTokens: number;
   /** The least output, per choice, that a model that reasons is asked for. */
   minReasoningOutputTokens: number;
+  /** Tiers that upstreams' projects serve requests in which name none. */
+  projectTiers?: readonly string[];
 };
 
 export async function holdCall(
-  { ledger, prices, defaultMaxOutputTokens, minReasoningOutputTokens }: HoldParts,
+  { ledger, prices, defaultMaxOutputTokens, minReasoningOutputTokens, projectTiers = [] }: HoldParts,
   call: BoundedCall,
 ): Promise<HeldCall | CallRefusal> {
   const version = prices.find(call.model);
@@ -107,7 +111,7 @@ export async function holdCall(
   const firstPerChoice = call.isStream ? Math.min(perChoice, slice) : perChoice;
   const minPerChoice = Math.min(reasons ? minReasoningOutputTokens : minOutputTokens, firstPerChoice);
   const outputOf = (each: number) => each * bound.choices + bound.extraOutputTokens;
-  const maxCost = createMaxCost({ version, bound, inputTokens });
+  const maxCost = createMaxCost({ version, bound, inputTokens, projectTiers });
   const costOf = (each: number) => maxCost(outputOf(each));
   const amountNanoUsd = costOf(firstPerChoice);
   const minAmountNanoUsd = call.hasOutput ? costOf(minPerChoice) : amountNanoUsd;
@@ -144,17 +148,18 @@ export async function holdCall(
     outputTokens: outputOf(most),
     heldOutputTokens: outputOf(each),
     allowance: held.allowance,
+    projectTiers,
   };
 }
 
-type Bounded = { version: PriceVersion; bound: BoundedCall["bound"]; inputTokens: number };
+type Bounded = Pick<HeldCall, "version" | "inputTokens" | "projectTiers"> & { bound: BoundedCall["bound"] };
 
 /** Returns the function that says what a call can cost at most that has so much output, of all choices. */
-export function createMaxCost({ version, bound, inputTokens }: Bounded): (outputTokens: number) => bigint {
+export function createMaxCost({ version, bound, inputTokens, projectTiers }: Bounded): (outputTokens: number) => bigint {
   const { hosted, serviceTier } = bound;
   const otherClasses = pricedClasses(version, bound.otherClasses);
   return (outputTokens) =>
-    maxCostNanoUsd(version.prices, { inputTokens, outputTokens, hosted, serviceTier, otherClasses });
+    maxCostNanoUsd(version.prices, { inputTokens, outputTokens, hosted, serviceTier, projectTiers, otherClasses });
 }
 
 /** A client's own word in a sentence of ours: one line, and no longer than a name may be. */

@@ -9,6 +9,8 @@ export type CostLimits = {
   outputTokens: number;
   hosted?: UsageUnits;
   serviceTier?: string | null;
+  /** Tiers that an upstream's project may serve it in where it asks for none. */
+  projectTiers?: readonly string[];
   /** Classes beyond plain text that the request may be billed in: `audio_input`, `cache_write_12h` … */
   otherClasses?: ReadonlySet<string>;
 };
@@ -18,9 +20,9 @@ const textClasses = new Set(["input", "cached_input", "cache_write", "cache_writ
 
 /** Returns the most that a call can cost, in nano-USD: every token at the dearest price that it may be billed at. */
 export function maxCostNanoUsd(prices: Prices, limits: CostLimits): bigint {
-  const { inputTokens, outputTokens, hosted = {}, serviceTier = null, otherClasses } = limits;
+  const { inputTokens, outputTokens, hosted = {}, otherClasses } = limits;
   let most = 0n;
-  for (const { bands, tierPpm } of tiersWithin(prices, serviceTier)) {
+  for (const { bands, tierPpm } of tiersWithin(prices, limits)) {
     for (const band of bands) {
       if (band.aboveInputTokens >= inputTokens) break;
       const { input, output } = dearestOf(band, otherClasses);
@@ -38,10 +40,12 @@ export function maxCostNanoUsd(prices: Prices, limits: CostLimits): bigint {
 
 type Tier = ReturnType<typeof findTier>;
 
-function tiersWithin(prices: Prices, serviceTier: string | null): readonly Tier[] {
+function tiersWithin(prices: Prices, { serviceTier = null, projectTiers = [] }: CostLimits): readonly Tier[] {
   const plain = { bands: prices.bands, tierPpm: ppm };
-  // Who asks for nothing is served in the plain tier; where a project serves another one unasked, it is charged as served.
-  if (serviceTier === null || serviceTier === "auto") return [plain];
+  // Who asks for nothing is served in the plain tier, or in that of an upstream's project.
+  if (serviceTier === null || serviceTier === "auto") {
+    return projectTiers.length === 0 ? [plain] : [plain, ...projectTiers.map((each) => findTier(prices, each))];
+  }
   // A call that is not served in the tier it asks for is served in the plain one.
   const asked = findTier(prices, serviceTier);
   return asked.bands === plain.bands && asked.tierPpm <= ppm ? [plain] : [asked, plain];

@@ -25,6 +25,7 @@ const lines: Line[] = [
   { cells: "upstream.* setting.*", because: "how it is run; each change is in the audit log" },
   { cells: "unpriced_model.*", because: "a list of models to be priced" },
   { cells: "books_check.*", because: "what earlier checks found; the next one does not read it" },
+  { cells: "resource.*", because: "who may ask for what lies with a provider; what it cost is in its charge" },
   { cells: "attempt.*", because: "what failed before, and was charged to nobody" },
   { cells: "dead_letter.*", because: "what was set aside; what was charged instead is a charge like others" },
   {

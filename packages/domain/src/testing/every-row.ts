@@ -20,6 +20,7 @@ import {
 } from "@codex-gateway/ledger";
 import { openPrice } from "../prices/open-price.ts";
 import { refundCharge } from "../calls/refund.ts";
+import { addResource } from "../resources/resources.ts";
 import { readDailyUsage } from "../reports/statistics.ts";
 import { adjustUserBalance, setUserLimits, setUserStatus } from "../identity/admin.ts";
 import { createThrottles } from "../identity/throttles.ts";
@@ -63,6 +64,7 @@ export async function fillEveryTable(db: Database): Promise<void> {
   const attempt = { upstreamId: randomUUID(), outcome: "status", status: 500, mayBeBilled: false };
   attempts.note(released.id, [{ ...attempt, startedAtMs: Date.now(), endedAtMs: Date.now() }]);
   await attempts.idle();
+  await addResource(db, { kind: "conversation", id: "conv_1", upstreamId: randomUUID(), ...ann });
   await limitAll(db, admin);
   await readDailyUsage(db, { userId: null, days: 1, timeZone: "UTC" }); // sums up the hours that have ended
 }

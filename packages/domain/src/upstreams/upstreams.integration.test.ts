@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { deriveSecrets } from "../security/secrets.ts";
 import { writeSettings } from "../settings/settings.ts";
-import { listUpstreams, openUpstream, putUpstream, saveUpstream } from "./upstreams.ts";
+import { listUpstreams, openUpstream, openUpstreams, putUpstream, saveUpstream } from "./upstreams.ts";
 
 const secrets = deriveSecrets("a secret of thirty-two characters");
 const actor = { userId: null, email: null, address: "" };
@@ -23,9 +23,10 @@ beforeEach(async () => {
   id = await saveUpstream(db.pool, secrets, { baseUrl, apiKey });
 });
 
+const anUpstream = () => ({ id, name: "x", weight: 1, isEnabled: true, addsMembers: true, projectTier: null });
 type Change = { baseUrl: string; apiKey: string | null };
 const ways: [string, (change: Change) => Promise<unknown>][] = [
-  ["upstreams", (change) => putUpstream(db, secrets, { id, name: "x", weight: 1, isEnabled: true, ...change, actor })],
+  ["upstreams", (change) => putUpstream(db, secrets, { ...anUpstream(), ...change, actor })],
   ["settings", (change) => inTransaction(db, (client) => saveUpstream(client, secrets, change))],
 ];
 
@@ -85,5 +86,23 @@ test("a change of server stands in the audit log, with the one before", async ()
     before: { baseUrl },
     after: { baseUrl: "https://other.example/v1" },
     isKeyChanged: true,
+  });
+});
+
+test("how it is spoken to is kept, audited, and told to the gateway", async () => {
+  await putUpstream(db, secrets, {
+    ...anUpstream(),
+    baseUrl,
+    apiKey: null,
+    addsMembers: false,
+    projectTier: "priority",
+    actor,
+  });
+  expect(await openUpstreams(db, secrets)).toMatchObject([{ addsMembers: false, projectTier: "priority" }]);
+  expect(await listUpstreams(db)).toMatchObject([{ addsMembers: false, projectTier: "priority" }]);
+  const { rows } = await db.pool.query<{ details: object }>("SELECT details FROM audit_log ORDER BY id DESC LIMIT 1");
+  expect(rows[0]?.details).toMatchObject({
+    before: { addsMembers: true, projectTier: null },
+    after: { addsMembers: false, projectTier: "priority" },
   });
 });

@@ -14,7 +14,13 @@ export type OpenUpstream = {
   organization: string | null;
   project: string | null;
   weight: number;
+  addsMembers: boolean;
+  projectTier: ProjectTier | null;
 };
+
+/** The tier that an upstream's project serves requests in which name none, where it is not the plain one. */
+export const projectTiers = ["flex", "priority"] as const;
+type ProjectTier = (typeof projectTiers)[number];
 
 export type UpstreamSummary = {
   id: string;
@@ -23,6 +29,8 @@ export type UpstreamSummary = {
   keyLastFour: string;
   isEnabled: boolean;
   weight: number;
+  addsMembers: boolean;
+  projectTier: ProjectTier | null;
 };
 
 /** Sets the first upstream's address, and its key where one is given. */
@@ -94,18 +102,22 @@ export async function openUpstreams(db: Pick<Database, "prisma">, secrets: Secre
     organization: row.organization,
     project: row.project,
     weight: row.weight,
+    addsMembers: row.addsMembers,
+    projectTier: row.projectTier as ProjectTier | null,
   }));
 }
 
 export async function listUpstreams(db: Pick<Database, "prisma">): Promise<UpstreamSummary[]> {
   const rows = await db.prisma.upstream.findMany({ orderBy: { createdAt: "asc" } });
-  return rows.map(({ id, name, baseUrl, keyLastFour, enabled, weight }) => ({
-    id,
-    name,
-    baseUrl,
-    keyLastFour,
-    isEnabled: enabled,
-    weight,
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    baseUrl: row.baseUrl,
+    keyLastFour: row.keyLastFour,
+    isEnabled: row.enabled,
+    weight: row.weight,
+    addsMembers: row.addsMembers,
+    projectTier: row.projectTier as ProjectTier | null,
   }));
 }
 
@@ -118,6 +130,9 @@ type UpstreamInput = {
   apiKey: string | null;
   weight: number;
   isEnabled: boolean;
+  /** Whether `safety_identifier` and `stream_options` are set in bodies that have none. */
+  addsMembers: boolean;
+  projectTier: ProjectTier | null;
 };
 
 /** Adds an upstream or changes one; a changed server needs its key anew. @throws AppError `invalid_input`, `not_found`, `conflict` where none would be left */
@@ -126,7 +141,7 @@ export async function putUpstream(
   secrets: Secrets,
   input: UpstreamInput & { actor: Actor },
 ): Promise<void> {
-  const { actor, name, apiKey, weight, isEnabled } = input;
+  const { actor, name, apiKey, weight, isEnabled, addsMembers, projectTier } = input;
   await recordAct(db, actor, async (client) => {
     const { allowsPrivateUpstreams } = await readSettings({ pool: client });
     const baseUrl = checkedBaseUrl(input.baseUrl, allowsPrivateUpstreams);
@@ -135,16 +150,21 @@ export async function putUpstream(
     if (input.id === null) {
       if (apiKey === null) throw new AppError("invalid_input", "Enter the key of the upstream.", "apiKey");
       await client.query(
-        `INSERT INTO upstream (id, name, base_url, key_ciphertext, key_last_four, weight, enabled)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-        [id, name, baseUrl, encrypt(apiKey, secrets.encryptionKey, id), apiKey.slice(-4), weight, isEnabled],
+        `INSERT INTO upstream (id, name, base_url, key_ciphertext, key_last_four, weight, enabled, adds_members, project_tier)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+        [
+          ...[id, name, baseUrl, encrypt(apiKey, secrets.encryptionKey, id), apiKey.slice(-4)],
+          ...[weight, isEnabled, addsMembers, projectTier],
+        ],
       );
     } else {
       if (!before) throw new AppError("not_found", "The upstream does not exist.");
       if (apiKey === null) requireSameOrigin(before.baseUrl, baseUrl);
       await client.query(
-        `UPDATE upstream SET name = $2, base_url = $3, weight = $4, enabled = $5, updated_at = now() WHERE id = $1`,
-        [id, name, baseUrl, weight, isEnabled],
+        `UPDATE upstream SET name = $2, base_url = $3, weight = $4, enabled = $5, adds_members = $6, project_tier = $7,
+           updated_at = now()
+         WHERE id = $1`,
+        [id, name, baseUrl, weight, isEnabled, addsMembers, projectTier],
       );
       if (apiKey !== null) {
         await client.query("UPDATE upstream SET key_ciphertext = $2, key_last_four = $3 WHERE id = $1", [
@@ -162,7 +182,7 @@ export async function putUpstream(
         targetKind: "upstream",
         targetId: id,
         before,
-        after: { name, baseUrl, weight, isEnabled, keyLastFour },
+        after: { name, baseUrl, weight, isEnabled, keyLastFour, addsMembers, projectTier },
         details: { isKeyChanged: apiKey !== null },
       },
       result: undefined,
@@ -184,13 +204,14 @@ export async function deleteUpstream(db: Database, { id, actor }: { id: string; 
   });
 }
 
-type AuditableUpstream = { name: string; baseUrl: string; weight: number; isEnabled: boolean; keyLastFour: string };
+type AuditableUpstream = Omit<UpstreamSummary, "id">;
 
 /** The upstream as an act finds it; null where there is none. Changes of upstreams follow one after the other. */
 async function lockUpstream(client: Queryable, id: string): Promise<AuditableUpstream | null> {
   // All of them, in one order: whether one stays enabled is a question of all.
   const { rows } = await client.query<AuditableUpstream & { id: string }>(
-    `SELECT id, name, base_url AS "baseUrl", weight, enabled AS "isEnabled", key_last_four AS "keyLastFour"
+    `SELECT id, name, base_url AS "baseUrl", weight, enabled AS "isEnabled", key_last_four AS "keyLastFour",
+       adds_members AS "addsMembers", project_tier AS "projectTier"
      FROM upstream ORDER BY id FOR UPDATE`,
   );
   const found = rows.find((row) => row.id === id);

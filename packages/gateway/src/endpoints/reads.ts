@@ -7,6 +7,10 @@ const lists: Readonly<Record<string, Read["name"] | undefined>> = {
   "/v1/models": "models",
   "/v1/credits": "credits",
   "/v1/charges": "charges",
+  "/v1/key": "key",
+  "/v1/usage": "usage",
+  "/v1/dashboard/billing/subscription": "billing_subscription",
+  "/v1/dashboard/billing/usage": "billing_usage",
 };
 const single = /^\/v1\/(models|charges)\/(.+)$/;
 

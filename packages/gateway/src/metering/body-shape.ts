@@ -29,7 +29,7 @@ export function defineShape(members: Readonly<Record<string, TopLevel>>): BodySh
   const shape = new Map<string, TopMember>();
   for (const name of text) shape.set(name, { place: null, isSpan: false, isRead: false });
   for (const name of billed) shape.set(name, { place: null, isSpan: true, isRead: true });
-  for (const name of ["stream_options", "prompt_cache_options"]) {
+  for (const name of ["stream_options", "prompt_cache_options", "conversation"]) {
     shape.set(name, { place: topLevel.options, isSpan: true, isRead: true });
   }
   for (const name in members) {

@@ -3,10 +3,10 @@
  * the body's bytes bound its input; the client's cap times the choices bounds its output.
  */
 import { BodyError } from "../transport/body-error.ts";
-import type { CostBound, Usage } from "../ports.ts";
+import type { CostBound, ResourceRef, Usage } from "../ports.ts";
 import { pictureTokens } from "./picture-tokens.ts";
 import type { ToolSpans } from "./request-visitor.ts";
-import { isGiven, valueAt, valueOf, type ScannedBody } from "./scan-body.ts";
+import { valueAt, valueOf, type ScannedBody } from "./scan-body.ts";
 import { isStorable } from "./stored-text.ts";
 
 export type CallFacts = {
@@ -16,7 +16,8 @@ export type CallFacts = {
   wantsUsageChunk: boolean;
   /** A chat completion that searches the web, once; its answer names no calls. */
   isSearch: boolean;
-  previousResponseId: string | null;
+  /** What lies with a provider, and the call goes on from. */
+  resources: readonly ResourceRef[];
   bound: CostBound;
   /** Of the bound's input, what is no text: pictures, sound, and a guess of what files come to. */
   mediaTokens: number;
@@ -60,13 +61,14 @@ export function readRequestFacts(body: ScannedBody, readOwn: (model: string) => 
   const options = valueOf(body, "stream_options");
   const own = readOwn(model);
   const mediaTokens = countMedia(body, model);
+  const resources = readResources(body);
   return {
     model,
     isStream: readBoolean(body, "stream") ?? false,
     wantsUsageChunk: isObject(options) && options.include_usage === true,
     isSearch: own.isSearch ?? false,
-    previousResponseId: readName(body, "previous_response_id", 512),
-    bound: readBound(body, own, mediaTokens),
+    resources,
+    bound: readBound(body, own, { mediaTokens, resources: resources.length }),
     mediaTokens: mediaTokens + Math.ceil(body.findings.fileBytes / fileBytesPerToken),
     toolCallCap: own.toolCallCap ?? null,
   };
@@ -76,7 +78,24 @@ function refuseWhatCannotBeBilled(body: ScannedBody): void {
   if (readBoolean(body, "background") === true) {
     throw new BodyError("Background responses are not offered here.", "background");
   }
-  if (isGiven(body, "conversation")) throw new BodyError("Stored conversations are not offered here.", "conversation");
+}
+
+/** The things that a body goes on from, by the members that name them. @throws BodyError where one names nothing */
+export function readResources(body: ScannedBody): ResourceRef[] {
+  const resources: ResourceRef[] = [];
+  const responseId = readName(body, "previous_response_id", maxIdChars);
+  if (responseId !== null) resources.push({ kind: "response", id: responseId, param: "previous_response_id" });
+  const conversationId = readConversation(body);
+  if (conversationId !== null) resources.push({ kind: "conversation", id: conversationId, param: "conversation" });
+  return resources;
+}
+
+const maxIdChars = 512;
+
+/** An id, or an object that has one. */
+function readConversation(body: ScannedBody): string | null {
+  const value = valueOf(body, "conversation") ?? null;
+  return checkName(isObject(value) ? (value.id ?? "") : value, "conversation", maxIdChars);
 }
 
 /** Pictures and sound that the body carries, or points at, as the model counts them. */
@@ -89,12 +108,12 @@ function countMedia({ findings }: ScannedBody, model: string): number {
 function readBound(
   body: ScannedBody,
   { prompts = 1, hostedCalls = 0, hosted = {} }: OwnFacts,
-  media: number,
+  { mediaTokens, resources }: { mediaTokens: number; resources: number },
 ): CostBound {
   const prediction = body.spans.get("prediction");
   return {
-    inputTokens: body.bytes.length - body.findings.inlineBytes + media,
-    remoteInputs: body.findings.remotes + (isGiven(body, "previous_response_id") ? 1 : 0),
+    inputTokens: body.bytes.length - body.findings.inlineBytes + mediaTokens,
+    remoteInputs: body.findings.remotes + resources,
     hostedCalls,
     outputTokens: readOutputCap(body),
     choices: readChoices(body, prompts),
@@ -159,8 +178,10 @@ function readOutputCap(body: ScannedBody): number | null {
 }
 
 /** A name that the database is asked for, or keeps; null: not given. */
-function readName(body: ScannedBody, key: string, maxChars: number): string | null {
-  const value = valueOf(body, key) ?? null;
+export const readName = (body: ScannedBody, key: string, maxChars: number): string | null =>
+  checkName(valueOf(body, key) ?? null, key, maxChars);
+
+function checkName(value: unknown, key: string, maxChars: number): string | null {
   if (value === null) return null;
   if (typeof value !== "string" || value === "")
     throw new BodyError(`${key} must be a string that says something.`, key);

@@ -49,8 +49,6 @@ describe("what others of the operator's organisation have stored is refused, whe
     ["an item", { input: [{ type: "item_reference", id: "msg_1" }] }],
     ["an item that says nothing else", { input: [{ id: "msg_1" }] }],
     ["a picture by its call", { input: [{ type: "image_generation_call", id: "ig_1" }] }],
-    ["a conversation", { conversation: "conv_1" }],
-    ["a conversation as an object", { conversation: { id: "conv_1" } }],
     ["a prompt", { prompt: { id: "pmpt_1", variables: { x: "y" } } }],
     ["sound of an earlier answer", { messages: [{ role: "assistant", audio: { id: "audio_1" } }] }],
     ["a voice", { messages: [], audio: { voice: { id: "voice_1" }, format: "mp3" } }],

@@ -148,7 +148,7 @@ tool.fill({
   ),
   ...free("connector_id authorization ranking_options defer_loading metadata"),
 });
-const options = define("other").fill({ include_usage: reads.once, ttl: reads.once });
+const options = define("other").fill({ include_usage: reads.once, ttl: reads.once, id: reads.once });
 const soundOut = define("other").fill({ voice: [reads.once, voice.place], ...free("format") });
 
 /** What a top-level member of a body can be. */

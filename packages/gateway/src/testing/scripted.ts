@@ -41,7 +41,7 @@ export async function startScripted(
     });
   });
   const baseUrl = `${await open(upstream)}/v1`;
-  const upstreamItself = {
+  const upstreamItself: Upstream = {
     id: "upstream",
     baseUrl,
     apiKey: "sk-operator",
@@ -88,6 +88,11 @@ export async function startScripted(
         claim: () => Promise.resolve({ outcome: "claimed" }),
         keep: () => Promise.resolve(),
         giveUp: () => Promise.resolve(),
+      },
+      resources: {
+        locate: () => Promise.resolve({ upstreamId: null }),
+        add: () => Promise.resolve(),
+        remove: () => Promise.resolve(),
       },
       listUpstreams: () => [upstreamItself],
       answerRead: ({ name }) => Promise.resolve({ answer: { name } }),

@@ -47,6 +47,7 @@ test.each(hosts)("https://%s is never connected to, and is where private address
   const upstream = { id: "u", baseUrl, apiKey: "sk", organization: null, project: null, weight: 1 };
   const call = {
     path: "/x",
+    method: "POST" as const,
     headers: {},
     body: Buffer.from("{}"),
     added: [],

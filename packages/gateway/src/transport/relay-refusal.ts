@@ -13,13 +13,22 @@ import type { UpstreamRefusal } from "./upstream-refusal.ts";
 
 export async function relayRefusal(
   ports: Ports,
-  exchange: Exchange,
+  { id, hold }: Exchange,
   answer: UpstreamAnswer,
   refusal: UpstreamRefusal,
 ): Promise<GatewayAnswer> {
-  const { id, hold } = exchange;
+  await ports.settle({ hold, outcome: "released", reason: `upstream_${answer.status}` });
+  return answerRefusal(ports, id, answer, refusal);
+}
+
+/** What the client hears of a refusal. */
+export function answerRefusal(
+  ports: Pick<Ports, "log" | "now">,
+  id: string,
+  answer: UpstreamAnswer,
+  refusal: UpstreamRefusal,
+): GatewayAnswer {
   const { status } = answer;
-  await ports.settle({ hold, outcome: "released", reason: `upstream_${status}` });
   const fields = { requestId: id, upstreamId: answer.upstream.id, status };
   const isOperators = isOperatorsFault(status, refusal);
   ports.log(isOperators ? "error" : "warn", isOperators ? "upstream_refuses_operator" : "upstream_error", fields);

@@ -172,6 +172,14 @@ describe("an upstream that does not take what is added here", () => {
     expect(up.bodies).toHaveLength(1);
   });
 
+  test("is not even asked with it where its owner has said so", async () => {
+    const up = await start((res) => sendJson(res, answer));
+    up.upstream.addsMembers = false;
+    expect((await post(up, '{"model":"m","stream":true,"messages":[]}')).status).toBe(200);
+    expect((await post(up, asked)).status).toBe(200);
+    expect(up.bodies).toEqual(['{"model":"m","stream":true,"messages":[]}', asked]);
+  });
+
   test("another refusal is passed on at once", async () => {
     const up = await start((res) => sendJson(res, { error: { message: "messages is too short" } }, 400));
     expect((await post(up, '{"model":"m"}')).status).toBe(400);

@@ -38,6 +38,7 @@ const anUpstream = (): Upstream => ({
 async function call(answer: number, times = 1, userId = "u"): Promise<number> {
   status = answer;
   const request = {
+    method: "POST" as const,
     path: "/chat/completions",
     headers: {},
     body: Buffer.from("{}"),

@@ -16,14 +16,16 @@ import { createRedactor, type Redactor } from "./redact.ts";
 import { UpstreamBody } from "./upstream-body.ts";
 import { readRefusal, type UpstreamRefusal } from "./upstream-refusal.ts";
 
-type UpstreamCall = {
+export type UpstreamCall = {
+  method: "GET" | "POST" | "DELETE";
   /** Path behind the base URL, e.g. `/chat/completions`. */
   path: string;
   headers: Readonly<Record<string, string | string[] | undefined>>;
-  body: Uint8Array;
+  /** Null: it has none. */
+  body: Uint8Array | null;
   /** The members in it that are not the client's and that it can do without. */
   added: readonly string[];
-  bodyWithout: (names: ReadonlySet<string>) => Uint8Array;
+  bodyWithout: (names: ReadonlySet<string>) => Uint8Array | null;
   model: string;
   isStream: boolean;
   /** Their calls stay with one upstream, so that its prompt cache is hit. */
@@ -262,6 +264,12 @@ export function createUpstreamClient(
     }
   }
 
+  /** The added members that it is to get no body with; undefined: none. */
+  function leftOutOf(call: UpstreamCall, upstream: Upstream): ReadonlySet<string> | undefined {
+    if (upstream.addsMembers === false) return call.added.length === 0 ? undefined : new Set(call.added);
+    return leftOut.size === 0 ? undefined : leftOut.get(lineOf(upstream).breakerKey);
+  }
+
   /** Resolves with the answer's head. `signal` ends the call, its body too. */
   function send(call: UpstreamCall, upstream: Upstream, { isFresh = false } = {}): Promise<UpstreamAnswer> {
     const line = lineOf(upstream);
@@ -270,13 +278,13 @@ export function createUpstreamClient(
     const pool = currentPoolOf(line, current);
     if (pool.waiting >= maxWaiting) return Promise.reject(new QueueFullError());
     pool.waiting++;
-    const without = leftOut.size === 0 ? undefined : leftOut.get(line.breakerKey);
+    const without = leftOutOf(call, upstream);
     return new Promise((resolve, reject) => {
       (isFresh ? pool.fresh : pool.connections).dispatch(
         {
           origin: line.origin,
           path: line.basePath + call.path,
-          method: "POST",
+          method: call.method,
           headers: upstreamHeaders(call.headers, upstream, call.userId),
           body: without ? call.bodyWithout(without) : call.body,
           reset: isFresh,

@@ -76,7 +76,9 @@ const endLease = () =>
 
 /** As of a process that is killed: nothing of its gets into the database any more. */
 async function kill(): Promise<void> {
-  pool.connect = () => Promise.reject(new Error("dead"));
+  // By both of its forms: a pool's own queries connect with a callback.
+  pool.connect = ((done?: (error: Error) => void) =>
+    done ? done(new Error("dead")) : Promise.reject(new Error("dead"))) as typeof pool.connect;
   await breakConnections();
   await endLease();
 }

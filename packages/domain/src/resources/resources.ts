@@ -1,0 +1,85 @@
+/**
+ * What lies with providers for whom. All accounts share the operator's project there, so that an id says nothing of whose it
+ * is: only these rows do, and for a response its charge. To everybody else than its account it does not exist.
+ */
+import type { Database } from "@codex-gateway/db";
+import { findResponse } from "../reports/charges.ts";
+
+type Reader = Pick<Database, "pool">;
+
+type ResourceKind = "response" | "conversation" | "chat_completion";
+type ResourceName = { kind: ResourceKind; id: string };
+/** `param` is the member of a body that names it; null: the path does. */
+export type ResourceRef = ResourceName & { param: string | null };
+/** Null: nobody has written down which upstream it was. */
+type Location = { upstreamId: string | null };
+type MissingResource = { refused: "response_not_found" | "resource_not_found"; message: string; param?: string };
+
+/** Returns the upstream where all of them lie; they are refused where one is not the account's, or two lie apart. */
+export async function locateResources(
+  db: Reader,
+  { accountId, resources }: { accountId: string; resources: readonly ResourceRef[] },
+): Promise<Location | MissingResource> {
+  let upstreamId: string | null = null;
+  for (const resource of resources) {
+    const found = await locateResource(db, { accountId, ...resource });
+    const isApart = upstreamId !== null && found?.upstreamId && found.upstreamId !== upstreamId;
+    if (!found || isApart) return missingResource(resource);
+    upstreamId = found.upstreamId ?? upstreamId;
+  }
+  return { upstreamId };
+}
+
+/** Says that it does not exist, whoever's it is. */
+export function missingResource({ kind, id, param }: ResourceRef): MissingResource {
+  const message = `${kindNames[kind]} with id '${id.length > 100 ? `${id.slice(0, 100)}…` : id}' not found.`;
+  const refused = param === "previous_response_id" ? "response_not_found" : "resource_not_found";
+  return param === null ? { refused, message } : { refused, message, param };
+}
+
+const kindNames: Readonly<Record<ResourceKind, string>> = {
+  response: "Response",
+  conversation: "Conversation",
+  chat_completion: "Chat completion",
+};
+
+async function locateResource(
+  db: Reader,
+  { accountId, kind, id }: ResourceName & { accountId: string },
+): Promise<Location | null> {
+  const { rows } = await db.pool.query<{ upstream_id: string; is_deleted: boolean }>(
+    `SELECT upstream_id, deleted_at IS NOT NULL AS is_deleted FROM resource
+     WHERE kind = $1 AND id = $2 AND account_id = $3 ORDER BY is_deleted, created_at DESC LIMIT 1`,
+    [kind, id, accountId],
+  );
+  if (rows[0]) return rows[0].is_deleted ? null : { upstreamId: rows[0].upstream_id };
+  if (kind !== "response") return null;
+  return findResponse(db, accountId, id);
+}
+
+type OwnedResource = ResourceName & { accountId: string; apiKeyId: string; upstreamId: string };
+
+/** Writes down whose it is; said again it changes nothing, and what is another account's already stays that. */
+export async function addResource(
+  { pool }: Reader,
+  { kind, id, upstreamId, accountId, apiKeyId }: OwnedResource,
+): Promise<void> {
+  await pool.query(
+    `INSERT INTO resource (kind, id, upstream_id, account_id, api_key_id) VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (kind, id, upstream_id) DO NOTHING`,
+    [kind, id, upstreamId, accountId, apiKeyId],
+  );
+}
+
+/** Writes down that it is gone: nobody is told of it any more. */
+export async function removeResource(
+  { pool }: Reader,
+  { kind, id, upstreamId, accountId, apiKeyId }: OwnedResource,
+): Promise<void> {
+  await pool.query(
+    `INSERT INTO resource AS r (kind, id, upstream_id, account_id, api_key_id, deleted_at) VALUES ($1, $2, $3, $4, $5, now())
+     ON CONFLICT (kind, id, upstream_id) DO UPDATE SET deleted_at = coalesce(r.deleted_at, now())
+       WHERE r.account_id = excluded.account_id`,
+    [kind, id, upstreamId, accountId, apiKeyId],
+  );
+}

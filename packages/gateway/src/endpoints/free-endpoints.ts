@@ -1,0 +1,7 @@
+/** Lists the endpoints whose calls cost nothing. */
+import type { FreeEndpoint } from "./free-endpoint.ts";
+import { inputTokens } from "./input-tokens.ts";
+import { moderations } from "./moderations.ts";
+import { storedResponses } from "./stored-responses.ts";
+
+export const freeEndpoints: readonly FreeEndpoint[] = [moderations, inputTokens, ...storedResponses];
