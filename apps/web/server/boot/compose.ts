@@ -403,7 +403,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     unpricedModels,
     tellOfTiers: () => unknownTiers.tell(),
     tellOfProcesses: () => processAlerts.tell(),
-    onDebts: (debts) => (owed = debts),
+    onDebts: (debts: Debts) => (owed = debts),
     logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
     log,
   };

@@ -186,7 +186,7 @@ test("a request without a tier is held for at the price of the tier that an upst
   const amountFor = async (serviceTier: string | null, projectTiers: string[]) => {
     const { ledger, orders } = ledgerWith(10n ** 9n);
     await holdCall(
-      { ledger, prices, defaultMaxOutputTokens: 1_000, projectTiers },
+      { ledger, prices, defaultMaxOutputTokens: 1_000, minReasoningOutputTokens: 2_000, projectTiers },
       call({ outputTokens: 50, serviceTier }),
     );
     return orders[0]!.amountNanoUsd;

@@ -155,7 +155,12 @@ export async function holdCall(
 type Bounded = Pick<HeldCall, "version" | "inputTokens" | "projectTiers"> & { bound: BoundedCall["bound"] };
 
 /** Returns the function that says what a call can cost at most that has so much output, of all choices. */
-export function createMaxCost({ version, bound, inputTokens, projectTiers }: Bounded): (outputTokens: number) => bigint {
+export function createMaxCost({
+  version,
+  bound,
+  inputTokens,
+  projectTiers,
+}: Bounded): (outputTokens: number) => bigint {
   const { hosted, serviceTier } = bound;
   const otherClasses = pricedClasses(version, bound.otherClasses);
   return (outputTokens) =>

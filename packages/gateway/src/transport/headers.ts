@@ -49,10 +49,12 @@ const ownIdempotencyKey = (key: string, userId: string): string =>
 export function clientHeaders(
   upstream: Incoming,
   requestId: string,
-  { allowance, outputCapTokens }: Pick<Hold, "allowance" | "outputCapTokens">,
+  hold: Pick<Hold, "allowance" | "outputCapTokens"> | null,
 ): Record<string, string> {
   const headers = pick(upstream, downNames, downPrefixes);
   headers["x-request-id"] = requestId;
+  if (hold === null) return headers;
+  const { allowance, outputCapTokens } = hold;
   if (outputCapTokens !== null) headers["x-codex-gateway-output-cap"] = String(outputCapTokens);
   if (allowance) {
     tellLimit(headers, "requests", allowance.requests);
