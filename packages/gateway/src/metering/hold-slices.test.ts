@@ -99,7 +99,7 @@ test.each([2, 10, 40, 200, 2_000])(
 
 test("fat events behind many thin ones of the same size are weighed by what they say", async () => {
   const stream = aStream({ freeTokens: 4_000 });
-  for (let n = 0; n < 64; n++) stream.slices.note(anEvent("a", 399));
+  for (let n = 0; n < 64; n++) await stream.slices.note(anEvent("a", 399));
   let sent = 0;
   await expect(
     (async () => {
