@@ -75,8 +75,7 @@ const wallet = async () => {
   return { spent: dollar - balanceNanoUsd, heldNanoUsd };
 };
 const chargeOf = ({ id }: HoldOrder) => db.prisma.charge.findUnique({ where: { holdId: id } });
-const heldBy = async ({ id }: HoldOrder) =>
-  (await db.prisma.hold.findUniqueOrThrow({ where: { id } })).amountNanoUsd;
+const heldBy = async ({ id }: HoldOrder) => (await db.prisma.hold.findUniqueOrThrow({ where: { id } })).amountNanoUsd;
 
 /** 100 tokens of its input, and as many of output as the checkpoint says, at 1,000 and 2,000 nano-USD each. */
 async function seen({ id }: HoldOrder, observedOutputTokens: number): Promise<void> {

@@ -1,6 +1,13 @@
 /** Names all that jobs work with: composed once, handed to each of them. */
 import type { Database } from "@codex-gateway/db";
-import type { createKeyRing, Debts, LogSighting, Secrets, UnpricedModels, UpstreamSighting } from "@codex-gateway/domain";
+import type {
+  createKeyRing,
+  Debts,
+  LogSighting,
+  Secrets,
+  UnpricedModels,
+  UpstreamSighting,
+} from "@codex-gateway/domain";
 import type { Log } from "@codex-gateway/gateway";
 import type { createReapGuard, Instance, Ledger, RecallResponse, Spool } from "@codex-gateway/ledger";
 import type { SendAlert } from "../notify/send-alert.ts";

@@ -35,7 +35,11 @@ export function* errorEvents(
 }
 
 /** A stream that the gateway itself ends. Codex asks again for every code but the one that says so of money. */
-export function* endEvents(exchange: Exchange, { refused, message }: Refusal, meter: StreamMeter): Generator<Uint8Array> {
+export function* endEvents(
+  exchange: Exchange,
+  { refused, message }: Refusal,
+  meter: StreamMeter,
+): Generator<Uint8Array> {
   const { type, code, message: usual } = errorTable[refused];
   const said = { code: code ?? refused, message: message ?? usual };
   if (exchange.endpoint.hasTypedEvents) {
