@@ -33,6 +33,7 @@ export {
   takeDeliveries,
   type DeliveryFailure,
 } from "./alerts/deliveries.ts";
+export { noteDebts, readDebts, type Debts } from "./alerts/debts.ts";
 export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
 export { noteBooksHead, noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
@@ -61,6 +62,9 @@ export { findCharge, listCharges, readCredits, walletOf, type PublicCharge } fro
 export { leftOf, readKeyStatus, type Budget, type KeyStatus } from "./reports/key-status.ts";
 export { addResource, locateResources, missingResource, removeResource } from "./resources/resources.ts";
 export { createAttemptLog } from "./calls/attempts.ts";
+export { createDebtAllowance } from "./calls/debt-allowance.ts";
+export { extendCall } from "./calls/extend-call.ts";
+export { findRefusedKeys } from "./api-keys/refused-keys.ts";
 export type { HeldCall } from "./calls/hold-call.ts";
 export { holdInSteps } from "./calls/hold-in-steps.ts";
 export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./calls/idempotency.ts";

@@ -54,7 +54,7 @@ const lines: Line[] = [
   },
   // Rate limits.
   {
-    cells: "allowance.milli_requests allowance.milli_tokens allowance.refilled_at",
+    cells: "allowance.milli_requests allowance.milli_tokens allowance.refilled_at hold.taken_tokens",
     because: "a bucket is full again after a minute",
   },
   // Holds.
