@@ -204,7 +204,9 @@ export type Idempotency = {
   claim(
     name: CallName & { bodyDigest: Uint8Array },
   ): Promise<
-    | { outcome: "claimed" | "running" | "spent" | "other_body" }
+    | { outcome: "claimed" | "running" | "other_body" }
+    /** Charged, and its answer is not kept. `holdId`: its request id. */
+    | { outcome: "spent"; holdId: string; why: "died" | "streamed" | "not_kept" }
     | { outcome: "answered"; holdId: string; status: number; contentType: string; body: Uint8Array }
   >;
   keep(answer: CallName & { status: number; contentType: string; body: Uint8Array }): Promise<void>;
