@@ -128,6 +128,7 @@ export {
   priceUnpricedModel,
   type UnpricedModel,
 } from "./prices/price-unpriced.ts";
+export { importPrices } from "./prices/price-imports.ts";
 export { createUnpricedModels, type UnpricedModels } from "./prices/unpriced-models.ts";
 export { loadPrices, seedPrices, type LoadedPrices } from "./prices/price-store.ts";
 export { readSettings, settingsSchema, writeSettings, type Settings } from "./settings/settings.ts";
