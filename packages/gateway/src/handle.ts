@@ -72,6 +72,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     caller,
     endpoint: endpoint.name,
     hasOutput: endpoint.outputCap !== null,
+    isStream: facts.isStream,
     model: facts.model,
     resources: facts.resources,
     isNamed: named !== null,
@@ -91,6 +92,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   return await dispatchCall(services, call, {
     id,
     userId: caller.userId,
+    apiKeyId: caller.apiKeyId,
     startedAtMs: open.startedAtMs,
     endpoint,
     facts,
@@ -104,9 +106,10 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     workshop,
     hold,
     named,
-    // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so: its
-    // cost is then exact.
-    signal: facts.isStream && !ports.drainsOnDisconnect() ? call.signal : null,
+    // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so, or
+    // where the model reasons: its cost is then exact.
+    signal: facts.isStream && !hold.doesReason && !ports.drainsOnDisconnect() ? call.signal : null,
+    clientSignal: () => call.signal,
     isCodex: clientKind(call.headers) === "codex",
     heartbeatMs: services.heartbeatMs,
     open,

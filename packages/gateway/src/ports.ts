@@ -99,6 +99,8 @@ export type HoldRequest = {
   caller: Caller;
   endpoint: string;
   hasOutput: boolean;
+  /** A stream may be held for in part, and its hold extended while it runs. */
+  isStream: boolean;
   model: string;
   /** What it goes on from: it must be the caller's, and the call goes where it lies. */
   resources: readonly ResourceRef[];
@@ -115,9 +117,15 @@ export type Hold = {
   id: string;
   /** Output cap per choice to send upstream; null: the client's own cap (or the model's maximum) is within the hold. */
   outputCapTokens: number | null;
-  /** What the held money bounds, for the sanity check of the upstream's usage. */
+  /** Whether that cap is what the balance, or a budget, affords: below what was asked for. */
+  isCapLowered: boolean;
+  /** Whether the model may write tokens that nobody sees. */
+  doesReason: boolean;
+  /** The most that can come of this call, for the sanity check of the upstream's usage. */
   inputTokens: number;
   outputTokens: number;
+  /** So much of that output is held for. */
+  heldOutputTokens: number;
   /** The upstream that holds what the call goes on from; null: any will do. */
   upstreamId: string | null;
   /** What is left of the caller's minute, told in `x-ratelimit-*`; null: the caller is not limited. */
@@ -131,6 +139,15 @@ export type Allowance = {
 };
 
 type PlaceHold = (request: HoldRequest) => Promise<Hold | Refusal>;
+
+/**
+ * Holds for more output of a stream, of all choices and in all; asked again it changes nothing. `refusal`: nothing more can
+ * be held, and the stream ends behind `heldOutputTokens`. @throws Error where nobody can say; the hold is as it was, or more
+ */
+type ExtendHold = (extension: {
+  hold: Hold;
+  outputTokens: number;
+}) => Promise<{ heldOutputTokens: number; refusal: Refusal | null }>;
 
 /** What came so far, written every 2 s of a stream and never awaited by it: what a crash is settled by. */
 type Checkpoint = (progress: {
@@ -184,10 +201,10 @@ type CallName = { apiKeyId: string; key: string; holdId: string };
 
 /** What became of calls that their clients named. A name is per API key; it is free again when nothing was charged. */
 export type Idempotency = {
-  claim(
-    name: CallName & { bodyDigest: Uint8Array },
-  ): Promise<
-    | { outcome: "claimed" | "running" | "spent" | "other_body" }
+  claim(name: CallName & { bodyDigest: Uint8Array }): Promise<
+    | { outcome: "claimed" | "running" | "other_body" }
+    /** Charged, and its answer is not kept. `holdId`: its request id. */
+    | { outcome: "spent"; holdId: string; why: "died" | "streamed" | "not_kept" }
     | { outcome: "answered"; holdId: string; status: number; contentType: string; body: Uint8Array }
   >;
   keep(answer: CallName & { status: number; contentType: string; body: Uint8Array }): Promise<void>;
@@ -208,6 +225,9 @@ export type Upstream = {
 
 /** The enabled upstreams, read per request: must be a lookup in memory. */
 type ListUpstreams = () => readonly Upstream[];
+
+/** Whether what came of an answer is charged that its upstream has broken off. Must be a lookup in memory. */
+type ChargesBrokenAnswers = () => boolean;
 
 /** Read-only endpoints for key holders, answered as JSON. */
 export type AnswerRead = (query: {
@@ -230,12 +250,14 @@ type Observe = (record: CallRecord) => void;
 export type Ports = {
   authenticate: Authenticate;
   placeHold: PlaceHold;
+  extendHold: ExtendHold;
   checkpoint: Checkpoint;
   settle: Settle;
   idempotency: Idempotency;
   resources: Resources;
   listUpstreams: ListUpstreams;
   drainsOnDisconnect: DrainsOnDisconnect;
+  chargesBrokenAnswers: ChargesBrokenAnswers;
   answerRead: AnswerRead;
   now: () => number;
   log: Log;

@@ -6,7 +6,9 @@ import { Button } from "./ui/button";
 import { Dialog } from "./ui/dialog";
 
 const contentOf = (form: HTMLFormElement): string =>
-  JSON.stringify([...new FormData(form)].map(([name, value]) => [name, typeof value === "string" ? value : value.name]));
+  JSON.stringify(
+    [...new FormData(form)].map(([name, value]) => [name, typeof value === "string" ? value : value.name]),
+  );
 
 /** `saved` is another one whenever the form was saved or read anew. */
 export function UnsavedChanges({ form, saved }: { form: RefObject<HTMLFormElement>; saved: unknown }) {

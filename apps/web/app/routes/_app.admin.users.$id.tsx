@@ -100,6 +100,7 @@ export async function action({ request, context, params }: ActionFunctionArgs) {
 /** What there is to tell of an act. */
 type Done = { amountUsd?: string; role?: GrantableRole; link?: NewLink; count?: number };
 const nothing = (): Done => ({});
+const noMoney = "0.000000000";
 
 export default function User() {
   const t = useTexts();
@@ -167,6 +168,7 @@ export default function User() {
             label: t.user.balance,
             value: usd(user.balanceUsd),
             title: exactUsd(user.balanceUsd),
+            ...(user.debtUsd === noMoney ? {} : { note: t.user.debt(usd(user.debtUsd)) }),
             action: !isDeleted && (
               <Changes>
                 <Button look="quiet" className="!h-8 !px-2.5" onClick={() => adjusting.open("balance")}>

@@ -1,5 +1,6 @@
 /** npm run admin -- COMMAND: for whoever runs the gateway and cannot get in by its pages. */
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { findSchemaFolders, migrate, requireNobodyRuns, type Database } from "@codex-gateway/db";
@@ -11,6 +12,7 @@ import {
   credentialsSchema,
   grantableRoles,
   hasOwner,
+  importPrices,
   reencrypt,
   resetPassword,
   setFirstUpstream,
@@ -28,6 +30,7 @@ const usage = `npm run admin -- COMMAND
   create-owner EMAIL           makes the first owner without the wizard
   add-user EMAIL               makes a user, also while registration is closed; --role says which one
   reset-password EMAIL         gives a user a new password and ends their sessions
+  import-prices FILE           proposes prices of LiteLLM's list (or its URL, or - for standard input)
   set-upstream URL             sets the first upstream's address and key
   setup-link                   prints the link to the wizard, while there is no owner
   rotate-secret-key            replaces the generated secret key; the gateway must be stopped
@@ -38,10 +41,11 @@ const usage = `npm run admin -- COMMAND
   --stdin                      reads the password, or the upstream's key, from standard input;
                                otherwise a password is made and printed
   --role ROLE                  add-user: admin, viewer or user (unless you say so: user)
-  --allow-private              set-upstream: the address may be private or plain http`;
+  --allow-private              set-upstream: the address may be private or plain http
+  --provider NAME              import-prices: whose of the list; openai where it is not said`;
 
 type Command = (parts: CommandParts & { database: Database; argument: string; options: Options }) => Promise<string>;
-type Options = { stdin: boolean; isPrivateAllowed: boolean; role: string };
+type Options = { stdin: boolean; isPrivateAllowed: boolean; provider: string; role: string };
 
 const commands: Readonly<Record<string, { takes: string | null; run: Command } | undefined>> = {
   "create-owner": {
@@ -88,6 +92,21 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
       const upstream = { baseUrl: argument, apiKey, isPrivateAllowed };
       await setFirstUpstream(database, await secretsOf(database, env), upstream).catch(inOptions);
       return `Calls go to ${argument}, with the key that ends in ${apiKey.slice(-4)}.`;
+    },
+  },
+  "import-prices": {
+    takes: "FILE",
+    run: async ({ database, argument, options }) => {
+      const { provider } = options;
+      const { models, skipped } = await importPrices(database, {
+        text: await readPriceList(argument),
+        provider,
+        source: argument,
+        actor: { userId: null, email: null, address: "" },
+      });
+      const left = skipped.map(({ model, reason }) => `\n  ${model}: ${reason}`).join("");
+      const said = skipped.length > 0 ? ` ${skipped.length} could not be read:${left}` : "";
+      return `Prices of ${models} models are proposed, on the page Prices, Published price changes.${said}`;
     },
   },
   "setup-link": {
@@ -145,6 +164,7 @@ await runCommand(async (parts) => {
     stdin: values.stdin ?? false,
     isPrivateAllowed: values["allow-private"] ?? false,
     role: values.role ?? "user",
+    provider: values.provider ?? "openai",
   };
   console.log(await command.run({ ...parts, database, argument, options }));
   return 0;
@@ -158,6 +178,7 @@ function readArguments() {
         stdin: { type: "boolean" },
         "allow-private": { type: "boolean" },
         role: { type: "string" },
+        provider: { type: "string" },
         help: { type: "boolean" },
       },
     });
@@ -183,6 +204,23 @@ async function readStdin(what: string): Promise<string> {
   const given = (await text(process.stdin)).trim();
   if (given === "") throw new Error(`No ${what} came on standard input.`);
   return given;
+}
+
+const maxPriceListBytes = 32 * 1024 * 1024;
+
+/** A file's, an address's or standard input's text. @throws Error with one sentence */
+async function readPriceList(from: string): Promise<string> {
+  if (from === "-") return readStdin("price list");
+  if (!/^https?:\/\//.test(from)) {
+    return readFile(from, "utf8").catch((error: unknown) => {
+      throw new Error(`${from} cannot be read: ${(error as Error).message}.`, { cause: error });
+    });
+  }
+  const response = await fetch(from, { signal: AbortSignal.timeout(30_000) });
+  if (!response.ok) throw new Error(`${from} answers ${response.status}.`);
+  const list = await response.text();
+  if (list.length > maxPriceListBytes) throw new Error(`${from} is larger than a list of prices can be.`);
+  return list;
 }
 
 async function credentialsOf(email: string, { stdin }: Options) {

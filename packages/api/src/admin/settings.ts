@@ -48,12 +48,16 @@ export const settings = router({
         announcement: z.string(),
         defaultBalanceUsd: z.string(),
         minimumTopUpUsd: z.string(),
+        maxCallDebtUsd: z.string(),
+        maxUserDebtUsd: z.string(),
         defaultRequestsPerMinute: savedLimit,
         defaultTokensPerMinute: savedLimit,
         defaultConcurrentRequests: savedLimit,
         isRegistrationOpen: z.boolean(),
         publicUrl: z.string(),
         defaultMaxOutputTokens: z.number(),
+        minReasoningOutputTokens: z.number(),
+        chargesBrokenAnswers: z.boolean(),
         remoteInputTokens: z.number(),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
@@ -71,6 +75,8 @@ export const settings = router({
         announcement: lines({ max: 5_000 }),
         defaultBalanceUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
         minimumTopUpUsd: usdInput.refine((nanoUsd) => nanoUsd > 0n, "Enter an amount above zero."),
+        maxCallDebtUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
+        maxUserDebtUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
         defaultRequestsPerMinute: limit(1_000_000),
         defaultTokensPerMinute: limit(1_000_000_000),
         defaultConcurrentRequests: limit(100_000),
@@ -78,6 +84,8 @@ export const settings = router({
         /** Left out, it stays as it is. */
         publicUrl: publicUrl.optional(),
         defaultMaxOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
+        minReasoningOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
+        chargesBrokenAnswers: z.boolean(),
         remoteInputTokens: wholeNumber({ min: 0, max: 1_000_000 }),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
@@ -101,7 +109,7 @@ export const settings = router({
     )
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      const { baseUrl, apiKey, defaultBalanceUsd, minimumTopUpUsd, ...others } = input;
+      const { baseUrl, apiKey, defaultBalanceUsd, minimumTopUpUsd, maxCallDebtUsd, maxUserDebtUsd, ...others } = input;
       const { lowBalanceUsd, webhookUrl, webhookSecret, smtpUrl, emailFrom, emailTo, ...rest } = others;
       const lowBalanceNanoUsd = lowBalanceUsd;
       await saveAdminSettings(ctx.db, ctx.secrets, {
@@ -109,6 +117,8 @@ export const settings = router({
           ...rest,
           defaultBalanceNanoUsd: String(defaultBalanceUsd),
           minimumTopUpNanoUsd: String(minimumTopUpUsd),
+          maxCallDebtNanoUsd: String(maxCallDebtUsd),
+          maxUserDebtNanoUsd: String(maxUserDebtUsd),
         },
         upstream: { baseUrl, apiKey: apiKey === "" ? null : apiKey },
         alerts: given({ lowBalanceNanoUsd, webhookUrl, webhookSecret, smtpUrl, emailFrom, emailTo }),
