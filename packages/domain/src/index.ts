@@ -59,7 +59,14 @@ export { createKeyRing, mayUseModel, type KeyRing } from "./api-keys/key-ring.ts
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./api-keys/keys.ts";
 export { findCharge, listCharges, readCredits, walletOf, type PublicCharge } from "./reports/charges.ts";
 export { leftOf, readKeyStatus, type Budget, type KeyStatus } from "./reports/key-status.ts";
-export { addResource, locateResources, missingResource, removeResource } from "./resources/resources.ts";
+export {
+  addResource,
+  listResources,
+  locateResources,
+  mayAddResource,
+  missingResource,
+  removeResource,
+} from "./resources/resources.ts";
 export { createAttemptLog } from "./calls/attempts.ts";
 export type { HeldCall } from "./calls/hold-call.ts";
 export { holdInSteps } from "./calls/hold-in-steps.ts";

@@ -47,7 +47,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   if (!endpoint || call.method !== endpoint.method) return answerUnbilled(services, call, { open, pathname });
   record.endpoint = endpoint.name;
 
-  const found = authenticateCall(ports, call, endpoint.name);
+  const found = authenticateCall(ports, call, endpoint.allowedAs ?? endpoint.name);
   const caller = found instanceof Promise ? await found : found;
   if ("refused" in caller) return refuse(caller, id, clientKind(call.headers));
 
@@ -74,6 +74,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     hasOutput: endpoint.outputCap !== null,
     model: facts.model,
     resources: facts.resources,
+    stores: facts.stores,
     isNamed: named !== null,
     bound: facts.bound,
     countInputTokens: input.ceiling,

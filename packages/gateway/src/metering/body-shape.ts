@@ -15,7 +15,7 @@ export type BodyShape = ReadonlyMap<string, TopMember>;
 const billed = (
   "model stream stream_options max_tokens max_completion_tokens max_output_tokens n best_of prediction service_tier " +
   "background conversation previous_response_id max_tool_calls web_search_options safety_identifier prompt_cache_options " +
-  "modalities prompt tools"
+  "modalities prompt tools store"
 ).split(" ");
 
 /** The client's own words and switches: whatever is in them, nothing is fetched for it. */

@@ -88,6 +88,7 @@ export async function startScripted(
         locate: () => Promise.resolve({ upstreamId: null }),
         add: () => Promise.resolve(),
         remove: () => Promise.resolve(),
+        list: () => Promise.resolve([]),
       },
       listUpstreams: () => [upstreamItself],
       answerRead: ({ name }) => Promise.resolve({ answer: { name } }),
