@@ -86,7 +86,11 @@ function replyTo(routes: Routes, { method, path, requestBody }: Served): Reply {
 }
 
 /** A path that is written out goes before one with an id in its place. */
-function findRoute(routes: Routes, method: string, parts: readonly string[]): { handler: Handler; ids: string[] } | null {
+function findRoute(
+  routes: Routes,
+  method: string,
+  parts: readonly string[],
+): { handler: Handler; ids: string[] } | null {
   const exact = routes[`${method} /${parts.join("/")}`];
   if (exact) return { handler: exact, ids: [] };
   for (const [name, handler] of Object.entries(routes)) {

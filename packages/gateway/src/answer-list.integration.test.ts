@@ -40,7 +40,13 @@ async function start(count: number, { lost = [] as number[], broken = [] as numb
   return { up: running, asked };
 }
 
-type Page = { object: string; data: { id: string }[]; first_id: string | null; last_id: string | null; has_more: boolean };
+type Page = {
+  object: string;
+  data: { id: string }[];
+  first_id: string | null;
+  last_id: string | null;
+  has_more: boolean;
+};
 const ask = ({ url }: Scripted, query = "") =>
   fetch(`${url}/chat/completions${query}`, { headers: { authorization: "Bearer sk-good" } });
 const pageOf = async (up: Scripted, query = "") => (await (await ask(up, query)).json()) as Page;
@@ -88,13 +94,16 @@ test("each of them counts against the free calls of a minute", async () => {
 });
 
 describe("bad input", () => {
-  test.each(["?limit=0", "?limit=101", "?limit=1e3", "?limit=-1", "?limit=x", "?order=up"])("%s is a 400", async (query) => {
-    const { up, asked } = await start(3);
-    const answer = await ask(up, query);
-    expect(answer.status).toBe(400);
-    expect(await answer.json()).toMatchObject({ error: { type: "invalid_request_error" } });
-    expect(asked).toEqual([]);
-  });
+  test.each(["?limit=0", "?limit=101", "?limit=1e3", "?limit=-1", "?limit=x", "?order=up"])(
+    "%s is a 400",
+    async (query) => {
+      const { up, asked } = await start(3);
+      const answer = await ask(up, query);
+      expect(answer.status).toBe(400);
+      expect(await answer.json()).toMatchObject({ error: { type: "invalid_request_error" } });
+      expect(asked).toEqual([]);
+    },
+  );
 
   test.each(["chatcmpl-of-another", "%00", "", "a%2Fb", "x".repeat(300)])("after=%s is a 404", async (after) => {
     const { up, asked } = await start(3);

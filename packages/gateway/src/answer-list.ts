@@ -66,7 +66,11 @@ export async function answerList(services: GatewayServices, call: GatewayCall, l
     });
   }
   if (lookedAt === 0 && rows.length > 0) return errorAnswer("rate_limit_exceeded", id, { retryAfterMs: 1_000 });
-  const ends = JSON.stringify({ first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null, has_more: lookedAt < rows.length });
+  const ends = JSON.stringify({
+    first_id: ids[0] ?? null,
+    last_id: ids.at(-1) ?? null,
+    has_more: lookedAt < rows.length,
+  });
   const body = Buffer.concat([
     Buffer.from('{"object":"list","data":['),
     ...data.flatMap((item, at) => (at === 0 ? [item] : [comma, item])),

@@ -10,6 +10,7 @@ import type { RequestBudget } from "./budgets.ts";
 import { clockMs } from "./call-record.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
 import { clientKind } from "./client-kind.ts";
+import { withStatus } from "./codex-status.ts";
 import { dispatchCall } from "./dispatch-call.ts";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import type { FreeRoutes } from "./endpoints/free-routes.ts";
@@ -39,7 +40,7 @@ export type GatewayServices = {
 };
 
 export async function handleCall(services: GatewayServices, call: GatewayCall, open: OpenCall): Promise<GatewayAnswer> {
-  const { ports, workshop } = services;
+  const { ports } = services;
   const { record } = open;
   const id = record.requestId;
   const pathname = pathOf(call);
@@ -51,6 +52,19 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   const caller = found instanceof Promise ? await found : found;
   if ("refused" in caller) return refuse(caller, id, clientKind(call.headers));
 
+  const held = () => answerBilled(services, call, { open, endpoint, caller });
+  // Awaited, it is one turn of the promise's own; returned as it is, it would be three.
+  return await (clientKind(call.headers) === "codex" ? withStatus(ports, caller, held) : held());
+}
+
+async function answerBilled(
+  services: GatewayServices,
+  call: GatewayCall,
+  { open, endpoint, caller }: { open: OpenCall; endpoint: Endpoint; caller: Caller },
+): Promise<GatewayAnswer> {
+  const { ports, workshop } = services;
+  const { record } = open;
+  const id = record.requestId;
   open.share = services.requests.open(caller.userId);
   const body = await readBody(call, open.share, {
     workshop,

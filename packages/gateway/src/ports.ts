@@ -222,6 +222,17 @@ export type Upstream = {
 /** The enabled upstreams, read per request: must be a lookup in memory. */
 type ListUpstreams = () => readonly Upstream[];
 
+/** What a caller has left, as clients show it; `windows` are the budgets of its key, the shorter one first. */
+export type CallerStatus = {
+  /** In whole cents, as decimal text. */
+  leftUsd: string;
+  hasLeft: boolean;
+  windows: { usedPercent: number; minutes: number; resetsAtMs: number }[];
+};
+
+/** Null where nobody can say soon enough. */
+type ReadStatus = (caller: Caller) => Promise<CallerStatus | null>;
+
 /** Read-only endpoints for key holders, answered as JSON. */
 export type AnswerRead = (query: {
   name:
@@ -250,6 +261,7 @@ export type Ports = {
   listUpstreams: ListUpstreams;
   drainsOnDisconnect: DrainsOnDisconnect;
   answerRead: AnswerRead;
+  readStatus: ReadStatus;
   now: () => number;
   log: Log;
   observe: Observe;

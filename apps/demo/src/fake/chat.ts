@@ -91,7 +91,9 @@ function eventsOf({ id, created, model, choices, usage: used }: Json, body: Json
   const chunk = (delta: Json, finish_reason: string | null = null) =>
     data({ ...base, choices: [{ index: 0, delta, finish_reason }], ...usageOf(null) });
   const [{ message }] = choices as [{ message: Json }];
-  const deltas = message.tool_calls ? [{ tool_calls: message.tool_calls }] : cannedPieces.map((content) => ({ content }));
+  const deltas = message.tool_calls
+    ? [{ tool_calls: message.tool_calls }]
+    : cannedPieces.map((content) => ({ content }));
   return [
     chunk({ role: "assistant", content: "" }),
     ...deltas.map((delta) => chunk(delta)),

@@ -17,7 +17,8 @@ export const imageUsage = {
 export const svgUsage = { input_tokens: 300, output_tokens: 150, total_tokens: 450 };
 
 export const others: Routes = {
-  "GET /models": () => ok({ object: "list", data: [{ id: "gpt-4o-mini", object: "model", created: 0, owned_by: "fake" }] }),
+  "GET /models": () =>
+    ok({ object: "list", data: [{ id: "gpt-4o-mini", object: "model", created: 0, owned_by: "fake" }] }),
   "POST /embeddings": ({ body }) => {
     const inputs = Array.isArray(body.input) && typeof body.input[0] !== "number" ? body.input : [body.input];
     const embedding = body.encoding_format === "base64" ? inBase64(vector) : vector;

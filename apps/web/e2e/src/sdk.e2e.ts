@@ -82,7 +82,9 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
       message: {
         role: "assistant",
         content: null,
-        tool_calls: [{ id: "call_1", type: "function", function: { name: "get_weather", arguments: '{"city":"Rome"}' } }],
+        tool_calls: [
+          { id: "call_1", type: "function", function: { name: "get_weather", arguments: '{"city":"Rome"}' } },
+        ],
       },
       usage: { prompt_tokens: 20, completion_tokens: 7, total_tokens: 27 },
     };

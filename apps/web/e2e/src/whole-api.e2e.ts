@@ -53,7 +53,8 @@ const methods: Record<string, (client: OpenAI, ids: Ids) => Promise<unknown>> = 
   "responses.retrieve": (client, { response }) => client.responses.retrieve(response),
   "responses.retrieve, streamed": async (client, { response }) => {
     const types: string[] = [];
-    for await (const { type } of await client.responses.retrieve(response, { stream: true, starting_after: 2 })) types.push(type);
+    for await (const { type } of await client.responses.retrieve(response, { stream: true, starting_after: 2 }))
+      types.push(type);
     return types;
   },
   "responses.inputItems.list": (client, { response }) => client.responses.inputItems.list(response, { limit: 1 }),
@@ -202,7 +203,11 @@ test("a key that is kept to one endpoint may ask what is free around it, and not
 
 test("a decision costs its input, a compaction its usage, to the nano-dollar", async () => {
   const luna = "gpt-6-luna";
-  const decision = await ask(own, "POST", "/decisions", { model: luna, input: "x", questions: [{ type: "predicate" }] });
+  const decision = await ask(own, "POST", "/decisions", {
+    model: luna,
+    input: "x",
+    questions: [{ type: "predicate" }],
+  });
   expect(decision.status).toBe(200);
   await own.responses.compact({ model, input: "Hello" });
   const charges = await ask(own, "GET", "/charges?limit=2");

@@ -59,6 +59,7 @@ import {
 import type { ClientAddress } from "../http/client-address.ts";
 import { sightingOf } from "../jobs/alert-jobs.ts";
 import { answerRead } from "../http/answer-read.ts";
+import { createStatusReader } from "../http/status-reader.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
 import { jobsOf } from "../jobs/jobs.ts";
 import { headsEveryMs } from "../jobs/keep-head.ts";
@@ -238,7 +239,10 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
   /** Whose what a call stores will be, by its hold: few calls store anything that no charge tells of. */
   const storing = new WeakMap<Hold, { caller: Caller; kind: ResourceKind }>();
 
-  async function addStored({ caller, kind }: { caller: Caller; kind: ResourceKind }, settlement: Settlement): Promise<void> {
+  async function addStored(
+    { caller, kind }: { caller: Caller; kind: ResourceKind },
+    settlement: Settlement,
+  ): Promise<void> {
     if (settlement.outcome !== "captured" || settlement.upstreamResponseId === null) return;
     const { accountId, apiKeyId } = caller;
     const { upstreamResponseId: id, upstreamId } = settlement;
@@ -342,6 +346,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     },
     listUpstreams: () => known.upstreams,
     drainsOnDisconnect: () => known.settings.drainsOnDisconnect,
+    readStatus: createStatusReader({ pool: lookupPool }),
     answerRead: (query) => answerRead(db, { ...known, caughtUp: () => spool.caughtUp() }, query),
     now: Date.now,
     log,

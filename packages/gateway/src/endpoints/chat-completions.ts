@@ -13,7 +13,8 @@ export const chatCompletions: Endpoint = {
   outputCap: "max_completion_tokens",
   hasTypedEvents: false,
   shape: defineShape({ messages: "content", prediction: "content", tools: "tools", audio: "soundOut" }),
-  readRequest: (body) => readRequestFacts(body, (model) => ({
+  readRequest: (body) =>
+    readRequestFacts(body, (model) => ({
       ...(doesSearch(body, model) ? oneSearch : withTools(body)),
       stores: readBoolean(body, "store") === true ? "chat_completion" : null,
     })),

@@ -37,5 +37,8 @@ export const compact: Endpoint = {
 
 const withOutput = (bound: CostBound): CostBound => ({
   ...bound,
-  outputTokens: Math.min(Math.max(Math.ceil(bound.inputTokens / bytesPerOutputToken), minOutputTokens), maxOutputTokens),
+  outputTokens: Math.min(
+    Math.max(Math.ceil(bound.inputTokens / bytesPerOutputToken), minOutputTokens),
+    maxOutputTokens,
+  ),
 });

@@ -24,6 +24,4 @@ export const decisions: Endpoint = {
 
 /** Of a usage object what is billed; what states no input is left as it is, to be counted. */
 const inputOf = (usage: unknown): unknown =>
-  isObject(usage) && usage.input_tokens !== undefined
-    ? { input_tokens: usage.input_tokens, output_tokens: 0 }
-    : usage;
+  isObject(usage) && usage.input_tokens !== undefined ? { input_tokens: usage.input_tokens, output_tokens: 0 } : usage;

@@ -85,7 +85,11 @@ describe("decisions", () => {
 });
 
 describe("a chat completion", () => {
-  const answer = { id: "chatcmpl-1", choices: [{ message: { content: "hi" } }], usage: { prompt_tokens: 3, completion_tokens: 1 } };
+  const answer = {
+    id: "chatcmpl-1",
+    choices: [{ message: { content: "hi" } }],
+    usage: { prompt_tokens: 3, completion_tokens: 1 },
+  };
 
   test.each([
     [{ store: true }, "chat_completion"],

@@ -7,11 +7,4 @@ import { embeddings } from "./embeddings.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { responses } from "./responses.ts";
 
-export const endpoints: readonly Endpoint[] = [
-  chatCompletions,
-  responses,
-  compact,
-  completions,
-  embeddings,
-  decisions,
-];
+export const endpoints: readonly Endpoint[] = [chatCompletions, responses, compact, completions, embeddings, decisions];

@@ -92,6 +92,7 @@ export async function startScripted(
       },
       listUpstreams: () => [upstreamItself],
       answerRead: ({ name }) => Promise.resolve({ answer: { name } }),
+      readStatus: () => Promise.resolve(null),
       now: Date.now,
       log: (_level, event, fields) => logged.push({ event, fields }),
       observe: (record) => records.push(record),
