@@ -54,7 +54,10 @@ test("it is told so of a refusal too", async () => {
 
 test("other clients are not, and nobody asks for them", async () => {
   let asked = 0;
-  const readStatus = () => Promise.resolve(void asked++).then(() => status);
+  const readStatus = () => {
+    asked++;
+    return Promise.resolve(status);
+  };
   expect(codexHeadersOf(await ask({}, { readStatus }))).toEqual({ "x-codex-turn-state": "opaque" });
   expect(asked).toBe(0);
 });

@@ -136,8 +136,8 @@ describe("an id of somebody else", () => {
       const answer = await ask(foreign, method, pathOf(path, ids), body);
       const nobodys = await ask(foreign, method, pathOf(path, { ...ids, ...unknownIds }), body);
       expect([answer.status, nobodys.status]).toEqual([404, 404]);
-      const words = async (response: Response, known: object) =>
-        Object.values(known).reduce((text, id: string) => text.replaceAll(id, "…"), await response.text());
+      const words = async (response: Response, known: Record<string, string>) =>
+        Object.values(known).reduce((text, id) => text.replaceAll(id, "…"), await response.text());
       expect(await words(answer, ids)).toBe(await words(nobodys, unknownIds));
       expect(demo.fake.served.length).toBe(served);
     },
