@@ -71,7 +71,13 @@ async function aChargeOf(person: Person): Promise<string> {
   });
   const ledger = createLedger(db.pool, await openInstance(db), { openPrice });
   const call = { id, accountId, apiKeyId: keyId, priceVersionId, endpoint: "chat.completions", model: "test-model" };
-  await ledger.hold({ ...call, inputTokensBound: 10, amountNanoUsd: 1_000_000_000n, minAmountNanoUsd: null });
+  await ledger.hold({
+    ...call,
+    inputTokensBound: 10,
+    tokensBound: 20,
+    amountNanoUsd: 1_000_000_000n,
+    minAmountNanoUsd: null,
+  });
   await ledger.capture({
     id,
     costNanoUsd: 2_000_000n,

@@ -12,6 +12,7 @@ const charge = z.strictObject({
   cost_usd: z.string(),
   basis: z.string(),
   flags: z.array(z.string()),
+  output_cap: z.number().nullable(),
   latency_ms: z.number(),
   is_stream: z.boolean(),
   price_version: z.strictObject({

@@ -89,8 +89,8 @@ test("what is missing is applied again: a migration drops a view to change a col
   expect(await migrate(db.pool, next)).toEqual(["a_view"]);
   await db.pool.query("DROP VIEW a_view; ALTER TABLE setting ALTER COLUMN key TYPE varchar(99)");
   expect(await migrate(db.pool, next)).toEqual(["a_view"]);
-  await db.pool.query("DROP FUNCTION take_place");
-  expect(await migrate(db.pool, next)).toEqual(["take_place"]);
+  await db.pool.query("DROP FUNCTION consume_rate_limit");
+  expect(await migrate(db.pool, next)).toEqual(["consume_rate_limit"]);
 });
 
 test("of many processes that start at once, one applies what was changed", async () => {

@@ -33,6 +33,7 @@ export {
   takeDeliveries,
   type DeliveryFailure,
 } from "./alerts/deliveries.ts";
+export { noteDebts, readDebts, type Debts } from "./alerts/debts.ts";
 export { noteDeadLetters, noteLog, type LogSighting } from "./alerts/ledger-faults.ts";
 export { noteBooksHead, noteLedgerVerdict } from "./alerts/ledger-verdict.ts";
 export { noteLowBalances } from "./alerts/low-balances.ts";
@@ -68,6 +69,9 @@ export {
   removeResource,
 } from "./resources/resources.ts";
 export { createAttemptLog } from "./calls/attempts.ts";
+export { createDebtAllowance } from "./calls/debt-allowance.ts";
+export { extendCall } from "./calls/extend-call.ts";
+export { findRefusedKeys } from "./api-keys/refused-keys.ts";
 export type { HeldCall } from "./calls/hold-call.ts";
 export { holdInSteps } from "./calls/hold-in-steps.ts";
 export { claimIdempotency, forgetExpiredAnswers, giveUpIdempotency, keepAnswer } from "./calls/idempotency.ts";
@@ -131,6 +135,7 @@ export {
   priceUnpricedModel,
   type UnpricedModel,
 } from "./prices/price-unpriced.ts";
+export { importPrices } from "./prices/price-imports.ts";
 export { createUnpricedModels, type UnpricedModels } from "./prices/unpriced-models.ts";
 export { loadPrices, seedPrices, type LoadedPrices } from "./prices/price-store.ts";
 export { readSettings, settingsSchema, writeSettings, type Settings } from "./settings/settings.ts";

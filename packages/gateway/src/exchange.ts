@@ -9,6 +9,8 @@ import type { Turns } from "./metering/turns.ts";
 import type { RequestShare } from "./budgets.ts";
 import type { Hold } from "./ports.ts";
 import type { AnswerBudget } from "./transport/answer-budget.ts";
+import type { BackgroundReads } from "./transport/background-reads.ts";
+import type { RunningStreams } from "./transport/running-streams.ts";
 
 /** A call from its arrival to its end. */
 export type OpenCall = {
@@ -19,12 +21,19 @@ export type OpenCall = {
 };
 
 /** What all calls have in common. */
-export type Workshop = { tokenizer: Tokenizer; turns: Turns; answers: AnswerBudget };
+export type Workshop = {
+  tokenizer: Tokenizer;
+  turns: Turns;
+  answers: AnswerBudget;
+  streams: RunningStreams;
+  backgroundReads: BackgroundReads;
+};
 
 /** What one call carries from step to step. */
 export type Exchange = {
   id: string;
   userId: string;
+  apiKeyId: string;
   startedAtMs: number;
   endpoint: Endpoint;
   facts: CallFacts;
@@ -40,6 +49,8 @@ export type Exchange = {
   named: NamedCall | null;
   /** Aborts when the client has left; null where the answer is fetched to its end all the same. */
   signal: AbortSignal | null;
+  /** Aborts when the client has left, also where the answer is fetched all the same. Made when it is asked for. */
+  clientSignal: () => AbortSignal;
   /** Codex takes any event at any time, and hangs up where none comes. */
   isCodex: boolean;
   heartbeatMs: number;

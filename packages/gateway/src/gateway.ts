@@ -8,17 +8,23 @@ import { freeEndpoints } from "./endpoints/free-endpoints.ts";
 import { createFreeRoutes } from "./endpoints/free-routes.ts";
 import { endpoints as allEndpoints } from "./endpoints/index.ts";
 import { errorAnswer } from "./errors.ts";
-import type { OpenCall } from "./exchange.ts";
+import type { OpenCall, Workshop } from "./exchange.ts";
 import { createFreeCallLimit } from "./free-call-limit.ts";
 import { handleCall } from "./handle.ts";
 import { createTokenizer } from "./metering/tokenizer.ts";
 import { createTurns } from "./metering/turns.ts";
-import type { Ports, Upstream } from "./ports.ts";
+import type { Ports, Refusal, Upstream } from "./ports.ts";
 import { recallResponse, type RecalledResponse } from "./recall-response.ts";
 import { answerFault } from "./refusals.ts";
 import { createRequestId } from "./request-id.ts";
 import { createAnswerBudget } from "./transport/answer-budget.ts";
+import {
+  backgroundReadLimits,
+  createBackgroundReads,
+  type BackgroundReadLimits,
+} from "./transport/background-reads.ts";
 import { defaultHeartbeatMs } from "./transport/heartbeat.ts";
+import { createRunningStreams } from "./transport/running-streams.ts";
 import {
   createUpstreamClient,
   defaultTimeouts,
@@ -36,6 +42,7 @@ export type GatewayOptions = {
   /** Read for each call. */
   upstreamPolicy?: () => UpstreamPolicy;
   budgets?: Partial<Budgets>;
+  backgroundReads?: Partial<BackgroundReadLimits>;
   /** Between the gateway and its upstreams; null: none. */
   proxy?: OutboundProxy | null;
   endpoints?: readonly Endpoint[];
@@ -52,6 +59,10 @@ export type Gateway = {
   probe: UpstreamClient["probe"];
   /** What an ended response used, as the upstream that gave it knows; null: none says so. */
   recallResponse(id: string): Promise<RecalledResponse | null>;
+  /** The keys whose streams are under way. */
+  streamingKeys(): string[];
+  /** Ends the streams of a key, with an error that says why; they are charged for what came. Answers how many. */
+  endStreams(apiKeyId: string, refusal: Refusal): number;
   /** From now on calls are answered with 503. */
   drain(): void;
   close(): Promise<void>;
@@ -74,7 +85,13 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
   const { requestPolicy = () => defaultRequestPolicy } = options;
   const budgets = { ...defaultBudgets(), ...options.budgets };
   const upstreams = createUpstreamClient(ports.now, upstreamPolicy, options.proxy ?? null);
-  const workshop = { tokenizer: createTokenizer(), turns: createTurns(), answers: createAnswerBudget(budgets) };
+  const workshop: Workshop = {
+    tokenizer: createTokenizer(),
+    turns: createTurns(),
+    answers: createAnswerBudget(budgets),
+    streams: createRunningStreams(),
+    backgroundReads: createBackgroundReads({ ...backgroundReadLimits, ...options.backgroundReads }),
+  };
   let running = 0;
   let isDraining = false;
   let isClosed = false;
@@ -132,6 +149,8 @@ export function createGateway(ports: Ports, options: GatewayOptions = {}): Gatew
     inFlight: () => running,
     health: (upstream) => upstreams.health(upstream),
     vitals: (upstream) => upstreams.vitals(upstream),
+    streamingKeys: () => workshop.streams.apiKeyIds(),
+    endStreams: (apiKeyId, refusal) => workshop.streams.end(apiKeyId, refusal),
     probe: (upstream, probeOptions) => upstreams.probe(upstream, probeOptions),
     recallResponse: (id) => recallResponse({ client: upstreams, turns: workshop.turns }, ports.listUpstreams(), id),
     drain: () => {

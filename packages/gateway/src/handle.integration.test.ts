@@ -259,7 +259,15 @@ test("a call that goes on from a response goes to the upstream that gave it", as
   const up = await start(() => undefined, {
     listUpstreams: () => upstreams,
     placeHold: ({ id, model }) => {
-      const bound = { inputTokens: 100, outputTokens: 100, outputCapTokens: null, allowance: null };
+      const bound = {
+        inputTokens: 100,
+        outputTokens: 100,
+        outputCapTokens: null,
+        allowance: null,
+        isCapLowered: false,
+        doesReason: false,
+        heldOutputTokens: 100,
+      };
       return Promise.resolve({ held: true, id, ...bound, upstreamId: model, grant: null });
     },
   });

@@ -86,6 +86,7 @@ async function answerBilled(
     caller,
     endpoint: endpoint.name,
     hasOutput: endpoint.outputCap !== null,
+    isStream: facts.isStream,
     model: facts.model,
     resources: facts.resources,
     stores: facts.stores,
@@ -106,6 +107,7 @@ async function answerBilled(
   return await dispatchCall(services, call, {
     id,
     userId: caller.userId,
+    apiKeyId: caller.apiKeyId,
     startedAtMs: open.startedAtMs,
     endpoint,
     facts,
@@ -119,9 +121,10 @@ async function answerBilled(
     workshop,
     hold,
     named,
-    // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so: its
-    // cost is then exact.
-    signal: facts.isStream && !ports.drainsOnDisconnect() ? call.signal : null,
+    // A whole answer is fetched to its end even where its client has left, and a stream where the setting says so, or
+    // where the model reasons: its cost is then exact.
+    signal: facts.isStream && !hold.doesReason && !ports.drainsOnDisconnect() ? call.signal : null,
+    clientSignal: () => call.signal,
     isCodex: clientKind(call.headers) === "codex",
     heartbeatMs: services.heartbeatMs,
     open,

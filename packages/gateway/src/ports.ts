@@ -110,6 +110,8 @@ export type HoldRequest = {
   caller: Caller;
   endpoint: string;
   hasOutput: boolean;
+  /** A stream may be held for in part, and its hold extended while it runs. */
+  isStream: boolean;
   model: string;
   /** What it goes on from: it must be the caller's, and the call goes where it lies. */
   resources: readonly ResourceRef[];
@@ -128,9 +130,15 @@ export type Hold = {
   id: string;
   /** Output cap per choice to send upstream; null: the client's own cap (or the model's maximum) is within the hold. */
   outputCapTokens: number | null;
-  /** What the held money bounds, for the sanity check of the upstream's usage. */
+  /** Whether that cap is what the balance, or a budget, affords: below what was asked for. */
+  isCapLowered: boolean;
+  /** Whether the model may write tokens that nobody sees. */
+  doesReason: boolean;
+  /** The most that can come of this call, for the sanity check of the upstream's usage. */
   inputTokens: number;
   outputTokens: number;
+  /** So much of that output is held for. */
+  heldOutputTokens: number;
   /** The upstream that holds what the call goes on from; null: any will do. */
   upstreamId: string | null;
   /** What is left of the caller's minute, told in `x-ratelimit-*`; null: the caller is not limited. */
@@ -144,6 +152,15 @@ export type Allowance = {
 };
 
 type PlaceHold = (request: HoldRequest) => Promise<Hold | Refusal>;
+
+/**
+ * Holds for more output of a stream, of all choices and in all; asked again it changes nothing. `refusal`: nothing more can
+ * be held, and the stream ends behind `heldOutputTokens`. @throws Error where nobody can say; the hold is as it was, or more
+ */
+type ExtendHold = (extension: {
+  hold: Hold;
+  outputTokens: number;
+}) => Promise<{ heldOutputTokens: number; refusal: Refusal | null }>;
 
 /** What came so far, written every 2 s of a stream and never awaited by it: what a crash is settled by. */
 type Checkpoint = (progress: {
@@ -233,6 +250,9 @@ export type CallerStatus = {
 /** Null where nobody can say soon enough. */
 type ReadStatus = (caller: Caller) => Promise<CallerStatus | null>;
 
+/** Whether what came of an answer is charged that its upstream has broken off. Must be a lookup in memory. */
+type ChargesBrokenAnswers = () => boolean;
+
 /** Read-only endpoints for key holders, answered as JSON. */
 export type AnswerRead = (query: {
   name:
@@ -254,12 +274,14 @@ type Observe = (record: CallRecord) => void;
 export type Ports = {
   authenticate: Authenticate;
   placeHold: PlaceHold;
+  extendHold: ExtendHold;
   checkpoint: Checkpoint;
   settle: Settle;
   idempotency: Idempotency;
   resources: Resources;
   listUpstreams: ListUpstreams;
   drainsOnDisconnect: DrainsOnDisconnect;
+  chargesBrokenAnswers: ChargesBrokenAnswers;
   answerRead: AnswerRead;
   readStatus: ReadStatus;
   now: () => number;

@@ -65,6 +65,8 @@ export type HoldOrder = {
   endpoint: string;
   model: string;
   inputTokensBound: number;
+  /** The most tokens, of input and output, that it can use: what a limit of tokens takes until it is settled. */
+  tokensBound: number;
   /** The most the call can cost, nano-USD. */
   amountNanoUsd: bigint;
   /** The least that is worth holding where the output can be capped; null: all or nothing. */
@@ -78,6 +80,12 @@ export type HoldOutcome =
   | { outcome: "held"; amountNanoUsd: bigint; allowance: Allowance | null }
   | { outcome: "insufficient" | "user_suspended" | "key_disabled" | "settled" | "daily_budget" | "monthly_budget" }
   | { outcome: RateLimit; retryAfterMs: number };
+
+/** A hold is to be extended: `amountNanoUsd` and `tokensBound` are what it is to hold and may use from then on, in all. */
+export type Extension = Pick<HoldOrder, "id" | "accountId" | "apiKeyId" | "amountNanoUsd" | "tokensBound">;
+
+/** `amountNanoUsd`: what is held now. An outcome other than `held` says why that is not all that was asked for. */
+export type ExtendOutcome = { outcome: Exclude<HoldOutcome["outcome"], RateLimit>; amountNanoUsd: bigint };
 
 type RateLimit = "requests_per_minute" | "tokens_per_minute" | "concurrent_requests";
 
@@ -125,6 +133,8 @@ export type Ledger = {
   place(drawn: DrawnHold): Promise<unknown>;
   /** Where `place` has failed; a settlement may have brought it along since then. */
   placeAgain(drawn: DrawnHold): Promise<unknown>;
+  /** Holds more for a call that runs, as far as there is money. Asked again, it asks for what is still missing. */
+  extend(extension: Extension): Promise<ExtendOutcome>;
   /** Resolves when the database has the hold, or could not take it. */
   untilPlaced(id: string): Promise<void>;
   /** Somebody's rights may have changed: the database is asked again. Resolves when each reserve is being given back. */
@@ -204,7 +214,7 @@ export function createLedger(
     );
   };
   // Whoever waits for a hold is told that the database does not answer; a settlement waits for as long as it takes.
-  const isImpatient = ({ kind }: Order) => kind === "hold";
+  const isImpatient = ({ kind }: Order) => kind === "hold" || kind === "extend";
   const isAbandoned = (order: Order) => abandoned.has(order);
   const findLocked = (accountIds: string[]) => findLockedAccounts(pool, accountIds);
 
@@ -274,7 +284,9 @@ export function createLedger(
   const orders = createGroupCommit<Order, Outcome>(flushBatch, {
     rest: () => queries.rest(),
     waitsForLagging: (order) =>
-      order.kind === "settle" || (order.kind === "hold" && isJudged(order.hold, defaultLimits(), state)),
+      order.kind === "settle" ||
+      order.kind === "extend" ||
+      (order.kind === "hold" && isJudged(order.hold, defaultLimits(), state)),
     isImpatient,
     refuse,
   });
@@ -329,6 +341,7 @@ export function createLedger(
     untilPlaced: async (id) => {
       await state.unplaced.get(id)?.placing.catch(() => undefined);
     },
+    extend: (extension) => add({ kind: "extend", extension }) as Promise<ExtendOutcome>,
     endReserves: () => reserves.endAll(),
     capture: (capture, options) => settle(capture.id, capture, options),
     release: (id, options) => settle(id, null, options),

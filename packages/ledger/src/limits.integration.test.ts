@@ -42,7 +42,7 @@ test("what is left of the minute is told with the hold", async () => {
   const ledger = await aLimitedLedger();
   expect(await ledger.hold(aHold(payer))).toMatchObject({
     outcome: "held",
-    allowance: { requests: { limit: 10, remaining: 9 }, tokens: { limit: 5_000, remaining: 5_000 } },
+    allowance: { requests: { limit: 10, remaining: 9 }, tokens: { limit: 5_000, remaining: 4_800 } },
   });
 });
 
@@ -68,6 +68,48 @@ test("tokens that were used are taken from the minute, and above it nothing more
   await ledger.hold(order);
   await ledger.capture(aCapture(order.id)); // 1 500 tokens
   expect(await ledger.hold(aHold(payer))).toMatchObject({ outcome: "tokens_per_minute" });
+});
+
+test("of 200 requests at once over two processes, those pass a limit of tokens that it has tokens for", async () => {
+  const payer = await aLimitedPayer({ tokensPerMinute: 100 });
+  const ledgers = [await aLimitedLedger(), await aLimitedLedger()];
+  const orders = Array.from({ length: 200 }, () => aHold(payer, { amountNanoUsd: 1_000n, tokensBound: 60 }));
+  const outcomes = await Promise.all(orders.map((order, n) => ledgers[n % 2]!.hold(order)));
+  // The second one takes what is left, and what it took too much is waited for.
+  expect(count(outcomes, "held")).toBe(2);
+  expect(count(outcomes, "tokens_per_minute")).toBe(198);
+  const refused = outcomes.find((each) => each.outcome === "tokens_per_minute") as { retryAfterMs: number };
+  expect(refused.retryAfterMs).toBeLessThanOrEqual(60_000);
+});
+
+test("what a request took of the minute and did not use comes back with its settlement, however it ends", async () => {
+  const payer = await aLimitedPayer({ tokensPerMinute: 10_000 });
+  const ledger = await aLimitedLedger({ ...limits, tokensPerMinute: 20_000 });
+  const [charged, released] = [aHold(payer, { tokensBound: 8_000 }), aHold(payer, { tokensBound: 8_000 })];
+  await ledger.hold(charged);
+  expect(await ledger.hold(released)).toMatchObject({ outcome: "held", allowance: { tokens: { remaining: 0 } } });
+  expect(await ledger.hold(aHold(payer))).toMatchObject({ outcome: "tokens_per_minute" });
+  await ledger.capture(aCapture(charged.id)); // 1 500 tokens
+  await ledger.capture(aCapture(charged.id));
+  await ledger.release(released.id);
+  const next = await ledger.hold(aHold(payer, { tokensBound: 0 }));
+  const { remaining } = (next as Extract<HoldOutcome, { outcome: "held" }>).allowance!.tokens!;
+  // A second gives 166 more.
+  expect(remaining).toBeGreaterThanOrEqual(8_500);
+  expect(remaining).toBeLessThan(10_000);
+  const wallet = await db.prisma.allowance.findUniqueOrThrow({ where: { subjectId: payer.accountId } });
+  expect(wallet.milliTokens).toBeGreaterThanOrEqual(18_500_000n);
+});
+
+test("a refusal by the user's limit gives the key's tokens back", async () => {
+  const payer = await aLimitedPayer({ tokensPerMinute: 1_000 });
+  const ledger = await aLimitedLedger({ ...limits, concurrentRequests: 1 });
+  const order = aHold(payer, { tokensBound: 100 });
+  await ledger.hold(order);
+  expect((await ledger.hold(aHold(payer, { tokensBound: 700 }))).outcome).toBe("concurrent_requests");
+  const key = await db.prisma.allowance.findUniqueOrThrow({ where: { subjectId: payer.apiKeyId } });
+  expect(key.milliTokens).toBeGreaterThanOrEqual(900_000n);
+  await ledger.release(order.id);
 });
 
 test("a daily budget covers what is spent and what is held, over any number of requests at once", async () => {

@@ -104,6 +104,12 @@ export function ChargeDetails({ requestId }: { requestId: string }) {
       <dl className="mt-4 grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-xs text-muted">
         <dt>{t.usage.columns.latency}</dt>
         <dd className="tabular-nums">{(charge.latency_ms / 1_000).toFixed(2)} s</dd>
+        {charge.output_cap !== null && (
+          <>
+            <dt>{t.usage.outputCap}</dt>
+            <dd className="tabular-nums">{charge.output_cap}</dd>
+          </>
+        )}
         <dt>{t.usage.requestId}</dt>
         <dd className="font-mono break-all select-all">{charge.request_id}</dd>
         <dt>{t.usage.version}</dt>

@@ -3,6 +3,7 @@ import { Link, useActionData, useLoaderData } from "@remix-run/react";
 import { useQuery } from "@tanstack/react-query";
 import { Activity } from "lucide-react";
 import { DailyChart } from "../components/daily-chart";
+import { Note } from "../components/ui/field";
 import { Badge, Empty, Figures, PageHead, Section } from "../components/ui/page";
 import { UnpricedModels } from "../components/unpriced-models";
 import { attempt, byIntent, requireAdmin, textOf } from "../guards";
@@ -61,6 +62,11 @@ export default function Overview() {
     <>
       <PageHead title={t.overview.title} lead={t.overview.lead} />
       <UnpricedModels models={loaded.unpriced} fault={answer?.fault} />
+      {figures.debtors > 0 && (
+        <div className="mb-6">
+          <Note look="warn">{t.overview.debt(usd(figures.debtUsd), figures.debtors)}</Note>
+        </div>
+      )}
       <Figures
         figures={[
           {

@@ -4,7 +4,7 @@ import { CircleCheck } from "lucide-react";
 import { Submit } from "../components/ui/button";
 import { FormFault, Note } from "../components/ui/field";
 import { List } from "../components/ui/list";
-import { Empty, PageHead, Section } from "../components/ui/page";
+import { Badge, Empty, PageHead, Section } from "../components/ui/page";
 import { attempt, requireAdmin } from "../guards";
 import { exactUsd, useFormat } from "../i18n/format";
 import { titled, useTexts } from "../i18n/use-texts";
@@ -21,8 +21,10 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
 export async function action({ request, context }: ActionFunctionArgs) {
   const { caller } = await requireAdmin(request, context);
   const form = await request.formData();
-  const models = form.getAll("model").filter((each): each is string => typeof each === "string");
-  const { fault, result } = await attempt(context, () => caller.admin.prices.applyProposals({ models }));
+  const [models = [], imported = []] = ["published", "imported"].map((origin) =>
+    form.getAll(origin).filter((each): each is string => typeof each === "string"),
+  );
+  const { fault, result } = await attempt(context, () => caller.admin.prices.applyProposals({ models, imported }));
   return data({ fault, applied: result?.applied ?? null }, { status: fault ? 400 : 200 });
 }
 
@@ -65,15 +67,16 @@ export default function Proposals() {
         <Section isFlush>
           <List
             rows={proposals}
-            keyOf={({ model }) => model}
+            keyOf={({ model, origin }) => `${origin} ${model}`}
             empty={<Empty icon={CircleCheck} title={t.prices.noProposals} lead={t.prices.noProposalsLead} />}
             columns={[
               {
                 name: t.prices.columns.model,
-                of: ({ model }) => (
+                of: ({ model, origin }) => (
                   <label className="inline-flex items-center gap-2.5 font-medium">
-                    <input type="checkbox" name="model" value={model} className="size-4 accent-accent" />
+                    <input type="checkbox" name={origin} value={model} className="size-4 accent-accent" />
                     {model}
+                    {origin === "imported" && <Badge look="plain">{t.prices.imported}</Badge>}
                   </label>
                 ),
               },

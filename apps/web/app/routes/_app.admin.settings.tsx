@@ -41,6 +41,10 @@ const save = ({ admin }: UserApi["caller"], form: FormData) =>
     defaultConcurrentRequests: textOrNull(form, "defaultConcurrentRequests"),
     isRegistrationOpen: form.get("isRegistrationOpen") === "on",
     defaultMaxOutputTokens: textOf(form, "defaultMaxOutputTokens"),
+    minReasoningOutputTokens: textOf(form, "minReasoningOutputTokens"),
+    maxCallDebtUsd: textOf(form, "maxCallDebtUsd"),
+    maxUserDebtUsd: textOf(form, "maxUserDebtUsd"),
+    chargesBrokenAnswers: form.get("chargesBrokenAnswers") === "on",
     remoteInputTokens: textOf(form, "remoteInputTokens"),
     drainsOnDisconnect: form.get("drainsOnDisconnect") === "on",
     allowsPrivateUpstreams: form.get("allowsPrivateUpstreams") === "on",
@@ -59,6 +63,11 @@ const save = ({ admin }: UserApi["caller"], form: FormData) =>
 const amounts = [
   ["defaultBalanceUsd", (t: Texts) => t.settings.balance, undefined],
   ["minimumTopUpUsd", (t: Texts) => t.settings.minimum, (t: Texts) => t.settings.minimumHint],
+] as const;
+
+const debts = [
+  ["maxCallDebtUsd", (t: Texts) => t.settings.callDebt, (t: Texts) => t.settings.callDebtHint],
+  ["maxUserDebtUsd", (t: Texts) => t.settings.userDebt, (t: Texts) => t.settings.userDebtHint],
 ] as const;
 
 const limits = [
@@ -114,6 +123,11 @@ export default function Settings() {
               defaultChecked={settings.allowsPrivateUpstreams}
             />
             <Check name="drainsOnDisconnect" label={t.settings.drains} defaultChecked={settings.drainsOnDisconnect} />
+            <Check
+              name="chargesBrokenAnswers"
+              label={t.settings.chargesBroken}
+              defaultChecked={settings.chargesBrokenAnswers}
+            />
           </div>
         </Section>
         <Section title={t.settings.announcement}>
@@ -170,6 +184,27 @@ export default function Settings() {
               required
               error={fields.defaultMaxOutputTokens}
             />
+            <Field
+              name="minReasoningOutputTokens"
+              label={t.settings.minReasoning}
+              inputMode="numeric"
+              defaultValue={settings.minReasoningOutputTokens}
+              hint={t.settings.minReasoningHint}
+              required
+              error={fields.minReasoningOutputTokens}
+            />
+            {debts.map(([name, labelOf, hintOf]) => (
+              <Field
+                key={name}
+                name={name}
+                label={labelOf(t)}
+                inputMode="decimal"
+                defaultValue={typedUsd(settings[name])}
+                hint={hintOf(t)}
+                required
+                error={fields[name]}
+              />
+            ))}
             <Field
               name="remoteInputTokens"
               label={t.settings.remoteInput}

@@ -65,6 +65,8 @@ export async function action({ request, context, params }: ActionFunctionArgs) {
   return data({ fault, intent, amountUsd: result }, { status: fault ? 400 : 200 });
 }
 
+const nothing = "0.000000000";
+
 export default function User() {
   const t = useTexts();
   const format = useFormat();
@@ -120,6 +122,7 @@ export default function User() {
             label: t.user.balance,
             value: usd(user.balanceUsd),
             title: exactUsd(user.balanceUsd),
+            ...(user.debtUsd === nothing ? {} : { note: t.user.debt(usd(user.debtUsd)) }),
             action: (
               <Button look="quiet" className="!h-8 !px-2.5" onClick={() => adjusting.open("balance")}>
                 <Wallet aria-hidden className="size-3.5" />

@@ -1,69 +1,29 @@
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startDemo, type RunningDemo } from "@codex-gateway/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createCodexHome } from "./codex-home.ts";
 import { breachesOf, withDatabase } from "./database-of.ts";
 import { anyPorts } from "./demo-folder.ts";
 
 let demo: RunningDemo;
-let home: string;
+let home: ReturnType<typeof createCodexHome>;
 beforeAll(async () => {
   demo = await startDemo(anyPorts);
-  home = mkdtempSync(path.join(tmpdir(), "codex-home-"));
+  home = createCodexHome(demo.api);
 });
 afterAll(async () => {
   await demo.stop();
-  rmSync(home, { recursive: true, force: true });
+  home.remove();
 });
 
-/** Codex takes its provider from here. */
-const writeConfig = (more = "", model = "gpt-4o-mini") =>
-  writeFileSync(
-    path.join(home, "config.toml"),
-    `model = "${model}"
-model_provider = "gateway"
-
-[model_providers.gateway]
-name = "Codex Gateway"
-base_url = "${demo.api}"
-env_key = "CODEX_GATEWAY_KEY"
-wire_api = "responses"
-${more}`,
-  );
-
-const codex = createRequire(import.meta.url).resolve("@openai/codex/bin/codex.js");
-
-function runCodex(
-  prompt: string,
-  key = demo.apiKey,
-): Promise<{ output: string; errors: string; exitCode: number | null }> {
-  const child = spawn(process.execPath, [codex, "exec", "--skip-git-repo-check", prompt], {
-    cwd: home,
-    env: {
-      PATH: process.env.PATH,
-      HOME: home,
-      CODEX_HOME: home,
-      CODEX_GATEWAY_KEY: key,
-      NODE_ENV: "production",
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [output, errors] = ["", ""];
-  child.stdout.on("data", (text: Buffer) => (output += text.toString()));
-  child.stderr.on("data", (text: Buffer) => (errors += text.toString()));
-  return new Promise((resolve) => child.on("close", (exitCode) => resolve({ output, errors, exitCode })));
-}
-
 test("codex exec prints the model's answer, and its cached tokens are charged as such", async () => {
-  writeConfig();
-  const { output, errors, exitCode } = await runCodex("Say hello");
+  home.configure();
+  const { output, errors, exitCode } = await home.exec("Say hello", demo.apiKey);
   expect({ output, errors, exitCode }).toMatchObject({
     output: expect.stringContaining("Hello from the fake model."),
     exitCode: 0,
@@ -80,13 +40,13 @@ test("codex exec prints the model's answer, and its cached tokens are charged as
 
 /** What Codex has noted of its limits, in the newest of its sessions. */
 function lastLimits(): { credits: { balance: string } | null; primary: object | null } | null {
-  const files = readdirSync(path.join(home, "sessions"), { recursive: true, encoding: "utf8" });
+  const files = readdirSync(path.join(home.folder, "sessions"), { recursive: true, encoding: "utf8" });
   const session =
     files
       .filter((name) => name.endsWith(".jsonl"))
       .toSorted()
       .at(-1) ?? "";
-  const lines = readFileSync(path.join(home, "sessions", session), "utf8")
+  const lines = readFileSync(path.join(home.folder, "sessions", session), "utf8")
     .trim()
     .split("\n");
   const limits = lines.map((line) => (JSON.parse(line) as { payload: { rate_limits?: unknown } }).payload.rate_limits);
@@ -94,9 +54,9 @@ function lastLimits(): { credits: { balance: string } | null; primary: object | 
 }
 
 test("/status has what the key may still spend, and its budget", async () => {
-  writeConfig();
+  home.configure();
   const { secret } = await demo.userSession.api.keys.create.mutate({ name: "with a budget", dailyBudgetUsd: "2" });
-  expect((await runCodex("Say hello", secret)).exitCode).toBe(0);
+  expect((await home.exec("Say hello", secret)).exitCode).toBe(0);
   // 2 of 5 dollars, less a fraction of a cent
   expect(lastLimits()).toMatchObject({
     credits: { has_credits: true, unlimited: false, balance: expect.stringMatching(/^(?:2\.00|1\.99)$/) as string },
@@ -107,7 +67,7 @@ test("/status has what the key may still spend, and its budget", async () => {
 test.each(["gpt-5.5", "gpt-5.6-sol", "gpt-6-sol", "gpt-6.2-sol", "gpt-6-astra"])(
   "codex exec with its default tools runs on half a dollar with %s",
   async (model) => {
-    writeConfig("", model);
+    home.configure({ model });
     const { auth, admin, keys } = demo.ownerSession.api;
     const userId = (await auth.me.query())!.id;
     // What the models before cost is a fraction of a cent.
@@ -121,7 +81,7 @@ test.each(["gpt-5.5", "gpt-5.6-sol", "gpt-6-sol", "gpt-6.2-sol", "gpt-6-astra"])
       });
     }
     const { secret } = await keys.create.mutate({ name: model });
-    const { output, errors, exitCode } = await runCodex("Say hello", secret);
+    const { output, errors, exitCode } = await home.exec("Say hello", secret);
     if (exitCode !== 0) throw new Error(errors.slice(-2_000));
     expect(output).toContain("Hello from the fake model.");
   },
@@ -167,8 +127,8 @@ test("Codex waits for a model that thinks longer than its idle timeout", async (
   const settings = await demo.ownerSession.api.admin.settings.get.query();
   const { upstream: _upstream, ...rest } = settings;
   await demo.ownerSession.api.admin.settings.update.mutate({ ...rest, baseUrl: upstream.url, apiKey: "sk-quiet" });
-  writeConfig("stream_idle_timeout_ms = 25000\nstream_max_retries = 0\nrequest_max_retries = 0\n");
-  const { output, errors, exitCode } = await runCodex("Think");
+  home.configure({ more: "stream_idle_timeout_ms = 25000\nstream_max_retries = 0\nrequest_max_retries = 0\n" });
+  const { output, errors, exitCode } = await home.exec("Think", demo.apiKey);
   upstream.stop();
   expect({ output, errors, exitCode }).toMatchObject({
     output: expect.stringContaining("I have thought about it."),

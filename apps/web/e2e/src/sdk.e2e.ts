@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startDemo, type RunningDemo } from "@codex-gateway/demo";
+import { createPerson, startDemo, type RunningDemo } from "@codex-gateway/demo";
 import { breachesOf, withDatabase } from "./database-of.ts";
 import { anyPorts } from "./demo-folder.ts";
 
@@ -24,6 +25,13 @@ async function get<Answer>(path: string): Promise<Answer> {
   return (await response.json()) as Answer;
 }
 const lastCharge = async () => (await get<{ data: Charge[] }>("/charges?limit=1")).data[0]!;
+
+/** Of a new user, who has nothing. */
+async function withoutMoney(baseURL: string): Promise<OpenAI> {
+  const person = createPerson(demo.web);
+  await person.api.auth.register.mutate({ email: `${randomUUID()}@example.com`, password: "password-of-test" });
+  return new OpenAI({ apiKey: (await person.api.keys.create.mutate({ name: "poor" })).secret, baseURL, maxRetries: 0 });
+}
 
 const nanoOf = (usd: string) => BigInt(usd.replace(".", ""));
 
@@ -164,6 +172,19 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
     expect(text).toBe(seen.responseBody);
   });
 
+  test("a cap beyond the balance is lowered to what it affords, and said, to the client and in the charge", async () => {
+    const { data, response } = await sdk()
+      .chat.completions.create({ model, messages, max_completion_tokens: 9_000_000 })
+      .withResponse();
+    expect(data.choices).toHaveLength(1);
+    const cap = Number(response.headers.get("x-codex-gateway-output-cap"));
+    expect(cap).toBeGreaterThan(16);
+    expect(cap).toBeLessThan(9_000_000);
+    expect(demo.fake.served.at(-1)!.requestBody).toContain(`"max_completion_tokens":${cap}`);
+    const charge = await get<Charge & { output_cap: number }>(`/charges/${response.headers.get("x-request-id")}`);
+    expect(charge.output_cap).toBe(cap);
+  });
+
   test("an error of each kind is the right exception", async () => {
     const stranger = new OpenAI({ apiKey: "sk-cg-wrong", baseURL: sdk().baseURL, maxRetries: 0 });
     await expect(stranger.models.list()).rejects.toThrow(OpenAI.AuthenticationError);
@@ -174,7 +195,7 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
       message: expect.stringContaining("no-such-model") as string,
     });
     await expect(
-      sdk().chat.completions.create({ model, messages, max_completion_tokens: 9_000_000 }),
+      withoutMoney(sdk().baseURL).then((poor) => poor.chat.completions.create({ model, messages })),
     ).rejects.toMatchObject({ status: 429, type: "insufficient_quota", code: "credit_balance_exhausted" });
     const { failures } = demo.fake.script;
     failures.push({ status: 400, error: { message: "bad", type: "invalid_request_error" } });

@@ -3,11 +3,15 @@ import { fillPool, openCallPool, type Database } from "@codex-gateway/db";
 import {
   addResource,
   type ChangeTopic,
+  type Debts,
   claimIdempotency,
   costNanoUsd,
+  extendCall,
   createAttemptLog,
+  createDebtAllowance,
   createKeyRing,
   createUnpricedModels,
+  findRefusedKeys,
   giveUpIdempotency,
   type HeldCall,
   holdInSteps,
@@ -152,6 +156,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     isFirstDeath = false;
     processAlerts.death({ ...exitOf(isRestarted ? env.GATEWAY_PREVIOUS_EXIT : undefined), isRestarted });
   };
+  let owed: Debts | null = null;
   const readGauges = () => ({
     callsInFlight: gateway.inFlight(),
     holdsOpen: ledger.load().holdsOpen,
@@ -159,6 +164,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     ledgerContended: ledger.load().contended,
     spooled: spool.size(),
     isLogWritable: spool.fault() === null,
+    debts: owed,
     areBooksSound: verifyJob.areBooksSound(),
     upstreams: known.upstreams.map((upstream) => ({
       id: upstream.id,
@@ -187,6 +193,10 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       else log("info", "log_writable", {});
     },
   });
+  const debts = createDebtAllowance(() => ({
+    perCallNanoUsd: BigInt(known.settings.maxCallDebtNanoUsd),
+    perAccountNanoUsd: BigInt(known.settings.maxUserDebtNanoUsd),
+  }));
   const checkpoints = createCheckpoints(db);
   const attempts = createAttemptLog(db);
   const unpricedModels = createUnpricedModels(db);
@@ -199,11 +209,25 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     if (topic === null || topic === "upstreams")
       Object.assign(known, knownOfUpstreams(await openUpstreams(db, secrets)));
   }
+  /** Null until there can be any: word of changes may come before. */
+  let streams: Pick<Gateway, "streamingKeys" | "endStreams"> | null = null;
+  /** Of keys that may not call any more, and of users who may not. */
+  async function endRefusedStreams(): Promise<void> {
+    const running = streams?.streamingKeys() ?? [];
+    if (running.length === 0) return;
+    for (const { apiKeyId, refused } of await findRefusedKeys({ pool: ledgerPool }, running)) {
+      streams?.endStreams(apiKeyId, { refused });
+    }
+  }
+
   const changes = await listenToChanges(options.databaseUrl, (topic) => {
     if (topic === null || topic === "keys") {
       keys.forget();
       ledger.endReserves().catch((error: unknown) => {
         log("error", "end_reserves_failed", { error: (error as Error).message });
+      });
+      endRefusedStreams().catch((error: unknown) => {
+        log("error", "end_streams_failed", { error: (error as Error).message });
       });
     }
     refresh(topic).catch((error: unknown) => log("error", "refresh_failed", { error: (error as Error).message }));
@@ -259,7 +283,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       const place = await locate({ ...request, creates: null });
       if ("refused" in place) return place;
       const { settings, prices, projectTiers } = known;
-      const { defaultMaxOutputTokens, remoteInputTokens } = settings;
+      const { defaultMaxOutputTokens, minReasoningOutputTokens, remoteInputTokens } = settings;
       // Its charge would stand nowhere.
       if (spool.isStuck()) return { refused: "service_unavailable" };
       let held: Awaited<ReturnType<typeof holdInSteps>>;
@@ -269,6 +293,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
             ledger: request.isNamed ? ledger : spool,
             prices: prices.book,
             defaultMaxOutputTokens,
+            minReasoningOutputTokens,
             remoteInputTokens,
             projectTiers,
           },
@@ -279,6 +304,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
             endpoint: request.endpoint,
             model: request.model,
             hasOutput: request.hasOutput,
+            isStream: request.isStream,
             bound: request.bound,
             countInputTokens: request.countInputTokens,
           },
@@ -291,13 +317,17 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
         if (held.refused === "model_not_priced") unpricedModels.note(request.model);
         return held;
       }
-      const { outputCapTokens, inputTokens, outputTokens, allowance } = held;
+      const { outputCapTokens, isCapLowered, doesReason, inputTokens, outputTokens, heldOutputTokens, allowance } =
+        held;
       const hold: Hold = {
         held: true,
         id: request.id,
         outputCapTokens,
+        isCapLowered,
+        doesReason,
         inputTokens,
         outputTokens,
+        heldOutputTokens,
         upstreamId: place.upstreamId,
         allowance,
         grant: held,
@@ -305,6 +335,11 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       if (request.stores) storing.set(hold, { caller, kind: request.stores });
       return hold;
     },
+    extendHold: ({ hold, outputTokens }) =>
+      extendCall(ledger, hold.grant as HeldCall, {
+        outputTokens,
+        debtNanoUsd: () => debts.open(hold.grant as HeldCall),
+      }),
     checkpoint: ({ hold, inputTokens, upstreamResponseId, observedOutputTokens }) => {
       ledger.untilPlaced(hold.id).then(
         () =>
@@ -318,6 +353,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       );
     },
     settle: (settlement) => {
+      debts.close(settlement.hold.id);
       const order = orderOf(settlement, unknownTiers);
       if (metrics && "capture" in order) {
         metrics.captured({ ...order.capture, priceName: priceNameOf(settlement.hold) });
@@ -347,6 +383,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     listUpstreams: () => known.upstreams,
     drainsOnDisconnect: () => known.settings.drainsOnDisconnect,
     readStatus: createStatusReader({ pool: lookupPool }),
+    chargesBrokenAnswers: () => known.settings.chargesBrokenAnswers,
     answerRead: (query) => answerRead(db, { ...known, caughtUp: () => spool.caughtUp() }, query),
     now: Date.now,
     log,
@@ -366,6 +403,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     proxy: options.proxy,
     requestPolicy: () => known.requestPolicy,
   });
+  streams = gateway;
   const verifyJob = createVerifyJob(db, log, {
     folder: headsFolderOf(env.DATA_FOLDER),
     secrets,
@@ -398,6 +436,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     unpricedModels,
     tellOfTiers: () => unknownTiers.tell(),
     tellOfProcesses: () => processAlerts.tell(),
+    onDebts: (debts: Debts) => (owed = debts),
     logSighting: () => ({ instanceId: instance.id, fault: spool.fault()?.message ?? null }),
     log,
   };

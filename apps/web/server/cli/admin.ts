@@ -1,5 +1,6 @@
 /** npm run admin -- COMMAND: for whoever runs the gateway and cannot get in by its pages. */
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { findSchemaFolders, migrate, requireNobodyRuns, type Database } from "@codex-gateway/db";
@@ -9,6 +10,7 @@ import {
   createOwner,
   credentialsSchema,
   hasOwner,
+  importPrices,
   reencrypt,
   resetPassword,
   setFirstUpstream,
@@ -24,6 +26,7 @@ const usage = `npm run admin -- COMMAND
 
   create-owner EMAIL           makes the first owner without the wizard
   reset-password EMAIL         gives a user a new password and ends their sessions
+  import-prices FILE           proposes prices of LiteLLM's list (or its URL, or - for standard input)
   set-upstream URL             sets the first upstream's address and key
   setup-link                   prints the link to the wizard, while there is no owner
   rotate-secret-key            replaces the generated secret key; the gateway must be stopped
@@ -33,10 +36,11 @@ const usage = `npm run admin -- COMMAND
 
   --stdin                      reads the password, or the upstream's key, from standard input;
                                otherwise a password is made and printed
-  --allow-private              set-upstream: the address may be private or plain http`;
+  --allow-private              set-upstream: the address may be private or plain http
+  --provider NAME              import-prices: whose of the list; openai where it is not said`;
 
 type Command = (parts: CommandParts & { database: Database; argument: string; options: Options }) => Promise<string>;
-type Options = { stdin: boolean; isPrivateAllowed: boolean };
+type Options = { stdin: boolean; isPrivateAllowed: boolean; provider: string };
 
 const commands: Readonly<Record<string, { takes: string | null; run: Command } | undefined>> = {
   "create-owner": {
@@ -74,6 +78,21 @@ const commands: Readonly<Record<string, { takes: string | null; run: Command } |
       const upstream = { baseUrl: argument, apiKey, isPrivateAllowed };
       await setFirstUpstream(database, await secretsOf(database, env), upstream).catch(inOptions);
       return `Calls go to ${argument}, with the key that ends in ${apiKey.slice(-4)}.`;
+    },
+  },
+  "import-prices": {
+    takes: "FILE",
+    run: async ({ database, argument, options }) => {
+      const { provider } = options;
+      const { models, skipped } = await importPrices(database, {
+        text: await readPriceList(argument),
+        provider,
+        source: argument,
+        actor: { userId: null, email: null, address: "" },
+      });
+      const left = skipped.map(({ model, reason }) => `\n  ${model}: ${reason}`).join("");
+      const said = skipped.length > 0 ? ` ${skipped.length} could not be read:${left}` : "";
+      return `Prices of ${models} models are proposed, on the page Prices, Published price changes.${said}`;
     },
   },
   "setup-link": {
@@ -127,7 +146,11 @@ await runCommand(async (parts) => {
   if (command.takes !== null && argument === "") throw new Error(`${name} needs ${command.takes}.`);
   const { database } = await findDatabaseOf(parts.env, parts.undo, { mayCreate: true });
   await migrate(database.pool, findSchemaFolders(parts.rootFolder));
-  const options = { stdin: values.stdin ?? false, isPrivateAllowed: values["allow-private"] ?? false };
+  const options = {
+    stdin: values.stdin ?? false,
+    isPrivateAllowed: values["allow-private"] ?? false,
+    provider: values.provider ?? "openai",
+  };
   console.log(await command.run({ ...parts, database, argument, options }));
   return 0;
 });
@@ -136,7 +159,12 @@ function readArguments() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { stdin: { type: "boolean" }, "allow-private": { type: "boolean" }, help: { type: "boolean" } },
+      options: {
+        stdin: { type: "boolean" },
+        "allow-private": { type: "boolean" },
+        provider: { type: "string" },
+        help: { type: "boolean" },
+      },
     });
   } catch (error) {
     const [fault] = (error as Error).message.split(". ");
@@ -154,6 +182,23 @@ async function readStdin(what: string): Promise<string> {
   const given = (await text(process.stdin)).trim();
   if (given === "") throw new Error(`No ${what} came on standard input.`);
   return given;
+}
+
+const maxPriceListBytes = 32 * 1024 * 1024;
+
+/** A file's, an address's or standard input's text. @throws Error with one sentence */
+async function readPriceList(from: string): Promise<string> {
+  if (from === "-") return readStdin("price list");
+  if (!/^https?:\/\//.test(from)) {
+    return readFile(from, "utf8").catch((error: unknown) => {
+      throw new Error(`${from} cannot be read: ${(error as Error).message}.`, { cause: error });
+    });
+  }
+  const response = await fetch(from, { signal: AbortSignal.timeout(30_000) });
+  if (!response.ok) throw new Error(`${from} answers ${response.status}.`);
+  const list = await response.text();
+  if (list.length > maxPriceListBytes) throw new Error(`${from} is larger than a list of prices can be.`);
+  return list;
 }
 
 async function credentialsOf(email: string, { stdin }: Options) {

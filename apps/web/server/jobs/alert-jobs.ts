@@ -4,12 +4,14 @@ import {
   forgetExpiredAttempts,
   forgetOldAlerts,
   noteDeadLetters,
+  noteDebts,
   noteDelivery,
   noteLog,
   noteLowBalances,
   notePasswordGuesses,
   noteUpstreams,
   openAlertTargets,
+  readDebts,
   takeDeliveries,
   type LogSighting,
   type UpstreamSighting,
@@ -20,12 +22,14 @@ import type { Job } from "./schedule.ts";
 
 /** An alert that a stop breaks off is sent again: it is told at least once. */
 export const alertJobs = (services: JobServices): Job[] => {
-  const { db, sightings, unpricedModels, logSighting, tellOfTiers, tellOfProcesses } = services;
+  const { db, sightings, unpricedModels, logSighting, tellOfTiers, tellOfProcesses, onDebts } = services;
   return [
     { name: "alert_upstreams", everyMs: 5_000, run: () => noteUpstreams(db, sightings()) },
     { name: "alert_log", everyMs: 5_000, run: createLogNotes(db, logSighting) },
     { name: "alert_dead_letters", everyMs: 5_000, run: () => noteDeadLetters(db) },
     { name: "alert_balances", everyMs: 15_000, run: () => noteLowBalances(db) },
+    { name: "alert_debts", everyMs: 15_000, run: () => noteDebts(db) },
+    { name: "read_debts", everyMs: 15_000, run: async () => onDebts(await readDebts(db)) },
     { name: "unpriced_models", everyMs: 5_000, run: () => unpricedModels.flush() },
     { name: "alert_tiers", everyMs: 5_000, run: tellOfTiers },
     { name: "alert_processes", everyMs: 2_000, run: tellOfProcesses },

@@ -1,6 +1,13 @@
 /** Names all that jobs work with: composed once, handed to each of them. */
 import type { Database } from "@codex-gateway/db";
-import type { createKeyRing, LogSighting, Secrets, UnpricedModels, UpstreamSighting } from "@codex-gateway/domain";
+import type {
+  createKeyRing,
+  Debts,
+  LogSighting,
+  Secrets,
+  UnpricedModels,
+  UpstreamSighting,
+} from "@codex-gateway/domain";
 import type { Log } from "@codex-gateway/gateway";
 import type { createReapGuard, Instance, Ledger, RecallResponse, Spool } from "@codex-gateway/ledger";
 import type { SendAlert } from "../notify/send-alert.ts";
@@ -33,5 +40,7 @@ export type JobServices = {
   logSighting: () => LogSighting;
   /** Writes what is to be told of processes. */
   tellOfProcesses: () => Promise<void>;
+  /** Told what users owe, for the metrics. */
+  onDebts: (debts: Debts) => void;
   log: Log;
 };

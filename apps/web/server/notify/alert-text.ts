@@ -20,6 +20,17 @@ function wordsOf(alert: Alert): { title: Words; lines: string[] } {
         lines: users.map(({ email, balanceUsd }) => `${email}  ${dollars(balanceUsd)}`),
       };
     }
+    case "debt": {
+      const { users } = alert.facts;
+      const who = users.length === 1 ? (users[0]?.email ?? "") : null;
+      return {
+        title: {
+          zh: `欠款：${who ?? `${users.length} 个用户`} 的用量超出余额`,
+          en: `Debt: ${who ?? `${users.length} users`} used more than the balance`,
+        },
+        lines: users.map(({ email, debtUsd }) => `${email}  ${dollars(debtUsd)}`),
+      };
+    }
     case "upstream_down": {
       const { name, host, reason, status } = alert.facts;
       const said =

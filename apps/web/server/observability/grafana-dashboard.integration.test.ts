@@ -17,6 +17,7 @@ const gauges = () => ({
   ledgerContended: 0,
   spooled: 0,
   isLogWritable: true,
+  debts: null,
   upstreams: [],
   areBooksSound: true,
 });

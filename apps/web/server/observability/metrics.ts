@@ -1,7 +1,7 @@
 /** What Prometheus reads at /metrics: calls, latency, tokens, money, the ledger's batches, and the process itself. */
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { networksOf } from "@codex-gateway/domain";
+import { networksOf, type Debts } from "@codex-gateway/domain";
 import { addedMsOf, type CallRecord } from "@codex-gateway/gateway";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ClientAddress } from "../http/client-address.ts";
@@ -15,6 +15,8 @@ export type Gauges = {
   ledgerContended: number;
   spooled: number;
   isLogWritable: boolean;
+  /** What users owe, of all processes; null: not read yet. */
+  debts: Debts | null;
   /** Null: not checked yet. */
   areBooksSound: boolean | null;
   upstreams: { id: string; host: string; health: "healthy" | "failing" | "unused" }[];
@@ -194,6 +196,26 @@ function registerGauges(registers: Registry[], read: () => Gauges): void {
       registers,
       collect() {
         this.set(pick(read()));
+      },
+    });
+  }
+  const debts: [name: string, help: string, pick: (debts: Debts) => number][] = [
+    [
+      "debt_usd",
+      "What users owe beyond their balances, as of some seconds ago.",
+      ({ totalNanoUsd }) => Number(totalNanoUsd) / nanoPerUsd,
+    ],
+    ["debtors", "How many users owe something.", ({ users }) => users],
+  ];
+  for (const [name, help, pick] of debts) {
+    new Gauge({
+      name: prefix + name,
+      help,
+      registers,
+      collect() {
+        const known = read().debts;
+        if (known === null) this.remove();
+        else this.set(pick(known));
       },
     });
   }

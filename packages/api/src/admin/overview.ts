@@ -15,6 +15,8 @@ export const overview = router({
         spendUsd: both(z.string()),
         keys: both(z.number()),
         requestsToday: z.number(),
+        debtUsd: z.string(),
+        debtors: z.number(),
       }),
     )
     .query(({ ctx, input }) => readSystemOverview(ctx.db, input)),

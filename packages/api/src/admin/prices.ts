@@ -106,6 +106,7 @@ export const prices = router({
       z.array(
         z.strictObject({
           model: z.string(),
+          origin: z.enum(["published", "imported"]),
           before: z.array(band).nullable(),
           after: z.array(band),
           tiers: z.strictObject({ before: multipliers, after: multipliers }).nullable(),
@@ -116,7 +117,14 @@ export const prices = router({
     .query(({ ctx }) => proposePrices(ctx.db)),
 
   applyProposals: adminProcedure
-    .input(z.strictObject({ models: list(model, { max: 1_000, required: "Choose at least one model." }) }))
+    .input(
+      z
+        .strictObject({
+          models: z.array(model).max(1_000),
+          imported: z.array(model).max(1_000).default([]),
+        })
+        .refine(({ models, imported }) => models.length + imported.length > 0, "Choose at least one model."),
+    )
     .output(z.strictObject({ applied: z.number() }))
     .mutation(async ({ ctx, input }) => ({
       applied: await applyProposals(ctx.db, { ...input, actor: actorOf(ctx) }),

@@ -41,11 +41,15 @@ export const settings = router({
         announcement: z.string(),
         defaultBalanceUsd: z.string(),
         minimumTopUpUsd: z.string(),
+        maxCallDebtUsd: z.string(),
+        maxUserDebtUsd: z.string(),
         defaultRequestsPerMinute: savedLimit,
         defaultTokensPerMinute: savedLimit,
         defaultConcurrentRequests: savedLimit,
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: z.number(),
+        minReasoningOutputTokens: z.number(),
+        chargesBrokenAnswers: z.boolean(),
         remoteInputTokens: z.number(),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
@@ -63,11 +67,15 @@ export const settings = router({
         announcement: lines({ max: 5_000 }),
         defaultBalanceUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
         minimumTopUpUsd: usdInput.refine((nanoUsd) => nanoUsd > 0n, "Enter an amount above zero."),
+        maxCallDebtUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
+        maxUserDebtUsd: usdInput.refine((nanoUsd) => nanoUsd >= 0n, "Enter an amount of zero or more."),
         defaultRequestsPerMinute: limit(1_000_000),
         defaultTokensPerMinute: limit(1_000_000_000),
         defaultConcurrentRequests: limit(100_000),
         isRegistrationOpen: z.boolean(),
         defaultMaxOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
+        minReasoningOutputTokens: wholeNumber({ min: 16, max: 1_000_000 }),
+        chargesBrokenAnswers: z.boolean(),
         remoteInputTokens: wholeNumber({ min: 0, max: 1_000_000 }),
         drainsOnDisconnect: z.boolean(),
         allowsPrivateUpstreams: z.boolean(),
@@ -91,7 +99,7 @@ export const settings = router({
     )
     .output(done)
     .mutation(async ({ ctx, input }) => {
-      const { baseUrl, apiKey, defaultBalanceUsd, minimumTopUpUsd, ...others } = input;
+      const { baseUrl, apiKey, defaultBalanceUsd, minimumTopUpUsd, maxCallDebtUsd, maxUserDebtUsd, ...others } = input;
       const { lowBalanceUsd, webhookUrl, webhookSecret, smtpUrl, emailFrom, emailTo, ...rest } = others;
       const lowBalanceNanoUsd = lowBalanceUsd;
       await saveAdminSettings(ctx.db, ctx.secrets, {
@@ -99,6 +107,8 @@ export const settings = router({
           ...rest,
           defaultBalanceNanoUsd: String(defaultBalanceUsd),
           minimumTopUpNanoUsd: String(minimumTopUpUsd),
+          maxCallDebtNanoUsd: String(maxCallDebtUsd),
+          maxUserDebtNanoUsd: String(maxUserDebtUsd),
         },
         upstream: { baseUrl, apiKey: apiKey === "" ? null : apiKey },
         alerts: given({ lowBalanceNanoUsd, webhookUrl, webhookSecret, smtpUrl, emailFrom, emailTo }),

@@ -11,6 +11,7 @@ export const alertChannels = ["webhook", "email"] as const;
 export type AlertChannel = (typeof alertChannels)[number];
 
 type LowBalance = { userId: string; email: string; balanceUsd: string };
+type Debtor = { userId: string; email: string; debtUsd: string };
 type LedgerBreach = { invariant: string; says: string; breaches: number; notes?: string[] };
 /** An error that no code had caught: its class and code, and the place that threw it. */
 export type ProcessFault = { name: string; code: string | null; place: string | null };
@@ -22,6 +23,8 @@ export type UpstreamName = { upstreamId: string; name: string; host: string };
 /** By kind; each kind with its facts. */
 type AlertFacts = {
   low_balance: { thresholdUsd: string; users: LowBalance[] };
+  /** Owed beyond what their balances and holds covered. */
+  debt: { users: Debtor[] };
   upstream_down: UpstreamName & { reason: "key_refused" | "quota_used_up" | "failing"; status: number | null };
   upstream_recovered: UpstreamName & { downSeconds: number };
   ledger_unsound: { breaches: LedgerBreach[] };

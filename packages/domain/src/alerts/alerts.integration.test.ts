@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
 import { adjustBalance } from "@codex-gateway/ledger";
-import { aPayer, dollar, type Payer } from "@codex-gateway/ledger/testing";
+import { aCapture, aHold, aLedger, aPayer, dollar, type Payer } from "@codex-gateway/ledger/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { deriveSecrets } from "../security/secrets.ts";
 import { saveAdminSettings, withoutAlerts } from "../settings/admin-settings.ts";
@@ -9,6 +9,7 @@ import { settingsSchema, writeSettings } from "../settings/settings.ts";
 import { saveUpstream } from "../upstreams/upstreams.ts";
 import type { Alert } from "./alert.ts";
 import { openAlertTargets, readAlertSettings } from "./alert-settings.ts";
+import { noteDebts, readDebts } from "./debts.ts";
 import { noteDelivery, readLastFailures, takeDeliveries } from "./deliveries.ts";
 import { noteLog } from "./ledger-faults.ts";
 import { noteLedgerVerdict } from "./ledger-verdict.ts";
@@ -280,4 +281,32 @@ test("secrets are sealed, stay where nothing new is typed, and go with their add
   const audit = JSON.stringify(await db.prisma.auditLog.findMany({ select: { details: true } }));
   expect(audit).toContain("hooks.example.com");
   for (const secret of [input.webhookSecret, "mail-password", "token-in-the-path"]) expect(audit).not.toContain(secret);
+});
+
+test("a debt is told once, again when it has doubled, and anew when it was paid in between", async () => {
+  const ledger = await aLedger(db);
+  const payer = await aPayer(db, { balanceNanoUsd: 3_000n });
+  const orders = Array.from({ length: 3 }, () => aHold(payer, { amountNanoUsd: 1_000n }));
+  for (const order of orders) await ledger.hold(order);
+  const charge = (id: string, costNanoUsd: bigint) =>
+    ledger.capture(aCapture(id, { costNanoUsd, usage: { input: Number(costNanoUsd / 1_000n), output: 0 } }));
+  const toldDebts = async () => {
+    await Promise.all([noteDebts(db), noteDebts(db)]);
+    return (await told()).flatMap(({ kind, facts }) => (kind === "debt" ? facts.users.map((u) => u.debtUsd) : []));
+  };
+  expect(await toldDebts()).toEqual([]);
+  await charge(orders[0]!.id, 1_001_000n);
+  expect(await toldDebts()).toEqual(["0.001000000"]);
+  expect(await readDebts(db)).toEqual({ users: 1, totalNanoUsd: 1_000_000n });
+  await charge(orders[1]!.id, 501_000n);
+  expect(await toldDebts()).toEqual([]);
+  await charge(orders[2]!.id, 2_001_000n);
+  expect(await toldDebts()).toEqual(["0.003500000"]);
+  await move(payer, dollar);
+  expect(await readDebts(db)).toEqual({ users: 0, totalNanoUsd: 0n });
+  expect(await toldDebts()).toEqual([]);
+  const small = aHold(payer, { amountNanoUsd: 1_000n });
+  await ledger.hold(small);
+  await charge(small.id, dollar - 3_500_000n + 1_000n);
+  expect(await toldDebts()).toEqual(["0.000001000"]);
 });

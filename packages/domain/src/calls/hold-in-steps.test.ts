@@ -44,6 +44,7 @@ async function holdWith(freeNanoUsd: bigint, changes: Partial<typeof bound> & { 
       ledger,
       prices: createPriceBook([version]),
       defaultMaxOutputTokens: 100,
+      minReasoningOutputTokens: 2_000,
       remoteInputTokens: 10_000,
     },
     {
@@ -53,6 +54,7 @@ async function holdWith(freeNanoUsd: bigint, changes: Partial<typeof bound> & { 
       endpoint: "responses",
       model: "m",
       hasOutput: true,
+      isStream: false,
       bound: { ...bound, ...changes },
       countInputTokens: () => {
         counts++;

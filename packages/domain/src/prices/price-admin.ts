@@ -8,6 +8,7 @@ import { type Database, lockInTransaction, type Queryable } from "@codex-gateway
 import { AppError } from "../app-error.ts";
 import { recordAct, type Actor } from "../audit/audit.ts";
 import { bandsOf, bandToJson, type PriceBandUsd } from "./price-bands.ts";
+import { readImportedPrices, type ImportedPrice } from "./price-imports.ts";
 import type { PricesJson } from "./prices-json.ts";
 import { publishedPrices, publishedTiers } from "./published-prices.ts";
 
@@ -145,6 +146,8 @@ function multipliersOfVersion(before: Row | null, model: string): Omit<PricesJso
 
 export type PriceProposal = {
   model: string;
+  /** Of the provider's own list here, or of one that was imported. */
+  origin: "published" | "imported";
   before: PriceBandUsd[] | null;
   after: PriceBandUsd[];
   /** What service tiers multiply tokens with; null where that stays as it is. */
@@ -153,22 +156,32 @@ export type PriceProposal = {
   maxOutputTokens: number | null;
 };
 
-/** Where the published prices differ from those that count here. What an admin set stays out of it. */
+/** Where the published and the imported prices differ from those that count here. */
 export async function proposePrices({ pool }: Pick<Database, "pool">, now = new Date()): Promise<PriceProposal[]> {
   const { rows } = await pool.query<Row>(current);
   const known = new Map(rows.map((row) => [row.model, row]));
   const published = new Map(publishedPrices(now).map((price) => [price.model, price]));
-  return [...published.values()].flatMap(({ model, prices, maxOutputTokens }): PriceProposal[] => {
-    const own = known.get(model);
-    const after = bandsOf(prices);
-    if (!own) return [{ model, before: null, after, tiers: null, maxOutputTokens }];
-    const before = bandsOf(own.prices);
-    const tiers = { before: multipliersOf(own.prices), after: multipliersOf(prices) };
-    const isSameTiers = isDeepStrictEqual(tiers.before, tiers.after);
-    const newMaximum = own.max_output_tokens === null ? maxOutputTokens : null;
-    if (isSameTiers && newMaximum === null && inOrder(before) === inOrder(after)) return [];
-    return [{ model, before, after, tiers: isSameTiers ? null : tiers, maxOutputTokens: newMaximum }];
-  });
+  return [
+    ...[...published.values()].flatMap((price) => proposalOf("published", price, known.get(price.model)) ?? []),
+    ...(await readImportedPrices(pool)).flatMap((price) => proposalOf("imported", price, known.get(price.model)) ?? []),
+  ];
+}
+
+/** Null where nothing would change. */
+function proposalOf(
+  origin: PriceProposal["origin"],
+  { model, prices, maxOutputTokens }: ImportedPrice,
+  own: Row | undefined,
+): PriceProposal | null {
+  const after = bandsOf(prices);
+  if (!own) return { model, origin, before: null, after, tiers: null, maxOutputTokens };
+  const before = bandsOf(own.prices);
+  const tiers = { before: multipliersOf(own.prices), after: multipliersOf(prices) };
+  // An imported list has a tier's prices, and not what multiplies the plain ones.
+  const isSameTiers = origin === "imported" || isDeepStrictEqual(tiers.before, tiers.after);
+  const newMaximum = own.max_output_tokens === null ? maxOutputTokens : null;
+  if (isSameTiers && newMaximum === null && inOrder(before) === inOrder(after)) return null;
+  return { model, origin, before, after, tiers: isSameTiers ? null : tiers, maxOutputTokens: newMaximum };
 }
 
 const multipliersOf = ({ tiersPpm }: PricesJson): Record<string, number> =>
@@ -180,29 +193,41 @@ const inOrder = (bands: PriceBandUsd[]): string =>
     bands.map(({ aboveInputTokens, usdPerMillion }) => [aboveInputTokens, Object.entries(usdPerMillion).sort()]),
   );
 
-/** Takes over the proposals for these models; answers how many there were. The markup stays. */
+/**
+ * Takes over the proposals for these models, published and imported; answers how many there were. The markup stays.
+ * @throws AppError `invalid_input` where a model is to have both
+ */
 export async function applyProposals(
   db: Database,
-  { models, actor }: { models: string[]; actor: Actor },
+  { models: wanted, imported, actor }: { models: string[]; imported: string[]; actor: Actor },
 ): Promise<number> {
-  const wanted = new Set(models);
+  if (wanted.some((model) => imported.includes(model))) {
+    throw new AppError("invalid_input", "Choose one price for each model.");
+  }
   const published = [...new Map(publishedPrices(new Date()).map((price) => [price.model, price])).values()].filter(
-    ({ model }) => wanted.has(model),
+    ({ model }) => wanted.includes(model),
   );
   return recordAct(db, actor, async (client) => {
     await lockInTransaction(client, "priceBook");
+    const others = (await readImportedPrices(client)).filter(({ model }) => imported.includes(model));
+    const chosen = [
+      ...published.map((price) => ({ ...price, source: "published" })),
+      // As if typed in: announced changes of the provider's list do not replace it by themselves.
+      ...others.map((price) => ({ ...price, source: "admin" })),
+    ];
     const { rows } = await client.query<Row>(current);
     const known = new Map(rows.map((row) => [row.model, row]));
     const before: Record<string, string | null> = {};
     const after: Record<string, string> = {};
-    for (const { model, prices, contextTokens, maxOutputTokens } of published) {
+    for (const { model, prices, contextTokens, maxOutputTokens, source } of chosen) {
+      if (source === "admin") await retireAnnounced(client, model);
       const own = known.get(model);
       const id = randomUUID();
       before[model] = own?.id ?? null;
       after[model] = id;
       await client.query(
         `INSERT INTO price_version (id, model, prices, markup_ppm, context_tokens, max_output_tokens, source, valid_from)
-         VALUES ($1, $2, $3, $4, $5, $6, 'published', clock_timestamp())`,
+         VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())`,
         [
           id,
           model,
@@ -210,12 +235,14 @@ export async function applyProposals(
           own?.markup_ppm ?? 1_000_000,
           contextTokens,
           own?.max_output_tokens ?? maxOutputTokens,
+          source,
         ],
       );
     }
     // A version never changes, so that its id tells what the price was and is.
-    const models = published.map(({ model }) => model);
+    const models = chosen.map(({ model }) => model);
     if (models.length === 0) return { act: null, result: 0 };
+    await client.query("DELETE FROM price_import WHERE model = ANY ($1)", [imported]);
     return {
       act: { action: "apply_prices", targetKind: "price", targetId: null, before, after, details: { models } },
       result: models.length,

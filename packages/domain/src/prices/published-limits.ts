@@ -24,6 +24,14 @@ const maxOutputTokens: readonly (readonly [name: RegExp, tokens: number])[] = [
   [/^computer-use/, 1_024],
 ];
 
+/** Models whose answers have tokens that nobody sees, by name; what comes behind a vendor's prefix counts as the name. */
+const reasoning =
+  /(?:^|[/:])(?:o\d|codex|computer-use|gpt-oss|gpt-(?:[5-9]|[1-9]\d))|reason|think|magistral|qwq|[-/]r1(?:-|$)/i;
+const chatOnly = /^(?:ft:)?(?:gpt-chat|gpt-\d\S*-chat|chatgpt-4o)/;
+
+/** Whether a model reasons before it answers. */
+export const doesReason = (model: string): boolean => reasoning.test(model) && !chatOnly.test(model);
+
 /** Null: not known. */
 export const publishedMaxOutputTokens = (model: string): number | null =>
   maxOutputTokens.find(([name]) => name.test(model))?.[1] ?? null;

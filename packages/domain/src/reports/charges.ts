@@ -38,6 +38,8 @@ export type PublicCharge = {
   cost_usd: string;
   basis: string;
   flags: string[];
+  /** Per choice: so much output the balance, or a budget, afforded; null: all that was asked for. */
+  output_cap: number | null;
   latency_ms: number;
   is_stream: boolean;
   price_version: { id: string; usd_per_million: Record<string, string>; tier_ppm: string; markup_ppm: number };
@@ -106,6 +108,17 @@ export async function findResponse(
   return rows[0] ? { upstreamId: rows[0].upstream_id } : null;
 }
 
+const outputCapFlag = /^output_cap:(\d{1,9})$/;
+
+/** The cap that a charge's flags tell of, in tokens. */
+function outputCapOf(flags: readonly string[]): number | null {
+  for (const flag of flags) {
+    const tokens = outputCapFlag.exec(flag)?.[1];
+    if (tokens !== undefined) return Number(tokens);
+  }
+  return null;
+}
+
 function toPublic(row: Row): PublicCharge {
   const prices = pricesFromJson(row.prices, row.markup_ppm);
   const { bands, tierPpm } = findTier(prices, row.service_tier);
@@ -123,6 +136,7 @@ function toPublic(row: Row): PublicCharge {
     cost_usd: usdOf(row.cost_nano_usd),
     basis: row.basis,
     flags: row.flags,
+    output_cap: outputCapOf(row.flags),
     latency_ms: row.latency_ms,
     is_stream: row.is_stream,
     price_version: {

@@ -114,6 +114,9 @@ export type SystemOverview = {
   spendUsd: TotalAndToday<string>;
   keys: TotalAndToday<number>;
   requestsToday: number;
+  /** Owed beyond balances, and by how many. */
+  debtUsd: string;
+  debtors: number;
 };
 
 /**
@@ -138,8 +141,11 @@ export async function readSystemOverview(
        (SELECT count(*) FROM api_key WHERE status <> 'deleted' AND created_at >= date_trunc('day', now(), $1)) AS keys_today,
        coalesce(credited.paid, 0)::bigint AS revenue, coalesce(credited.paid_today, 0)::bigint AS revenue_today,
        (coalesce(credited.total, 0) - coalesce(there.balance, 0))::bigint AS spend,
-       coalesce(today.cost, 0)::bigint AS spend_today, coalesce(today.requests, 0)::bigint AS requests_today
+       coalesce(today.cost, 0)::bigint AS spend_today, coalesce(today.requests, 0)::bigint AS requests_today,
+       coalesce(owed.debt, 0)::bigint AS debt, owed.debtors
      FROM credited, there, (
+       SELECT sum(balance_nano_usd) AS debt, count(*) FILTER (WHERE balance_nano_usd > 0) AS debtors
+       FROM account WHERE kind = 'receivable') owed, (
        SELECT sum(cost_nano_usd) AS cost, sum(requests) AS requests FROM usage_rollup
        WHERE hour >= date_trunc('day', now(), $1)) today`,
     [timeZone],
@@ -154,5 +160,7 @@ export async function readSystemOverview(
     spendUsd: usd("spend"),
     keys: count("keys"),
     requestsToday: Number(of("requests_today")),
+    debtUsd: usdOf(of("debt")),
+    debtors: Number(of("debtors")),
   };
 }

@@ -24,19 +24,26 @@ import { readSettings, writeSettings, type AlertSettingName, type Settings } fro
 /** All but those of alerts, some of which are sealed. */
 type GeneralSettings = Omit<Settings, AlertSettingName>;
 
-export type AdminSettings = Omit<GeneralSettings, "defaultBalanceNanoUsd" | "minimumTopUpNanoUsd"> & {
+type AmountName = "defaultBalanceNanoUsd" | "minimumTopUpNanoUsd" | "maxCallDebtNanoUsd" | "maxUserDebtNanoUsd";
+
+export type AdminSettings = Omit<GeneralSettings, AmountName> & {
   defaultBalanceUsd: string;
   minimumTopUpUsd: string;
+  maxCallDebtUsd: string;
+  maxUserDebtUsd: string;
   upstream: { baseUrl: string; keyLastFour: string } | null;
 };
 
 export async function readAdminSettings(db: Database): Promise<AdminSettings> {
-  const { defaultBalanceNanoUsd, minimumTopUpNanoUsd, ...settings } = withoutAlerts(await readSettings(db));
+  const { defaultBalanceNanoUsd, minimumTopUpNanoUsd, maxCallDebtNanoUsd, maxUserDebtNanoUsd, ...settings } =
+    withoutAlerts(await readSettings(db));
   const [upstream] = await listUpstreams(db);
   return {
     ...settings,
     defaultBalanceUsd: usdOf(BigInt(defaultBalanceNanoUsd)),
     minimumTopUpUsd: usdOf(BigInt(minimumTopUpNanoUsd)),
+    maxCallDebtUsd: usdOf(BigInt(maxCallDebtNanoUsd)),
+    maxUserDebtUsd: usdOf(BigInt(maxUserDebtNanoUsd)),
     upstream: upstream ? { baseUrl: upstream.baseUrl, keyLastFour: upstream.keyLastFour } : null,
   };
 }

@@ -13,6 +13,22 @@ export const settingsSchema = z.strictObject({
   isRegistrationOpen: z.boolean().default(true),
   /** Sent upstream where neither the client nor the model's price says how long an answer may get. */
   defaultMaxOutputTokens: z.int().min(16).max(1_000_000).default(32_768),
+  /** The least output that a model that reasons is asked for: below it, it would think and say nothing. */
+  minReasoningOutputTokens: z.int().min(16).max(1_000_000).default(2_000),
+  /**
+   * What a stream may cost beyond the money that could be held for it, nano-USD: beyond it, it ends. What is owed at its end is a
+   * debt. Of one call, and of all a user's calls that a process has under way.
+   */
+  maxCallDebtNanoUsd: z
+    .string()
+    .regex(/^\d{1,18}$/)
+    .default("0"),
+  maxUserDebtNanoUsd: z
+    .string()
+    .regex(/^\d{1,18}$/)
+    .default("0"),
+  /** Whether what came of an answer is charged that the provider has broken off. */
+  chargesBrokenAnswers: z.boolean().default(true),
   /**
    * What an address, an earlier response, or one call of a tool that the provider runs comes to, where a wallet cannot
    * afford the model's whole context for it.

@@ -23,7 +23,7 @@ const lines: Line[] = [
   },
   { cells: "session.* known_client.* throttle.* setup.*", because: "logins: none of them moves money by itself" },
   { cells: "upstream.* setting.*", because: "how it is run; each change is in the audit log" },
-  { cells: "unpriced_model.*", because: "a list of models to be priced" },
+  { cells: "unpriced_model.* price_import.*", because: "lists for an admin to take prices from" },
   { cells: "books_check.*", because: "what earlier checks found; the next one does not read it" },
   { cells: "resource.*", because: "who may ask for what lies with a provider; what it cost is in its charge" },
   { cells: "attempt.*", because: "what failed before, and was charged to nobody" },
@@ -54,7 +54,7 @@ const lines: Line[] = [
   },
   // Rate limits.
   {
-    cells: "allowance.milli_requests allowance.milli_tokens allowance.refilled_at",
+    cells: "allowance.milli_requests allowance.milli_tokens allowance.refilled_at hold.taken_tokens",
     because: "a bucket is full again after a minute",
   },
   // Holds.

@@ -68,17 +68,22 @@ export async function startScripted(
           upstreamId: null,
           id,
           outputCapTokens: null,
+          isCapLowered: false,
+          doesReason: false,
           inputTokens: bound.inputTokens,
           outputTokens: bound.outputTokens ?? 10_000,
+          heldOutputTokens: bound.outputTokens ?? 10_000,
           grant: null,
         });
       },
+      extendHold: ({ outputTokens }) => Promise.resolve({ heldOutputTokens: outputTokens, refusal: null }),
       checkpoint: () => undefined,
       settle: (settlement) => {
         settlements.push(settlement);
         return Promise.resolve();
       },
       drainsOnDisconnect: () => false,
+      chargesBrokenAnswers: () => true,
       idempotency: {
         claim: () => Promise.resolve({ outcome: "claimed" }),
         keep: () => Promise.resolve(),
@@ -125,14 +130,18 @@ export const sendJson = (res: ServerResponse, body: unknown, status = 200): void
   void res.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 
 /** Writes events `everyMs` apart, stops where the connection closes, and ends unless told otherwise. */
-export function sendEvents(res: ServerResponse, events: string[], { everyMs = 0, thenDestroy = false } = {}): void {
-  res.writeHead(200, { "content-type": "text/event-stream" });
+export function sendEvents(
+  res: ServerResponse,
+  events: string[],
+  { everyMs = 0, thenDestroy = false, isOpen = false } = {},
+): void {
+  res.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
   const next = (at: number): void => {
     if (res.destroyed) return;
     const event = events[at];
     if (event === undefined) {
       if (thenDestroy) res.destroy();
-      else res.end();
+      else if (!isOpen) res.end();
       return;
     }
     res.write(event, () => (everyMs > 0 ? setTimeout(() => next(at + 1), everyMs) : next(at + 1)));

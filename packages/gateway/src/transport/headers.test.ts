@@ -56,7 +56,7 @@ test("the client sees no cookie, no organization and no rate limit of the upstre
     "x-codex-promo-message": "Buy more",
     "x-codex-rate-limit-reached-type": "primary",
   };
-  expect(clientHeaders(answer, "own-id", null)).toEqual({
+  expect(clientHeaders(answer, "own-id", { allowance: null, outputCapTokens: null })).toEqual({
     "content-type": "application/json",
     "openai-processing-ms": "12",
     "x-codex-turn-state": "opaque",
@@ -71,10 +71,11 @@ test("an idempotency key goes up as one that no other user can have", () => {
   expect(keyOf("a")).not.toBe(keyOf("b"));
 });
 
-test("the client is told what is left of its own minute, and when that is full again", () => {
+test("the client is told its output cap, what is left of its own minute, and when that is full again", () => {
   const allowance = { requests: { limit: 60, remaining: 30 }, tokens: { limit: 1_000, remaining: 999 } };
-  expect(clientHeaders({}, "own-id", allowance)).toEqual({
+  expect(clientHeaders({}, "own-id", { allowance, outputCapTokens: 652 })).toEqual({
     "x-request-id": "own-id",
+    "x-codex-gateway-output-cap": "652",
     "x-ratelimit-limit-requests": "60",
     "x-ratelimit-remaining-requests": "30",
     "x-ratelimit-reset-requests": "30000ms",
@@ -82,6 +83,6 @@ test("the client is told what is left of its own minute, and when that is full a
     "x-ratelimit-remaining-tokens": "999",
     "x-ratelimit-reset-tokens": "60ms",
   });
-  const none = clientHeaders({}, "own-id", { requests: null, tokens: null });
+  const none = clientHeaders({}, "own-id", { allowance: { requests: null, tokens: null }, outputCapTokens: null });
   expect(Object.keys(none)).toEqual(["x-request-id"]);
 });

@@ -1,6 +1,6 @@
 /** Headers are built from empty by allow-list, both ways: what is not named here does not pass. */
 import { createHash } from "node:crypto";
-import type { Allowance, Upstream } from "../ports.ts";
+import type { Allowance, Hold, Upstream } from "../ports.ts";
 
 type Incoming = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -47,14 +47,17 @@ export function operatorHeaders(upstream: Upstream, headers: Record<string, stri
 const ownIdempotencyKey = (key: string, userId: string): string =>
   createHash("sha256").update(`${userId} ${key}`).digest("hex");
 
-/** What the client gets to see of the upstream's headers, with the gateway's own request id and limits. */
+/** What the client gets to see of the upstream's headers, with the gateway's own request id, limits and cap. */
 export function clientHeaders(
   upstream: Incoming,
   requestId: string,
-  allowance: Allowance | null,
+  hold: Pick<Hold, "allowance" | "outputCapTokens"> | null,
 ): Record<string, string> {
   const headers = pick(upstream, downNames, downPrefixes);
   headers["x-request-id"] = requestId;
+  if (hold === null) return headers;
+  const { allowance, outputCapTokens } = hold;
+  if (outputCapTokens !== null) headers["x-codex-gateway-output-cap"] = String(outputCapTokens);
   if (allowance) {
     tellLimit(headers, "requests", allowance.requests);
     tellLimit(headers, "tokens", allowance.tokens);

@@ -31,7 +31,7 @@ export function relayAnswer(
   answer: UpstreamAnswer,
 ): GatewayAnswer | Promise<GatewayAnswer> {
   if (answer.refusal) return relayRefusal(ports, exchange, answer, answer.refusal);
-  const headers = clientHeaders(answer.headers, exchange.id, exchange.hold.allowance);
+  const headers = clientHeaders(answer.headers, exchange.id, exchange.hold);
   for (const name in headers) {
     if (name.startsWith("x-codex-")) headers[name] = answer.redactor.redactText(headers[name] ?? "");
   }
@@ -157,7 +157,12 @@ export type Metered = {
   /** false where the answer broke off, or its client left. */
   isWhole: boolean;
   outputTokens: () => Promise<number>;
+  /** Why the gateway itself has ended the stream; null: it has not. */
+  endedFor?: string | null;
 };
+
+/** The client gave it up. */
+export const leftByClient = "client_left";
 
 export type AnsweredBy = Pick<UpstreamAnswer, "status" | "headers"> & { upstream: { id: string } };
 
@@ -171,6 +176,7 @@ export async function captureOf(
   const { facts } = metered;
   const stated = readUsage(facts.usage);
   const { usage, basis, flags } = await completeUsage(exchange, metered, stated);
+  if (exchange.hold.isCapLowered) flags.push(`output_cap:${exchange.hold.outputCapTokens}`);
   if (basis !== "exact") ports.log("warn", "usage_counted", { requestId: exchange.id, flags });
   const { isSearch, bound } = exchange.facts;
   if (!isSearch) addUnits(usage, hostedUnits(facts.hosted, bound.hosted));
@@ -201,7 +207,7 @@ type CountedUsage = { usage: Usage; basis: Basis; flags: string[] };
  */
 async function completeUsage(
   { hold, inputTokens }: Exchange,
-  { facts, isWhole, outputTokens }: Metered,
+  { facts, isWhole, outputTokens, endedFor }: Metered,
   stated: ReadUsage | null,
 ): Promise<CountedUsage> {
   const usage: Usage = stated?.units ?? { input: 0, output: 0 };
@@ -221,10 +227,13 @@ async function completeUsage(
   if (sumOf(usage, isInput) > hold.inputTokens || outputOf() > hold.outputTokens) flags.push("above_ceiling");
   const isInputCounted = !stated?.isInputStated || (isInputShort && sumOf(usage, isInput) > 0);
   if (!isInputCounted && !isOutputShort) return { usage, basis: "exact", flags };
-  if (facts.usage === null) flags.push(isWhole ? "no_usage" : "broke_off");
+  if (facts.usage === null) flags.push(isWhole ? "no_usage" : brokeOffFor(endedFor));
   else if (!flags.includes("unreadable_usage")) flags.push("partial_usage");
   return { usage, basis: isWhole ? "estimate" : "observed", flags };
 }
+
+const brokeOffFor = (endedFor: Metered["endedFor"]): string =>
+  endedFor && endedFor !== leftByClient ? `ended_for:${endedFor}` : "broke_off";
 
 const isOutput = (unitClass: string): boolean => unitClass.endsWith("output");
 const isInput = (unitClass: string): boolean => !isOutput(unitClass) && unitClass !== "second";

@@ -4,7 +4,7 @@ import { inputTokensOf, outputTokensOf, type UsageUnits } from "../usage-units.t
 import { createBatchConnection } from "./batch-connection.ts";
 import { RecordArray } from "./batch-records.ts";
 import { clampedInt4, clampedInt4OrNull } from "../clamp.ts";
-import type { Capture, DefaultLimits, DrawnHold, HoldOrder, HoldOutcome } from "../ledger.ts";
+import type { Capture, DefaultLimits, DrawnHold, ExtendOutcome, Extension, HoldOrder, HoldOutcome } from "../ledger.ts";
 
 /** `capture` null: the held money is given back. */
 export type Settlement = { id: string; capture: Capture | null };
@@ -25,6 +25,9 @@ export type Deviation = {
   } | null;
 };
 
+/** What is held for an id, nano-USD, and why that is not all that was asked for; `held`: it is. */
+export type Extended = { id: string; outcome: ExtendOutcome["outcome"]; amount: string };
+
 type Batch = {
   /** Placed before anything is settled, unless they are there. */
   drawn: DrawnHold[];
@@ -42,6 +45,8 @@ export type BatchQueries = {
   settleAndHold(batch: Batch, limits: DefaultLimits): Promise<Deviation[]>;
   /** Places the holds of each wallet that can hold all of them in full; answers the wallets of the others. */
   holdAll(holds: HoldOrder[], wallets: string[]): Promise<string[]>;
+  /** Extends open holds, each as far as there is money; no id may stand twice. Answers for each of them. */
+  extend(extensions: Extension[], wallets: string[]): Promise<Extended[]>;
   /** Sets money aside to draw holds from; answers the ids of the reserves that stand. */
   reserve(reserves: HoldOrder[]): Promise<string[]>;
   /** Gives the connection back until there is a next batch. */
@@ -61,17 +66,19 @@ export function createBatchQueries(pool: Database["pool"], instance: { id: strin
         const values = [
           writeSettlements(settling, types.settlement, settlements),
           writeHoldOrders(holding, types.holdOrder, holds),
+          holds.map(({ tokensBound }) => tokensBound),
           wallets,
           instance.id,
           instance.epoch,
           [limits.requestsPerMinute, limits.tokensPerMinute, limits.concurrentRequests],
         ];
         if (drawn.length === 0) {
-          return { name: "ledger_batch", text: "SELECT ledger_batch($1, $2, $3, $4, $5, $6)", values };
+          const text = "SELECT ledger_settle_and_hold($1, $2, $3, $4, $5, $6, $7)";
+          return { name: "ledger_settle_and_hold", text, values };
         }
         return {
-          name: "ledger_draw_and_batch",
-          text: "SELECT ledger_draw_and_batch($1, $2, $3, $4, $5, $6, $7, $8)",
+          name: "ledger_commit_pooled",
+          text: "SELECT ledger_commit_pooled($1, $2, $3, $4, $5, $6, $7, $8, $9)",
           values: [writeDrawnHolds(drawing, types.drawnHold, drawn), areNew, ...values],
         };
       });
@@ -89,6 +96,19 @@ export function createBatchQueries(pool: Database["pool"], instance: { id: strin
       }));
       holdRecords.giveBack(holding);
       return left ?? [];
+    },
+    extend: async (extensions, wallets) => {
+      const extended = await connection.query<Extended[]>(() => ({
+        name: "ledger_extend",
+        text: "SELECT ledger_extend($1, $2, $3, $4)",
+        values: [
+          extensions.map(({ id }) => id),
+          extensions.map(({ amountNanoUsd }) => String(amountNanoUsd)),
+          extensions.map(({ tokensBound }) => tokensBound),
+          wallets,
+        ],
+      }));
+      return extended ?? [];
     },
     reserve: async (reserves) => {
       const holding = holdRecords.take();

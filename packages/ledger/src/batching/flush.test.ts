@@ -29,6 +29,7 @@ function aFlush({ aside = [] as string[] } = {}) {
       asked.push(`place ${holds.length}`);
       return database.holdAll();
     },
+    extend: () => Promise.resolve([]),
     reserve: (reserves) => {
       asked.push(`reserve ${reserves.length}`);
       return Promise.resolve(reserves.map(({ id }) => id));

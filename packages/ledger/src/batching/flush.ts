@@ -1,8 +1,17 @@
 /** What becomes of a batch of the ledger's orders: which question it is to the database, and what the answer means. */
 import { kindOfBatchError } from "./batch-errors.ts";
-import type { BatchQueries, Deviation, Settlement } from "./batch-queries.ts";
+import type { BatchQueries, Deviation, Extended, Settlement } from "./batch-queries.ts";
 import { again } from "./group-commit.ts";
-import type { Allowance, DefaultLimits, DrawnHold, HoldOrder, HoldOutcome, SettleOutcome } from "../ledger.ts";
+import type {
+  Allowance,
+  DefaultLimits,
+  DrawnHold,
+  ExtendOutcome,
+  Extension,
+  HoldOrder,
+  HoldOutcome,
+  SettleOutcome,
+} from "../ledger.ts";
 import type { Reserves } from "./reserves.ts";
 
 /** `accountId`: of the hold, where whoever settles knows it. */
@@ -12,9 +21,10 @@ export type Order =
   | { kind: "hold"; hold: HoldOrder }
   | { kind: "drawn"; drawn: DrawnHold }
   | { kind: "reserve"; reserve: HoldOrder }
+  | { kind: "extend"; extension: Extension }
   | SettleWaiting;
 
-export type Outcome = HoldOutcome | SettleOutcome | ReserveOutcome;
+export type Outcome = HoldOutcome | ExtendOutcome | SettleOutcome | ReserveOutcome;
 /** `unknown` where the database failed: it may stand. */
 export type ReserveOutcome = "placed" | "refused" | "unknown";
 
@@ -43,28 +53,44 @@ type Sorted = {
   /** By hold. */
   drawn: Map<string, DrawnHold>;
   settlements: Map<string, SettleWaiting>;
+  /** By hold; of two for one hold the one that asks for more. */
+  extensions: Map<string, Extension>;
   /** Whether none of what was drawn is known to have been sent before, in another batch. */
   areNew: boolean;
 };
 
 function sort(orders: Order[], unplaced: State["unplaced"]): Sorted {
-  const sorted: Sorted = { holds: [], reserves: [], drawn: new Map(), settlements: new Map(), areNew: true };
-  const { drawn, settlements } = sorted;
+  const sorted: Sorted = {
+    holds: [],
+    reserves: [],
+    drawn: new Map(),
+    settlements: new Map(),
+    extensions: new Map(),
+    areNew: true,
+  };
+  const { drawn, settlements, extensions } = sorted;
   for (const order of orders) {
     if (order.kind === "hold") sorted.holds.push(order.hold);
     else if (order.kind === "drawn") drawn.set(order.drawn.hold.id, order.drawn);
     else if (order.kind === "reserve") sorted.reserves.push(order.reserve);
+    else if (order.kind === "extend") addExtension(extensions, order.extension);
     // Of two orders for one hold, the first one settles it.
     else if (!settlements.has(order.id)) settlements.set(order.id, order);
   }
-  if (settlements.size === 0) return sorted;
-  // What settles a hold never comes without it: the batch that was to place it may have failed.
+  if (settlements.size + extensions.size === 0) return sorted;
+  // What settles or extends a hold never comes without it: the batch that was to place it may have failed.
   for (const [id, { drawn: waiting }] of unplaced) {
-    if (drawn.has(id) || !(settlements.has(id) || settlements.has(waiting.reserveId))) continue;
+    const isWanted = settlements.has(id) || settlements.has(waiting.reserveId) || extensions.has(id);
+    if (drawn.has(id) || !isWanted) continue;
     drawn.set(id, waiting);
     sorted.areNew = false;
   }
   return sorted;
+}
+
+function addExtension(extensions: Sorted["extensions"], extension: Extension): void {
+  const other = extensions.get(extension.id);
+  if (!other || other.amountNanoUsd < extension.amountNanoUsd) extensions.set(extension.id, extension);
 }
 
 /** The account whose rows an order is about; null where only the database knows it. */
@@ -76,6 +102,8 @@ export function accountOf(order: Order, { open }: Pick<State, "open">): string |
       return order.drawn.hold.accountId;
     case "reserve":
       return order.reserve.accountId;
+    case "extend":
+      return order.extension.accountId;
     default:
       return open.get(order.id) ?? order.accountId;
   }
@@ -191,6 +219,22 @@ export function createFlush(queries: BatchQueries, state: State) {
       : nothingSettled;
   }
 
+  /** Money that is set aside is given back before a stream is ended for want of it. */
+  async function extend(extensions: Map<string, Extension>): Promise<(id: string) => ExtendOutcome | typeof again> {
+    const wallets = [...new Set([...extensions.values()].map(({ accountId }) => accountId))];
+    const answers = new Map<string, Extended>();
+    for (const answer of await queries.extend([...extensions.values()], wallets)) answers.set(answer.id, answer);
+    return (id) => {
+      const { outcome = "settled", amount = "0" } = answers.get(id) ?? {};
+      const accountId = extensions.get(id)?.accountId;
+      if (outcome === "insufficient" && accountId !== undefined && isAside(accountId)) {
+        reserves.endOf(accountId);
+        return again;
+      }
+      return { outcome, amountNanoUsd: BigInt(amount) };
+    };
+  }
+
   async function reserve(asked: HoldOrder[]): Promise<(id: string) => ReserveOutcome> {
     try {
       const placed = asked.length > 0 ? await queries.reserve(asked) : [];
@@ -215,17 +259,21 @@ export function createFlush(queries: BatchQueries, state: State) {
     const asked = sorted.reserves.filter(({ id }) => reserves.isWanted(id));
     const answers = await Promise.allSettled([
       isBatch ? settleAndHold({ ...sorted, holds: [...decided] }, limits) : nothingAsked,
+      // Before whoever comes anew: a stream that runs has been paid for in part.
+      sorted.extensions.size > 0 ? extend(sorted.extensions) : nothingAsked,
       plain.length > 0 ? placeAll(plain) : nothingAsked,
       // Behind those whose money it would take; its own question, which fails alone.
       asked.length > 0 ? reserve(asked) : noReserves,
     ]);
-    const [outcomeOf, placedOf, reservedOf] = allOf(answers);
+    const [outcomeOf, extendedOf, placedOf, reservedOf] = allOf(answers);
     return orders.map((order) => {
       switch (order.kind) {
         case "hold":
           return decided.has(order.hold) ? outcomeOf(order.hold) : placedOf(order.hold);
         case "reserve":
           return reservedOf(order.reserve.id);
+        case "extend":
+          return extendedOf(order.extension.id);
         case "drawn":
           return "placed";
         default:

@@ -13,6 +13,7 @@ const anOrder = (order: Partial<HoldOrder> = {}): HoldOrder => ({
   endpoint: "chat.completions",
   model: "model",
   inputTokensBound: 1,
+  tokensBound: 2,
   amountNanoUsd: 10n,
   minAmountNanoUsd: null,
   ...order,

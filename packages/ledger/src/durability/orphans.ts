@@ -162,16 +162,22 @@ async function recallOrphan(
 export function seenOf(openPrice: OpenPrice, orphan: OpenHold): Evidence {
   const input = orphan.estimated_input_tokens ?? (orphan.input_tokens_bound + bytesPerToken - 1n) / bytesPerToken;
   const costOf = openPrice(orphan);
-  const usage = {
-    input: Number(input),
-    cached_input: 0,
-    cache_write: 0,
-    output: Number(orphan.observed_output_tokens),
-  };
-  const isWithin = costOf(usage, null) <= orphan.amount_nano_usd;
-  // Above the hold nothing is charged for the output, and the prompt was held for in any case.
-  const charged = isWithin ? usage : { ...usage, output: 0 };
+  const usageWith = (output: number) => ({ input: Number(input), cached_input: 0, cache_write: 0, output });
+  const isWithin = (output: number) => costOf(usageWith(output), null) <= orphan.amount_nano_usd;
+  // Its hold is extended as a stream runs, so that more may have come than was held for; the prompt was in any case.
+  const charged = usageWith(mostThat(isWithin, Number(orphan.observed_output_tokens)));
   return { usage: charged, costNanoUsd: costOf(charged, null), basis: "orphan" };
+}
+
+/** The largest number up to `most` for which it holds; where it does for none, zero. What holds for one holds for less. */
+function mostThat(holds: (count: number) => boolean, most: number): number {
+  let [low, high] = [0, most];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (holds(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 export const orphanCapture = (orphan: OpenHold) => ({

@@ -18,6 +18,7 @@ test("what is written is read back as it was", () => {
     endpoint: "responses",
     model: 'a "name"\n\u2028',
     inputTokensBound: 5,
+    tokensBound: 0,
     amountNanoUsd: 7n,
     minAmountNanoUsd: null,
   };

@@ -155,6 +155,8 @@ function drawnOf({ reserveId, instance, hold }: Fields): DrawnHold {
     endpoint: textOf(fields.endpoint, "endpoint"),
     model: textOf(fields.model, "model"),
     inputTokensBound: unitsOf(fields.inputTokensBound, "inputTokensBound"),
+    // Keys with limits draw from no reserve.
+    tokensBound: 0,
     amountNanoUsd: nanoUsdOf(fields.amountNanoUsd, "amountNanoUsd"),
     minAmountNanoUsd: null,
   };

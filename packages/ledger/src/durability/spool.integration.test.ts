@@ -58,6 +58,7 @@ function aLedger() {
       if (state.isDown) throw new Error("down");
       placed.push(drawn);
     },
+    extend: () => Promise.resolve({ outcome: "settled" as const, amountNanoUsd: 0n }),
     placeAgain: (drawn) => ledger.place(drawn),
     untilPlaced: () => Promise.resolve(),
     endReserves: () => Promise.resolve(),
@@ -311,7 +312,7 @@ test("whatever words an order has, it is read as it was written", async () => {
   const words = 'a "quoted\\ \n\u2028 word, \ud83d\ude00 and \u0000';
   const hold = aHold(
     { userId: mine, accountId: mine, apiKeyId: mine, priceVersionId: mine },
-    { id: "11111111-1111-7111-8111-111111111111", model: words, amountNanoUsd: 9_007_199_254_740_993n },
+    { id: "11111111-1111-7111-8111-111111111111", model: words, tokensBound: 0, amountNanoUsd: 9_007_199_254_740_993n },
   );
   const names = { servedModel: words, serviceTier: words, upstreamRequestId: words, upstreamResponseId: words };
   const capture = aCapture("22222222-2222-7222-8222-222222222222", {

@@ -62,6 +62,7 @@ export const aHold = (payer: Payer, order: Partial<HoldOrder> = {}): HoldOrder =
   endpoint: "chat.completions",
   model: "test-model",
   inputTokensBound: 100,
+  tokensBound: 200,
   amountNanoUsd: dollar / 10n,
   minAmountNanoUsd: null,
   ...order,
