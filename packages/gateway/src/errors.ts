@@ -82,7 +82,7 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
     409,
     invalid,
     "idempotency_key_spent",
-    "The call with this Idempotency-Key was charged, and its answer is not kept: it was streamed, or too large.",
+    "The call with this Idempotency-Key was charged, and its answer is not kept.",
   ),
   idempotency_key_reused: row(
     400,

@@ -64,7 +64,6 @@ test("the same call again gets the kept answer under the first one's request id,
 
 test.each([
   ["running", 409, "idempotency_key_in_use", null],
-  ["spent", 409, "idempotency_key_spent", "false"],
   ["other_body", 400, "idempotency_key_reused", "false"],
 ] as const)("a name whose call is %s is refused with %i before a hold", async (outcome, status, code, shouldRetry) => {
   const up = await start({ outcome });
@@ -72,6 +71,21 @@ test.each([
   expect([response.status, await codeOf(response)]).toEqual([status, code]);
   expect(response.headers.get("x-should-retry")).toBe(shouldRetry);
   expect(response.headers.get("retry-after")).toBe(outcome === "running" ? "1" : null);
+  expect(up.holds).toEqual([]);
+});
+
+test.each([
+  ["died", /gateway stopped/],
+  ["streamed", /streamed/],
+  ["not_kept", /could not be kept/],
+] as const)("a name whose call was charged without a kept answer (%s) says so, and whose it was", async (why, says) => {
+  const up = await start({ outcome: "spent", holdId: "first", why });
+  const response = await call(up);
+  const { error } = (await response.json()) as { error: { code: string; message: string } };
+  expect([response.status, error.code]).toEqual([409, "idempotency_key_spent"]);
+  expect(response.headers.get("x-should-retry")).toBe("false");
+  expect(error.message).toMatch(says);
+  expect(error.message).toContain("first");
   expect(up.holds).toEqual([]);
 });
 

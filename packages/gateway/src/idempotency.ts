@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { BodyError } from "./transport/body-error.ts";
 import type { GatewayAnswer } from "./call.ts";
-import { errorAnswer, type ErrorAnswer } from "./errors.ts";
+import { errorAnswer } from "./errors.ts";
 import type { Caller, Ports } from "./ports.ts";
 import type { WhoseTurn } from "./metering/scan-answer.ts";
 import type { Turns } from "./metering/turns.ts";
@@ -49,8 +49,14 @@ export async function claimName(
       return namedCall(ports, name);
     case "answered":
       return { answer: replayOf(claim) };
+    case "spent": {
+      const message = `${spentBecause[claim.why]} It was request ${claim.holdId}; use another Idempotency-Key.`;
+      return { answer: errorAnswer("idempotency_key_spent", id, { message }) };
+    }
+    case "running":
+      return { answer: errorAnswer("idempotency_key_in_use", id, { retryAfterMs: inUseRetryMs }) };
     default:
-      return { answer: refusalOf(claim.outcome, id) };
+      return { answer: errorAnswer("idempotency_key_reused", id) };
   }
 }
 
@@ -91,7 +97,8 @@ const replayOf = (kept: { holdId: string; status: number; contentType: string; b
 
 const inUseRetryMs = 1_000;
 
-function refusalOf(outcome: "running" | "spent" | "other_body", id: string): ErrorAnswer {
-  if (outcome === "running") return errorAnswer("idempotency_key_in_use", id, { retryAfterMs: inUseRetryMs });
-  return errorAnswer(outcome === "spent" ? "idempotency_key_spent" : "idempotency_key_reused", id);
-}
+const spentBecause = {
+  died: "The gateway stopped while the call with this Idempotency-Key was under way, and charged what had been seen of it.",
+  streamed: "The call with this Idempotency-Key was charged; it was streamed, and streams are not kept.",
+  not_kept: "The call with this Idempotency-Key was charged, and its answer could not be kept.",
+};

@@ -214,10 +214,10 @@ type CallName = { apiKeyId: string; key: string; holdId: string };
 
 /** What became of calls that their clients named. A name is per API key; it is free again when nothing was charged. */
 export type Idempotency = {
-  claim(
-    name: CallName & { bodyDigest: Uint8Array },
-  ): Promise<
-    | { outcome: "claimed" | "running" | "spent" | "other_body" }
+  claim(name: CallName & { bodyDigest: Uint8Array }): Promise<
+    | { outcome: "claimed" | "running" | "other_body" }
+    /** Charged, and its answer is not kept. `holdId`: its request id. */
+    | { outcome: "spent"; holdId: string; why: "died" | "streamed" | "not_kept" }
     | { outcome: "answered"; holdId: string; status: number; contentType: string; body: Uint8Array }
   >;
   keep(answer: CallName & { status: number; contentType: string; body: Uint8Array }): Promise<void>;

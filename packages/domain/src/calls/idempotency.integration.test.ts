@@ -47,12 +47,16 @@ test("another body under the same name is refused, another key's name is another
   expect(await claim({ ...again(name), apiKeyId: stranger.apiKeyId })).toEqual({ outcome: "claimed" });
 });
 
-test("a call that was charged without an answer that could be kept is not called again", async () => {
+test.each([
+  ["not_kept", { isStream: false }],
+  ["streamed", { isStream: true }],
+  ["died", { basis: "orphan", isStream: true }],
+] as const)("a call that was charged without an answer that is kept is not called again: %s", async (why, capture) => {
   const name = aName();
   await claim(name);
   await ledger.hold(aHold(payer, { id: name.holdId }));
-  await ledger.capture(aCapture(name.holdId));
-  expect(await claim(again(name))).toEqual({ outcome: "spent" });
+  await ledger.capture(aCapture(name.holdId, capture));
+  expect(await claim(again(name))).toEqual({ outcome: "spent", holdId: name.holdId, why });
 });
 
 test("a name is free again when its call was released or refused, or its process died before it held", async () => {

@@ -4,8 +4,9 @@ import type { Database } from "@codex-gateway/db";
 export type CallName = { apiKeyId: string; key: string; holdId: string };
 
 export type IdempotencyClaim =
-  /** `spent`: charged, and its answer is not kept. */
-  | { outcome: "claimed" | "running" | "spent" | "other_body" }
+  | { outcome: "claimed" | "running" | "other_body" }
+  /** Charged, and its answer is not kept: its process died, it was streamed, or it was too large. */
+  | { outcome: "spent"; holdId: string; why: "died" | "streamed" | "not_kept" }
   | { outcome: "answered"; holdId: string; status: number; contentType: string; body: Uint8Array };
 
 const keptForMs = 24 * 60 * 60_000;
@@ -34,6 +35,7 @@ export async function claimIdempotency(
   ]);
   const row = rows[0];
   if (!row) throw new Error("A claim without an answer.");
+  if (row.outcome === "spent") return findSpent({ pool }, row.earlier_hold);
   if (row.outcome !== "answered") return { outcome: row.outcome };
   return {
     outcome: row.outcome,
@@ -42,6 +44,16 @@ export async function claimIdempotency(
     contentType: row.earlier_content_type,
     body: row.earlier_answer,
   };
+}
+
+async function findSpent({ pool }: Reader, holdId: string): Promise<IdempotencyClaim> {
+  const { rows } = await pool.query<{ basis: string; is_stream: boolean }>(
+    "SELECT basis::text, is_stream FROM charge WHERE hold_id = $1",
+    [holdId],
+  );
+  const charge = rows[0];
+  const why = charge?.basis === "orphan" ? "died" : charge?.is_stream ? "streamed" : "not_kept";
+  return { outcome: "spent", holdId, why };
 }
 
 /** Keeps the answer, for as long as the call still has its name. */

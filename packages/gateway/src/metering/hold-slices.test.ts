@@ -20,6 +20,7 @@ function aStream({
 }: Partial<Omit<Hold, "held">> & { held?: number; most?: number; freeTokens?: number }) {
   const asked: number[] = [];
   let tokens = 0;
+  let looks = 0;
   let nowMs = 0;
   const slices = createHoldSlices({
     ports: {
@@ -40,10 +41,14 @@ function aStream({
       heldOutputTokens: held,
       outputTokens: most,
     } as unknown as Hold,
-    countTokens: () => Promise.resolve(tokens),
+    countTokens: () => {
+      looks++;
+      return Promise.resolve(tokens);
+    },
     startedAtMs: 0,
   });
   return {
+    looks: () => looks,
     asked,
     slices,
     pass: (ms: number) => (nowMs += ms),
@@ -148,6 +153,14 @@ test("a capped answer may count a little more than its cap without being asked a
   const { send, asked } = aStream({ held: 100, most: 100, outputCapTokens: 100, freeTokens: 100 });
   await send(150);
   expect(asked).toEqual([]);
+});
+
+test("an answer within a cap that is held for is not even counted, whatever the cap is", async () => {
+  for (const cap of [50, 200, 4_000]) {
+    const stream = aStream({ held: cap, most: cap });
+    expect(await stream.send(Math.floor(cap * 0.9))).toBe(0);
+    expect(stream.looks()).toBe(0);
+  }
 });
 
 test("an upstream that writes far beyond its cap is ended where there is no money for it", async () => {

@@ -32,15 +32,19 @@ const unseenTokensPerSecond = 100;
 const maxSliceTokens = 16_384;
 /** Between two looks at a stream, at least. */
 const minTokensBetween = 64;
-/** A cap that was sent upstream ends the answer itself: other tokenizers count a little more or less. */
-const capTolerance = { share: 1.5, tokens: 64 };
+/**
+ * Where all that may come is held for, a cap that the provider knows ends the answer itself: other tokenizers count a little
+ * more or less, and what events weigh is at least about twice what they say, so that nothing is counted before.
+ */
+const capTolerance = { share: 1.5, tokens: 64, weight: 2 };
 /** While the ledger does not answer, a stream that has used up its hold waits so long. */
 const patienceMs = 30_000;
 const retryMs = 500;
 
 export function createHoldSlices({ ports, hold, countTokens, startedAtMs }: Parts): HoldSlices {
   let held = hold.heldOutputTokens;
-  const isCapped = hold.outputCapTokens !== null && held >= hold.outputTokens;
+  const isCapped = held >= hold.outputTokens;
+  const limit = () => (isCapped ? held * capTolerance.share + capTolerance.tokens : held);
   const firstSlice = Math.max(hold.heldOutputTokens, minTokensBetween);
   const weigh = createEventScale();
   let weighed = 0;
@@ -51,12 +55,11 @@ export function createHoldSlices({ ports, hold, countTokens, startedAtMs }: Part
   let looking: Promise<void> | null = null;
   let refusal: Refusal | null = null;
 
-  const limit = () => (isCapped ? held * capTolerance.share + capTolerance.tokens : held);
   /** All that can come is held for, unless more comes than can. */
   const isComplete = () => held >= hold.outputTokens && counted < limit();
 
   function firstLook(): number {
-    return held >= hold.outputTokens ? held : held / 2;
+    return isCapped ? limit() * capTolerance.weight : held / 2;
   }
 
   async function usedTokens(): Promise<number> {
