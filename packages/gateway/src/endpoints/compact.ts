@@ -19,7 +19,7 @@ export const compact: Endpoint = {
   allowedAs: responses.name,
   method: "POST",
   path: "/v1/responses/compact",
-  outputCap: "max_output_tokens",
+  outputCap: null,
   hasTypedEvents: false,
   shape: defineShape({ input: "items", instructions: "content", tools: "tools" }),
   readRequest: (body) => {
@@ -37,7 +37,8 @@ export const compact: Endpoint = {
 
 const withOutput = (bound: CostBound): CostBound => ({
   ...bound,
-  outputTokens: Math.min(
+  outputTokens: null,
+  extraOutputTokens: Math.min(
     Math.max(Math.ceil(bound.inputTokens / bytesPerOutputToken), minOutputTokens),
     maxOutputTokens,
   ),

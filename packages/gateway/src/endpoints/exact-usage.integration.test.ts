@@ -49,8 +49,8 @@ describe("a compaction", () => {
 
   test("holds for less than a model may write, and its body goes upstream as it came", async () => {
     const { holds, bodies } = await settle("responses/compact", { input: "x".repeat(200_000) }, compaction);
-    expect(holds[0]).toMatchObject({ endpoint: "responses.compact", hasOutput: true });
-    expect(holds[0]!.bound.outputTokens).toBe(Math.ceil(holds[0]!.bound.inputTokens / 16));
+    expect(holds[0]).toMatchObject({ endpoint: "responses.compact", hasOutput: false });
+    expect(holds[0]!.bound.extraOutputTokens).toBe(Math.ceil(holds[0]!.bound.inputTokens / 16));
     expect(bodies[0]).not.toContain("max_output_tokens");
   });
 
