@@ -14,7 +14,7 @@ import { createResponses, type ResponsesScript } from "./fake/responses.ts";
 type Served = { method: string; path: string; requestBody: string; responseBody: string; isClosedEarly: boolean };
 
 /** What the next calls are answered with, where that is not the usual. */
-export type FakeScript = ChatScript &
+type FakeScript = ChatScript &
   ResponsesScript & {
     /** How long it waits before it answers. */
     delayMs: number;

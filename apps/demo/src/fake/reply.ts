@@ -2,7 +2,7 @@
 
 export type Json = Record<string, unknown>;
 
-export type FakeRequest = {
+type FakeRequest = {
   body: Json;
   query: URLSearchParams;
   /** The ids in the path, in their order. */
