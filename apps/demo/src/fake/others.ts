@@ -8,13 +8,13 @@ const inBase64 = (numbers: readonly number[]): string =>
 /** A picture of one pixel. */
 const picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-export const imageUsage = {
+const imageUsage = {
   input_tokens: 20,
   input_tokens_details: { text_tokens: 12, image_tokens: 8 },
   output_tokens: 272,
   total_tokens: 292,
 };
-export const svgUsage = { input_tokens: 300, output_tokens: 150, total_tokens: 450 };
+const svgUsage = { input_tokens: 300, output_tokens: 150, total_tokens: 450 };
 
 export const others: Routes = {
   "GET /models": () =>
