@@ -139,3 +139,21 @@ test("a used-up daily budget stops it after one request, with the time of the re
   expect(errors).toMatch(/usage limit.*try again (at|in)/is);
   expect(asked).toHaveLength(0);
 }, 120_000);
+
+test("a stream that breaks off says so on its screen", async () => {
+  const item_id = "msg_1";
+  const breaksOff: Turn = (res) => {
+    send(res, "response.created", { response: response("in_progress") });
+    send(res, "response.output_item.added", {
+      output_index: 0,
+      item: { ...message(""), status: "in_progress", content: [] },
+    });
+    send(res, "response.output_text.delta", { output_index: 0, content_index: 0, item_id, delta: "It begins " });
+    setTimeout(() => res.destroy(), 50);
+  };
+  turns = Array<Turn>(10).fill(breaksOff);
+  home.configure({ model });
+  const { errors, exitCode } = await home.exec("Say it", demo.apiKey);
+  expect(exitCode).not.toBe(0);
+  expect(errors).toContain("The model provider's answer broke off.");
+}, 120_000);

@@ -21,12 +21,13 @@ async function ask(up: Scripted, path = "/chat/completions", body: object = {}, 
     body: JSON.stringify({ model: "m", ...body }),
   });
   let text = "";
+  let isBrokenOff = false;
   try {
     for await (const chunk of response.body!) text += Buffer.from(chunk as Uint8Array).toString();
   } catch {
-    // It was broken off.
+    isBrokenOff = true;
   }
-  return { status: response.status, headers: response.headers, text };
+  return { status: response.status, headers: response.headers, text, isBrokenOff };
 }
 
 const refuse = (status: number, body: string | object, headers: Record<string, string> = {}) =>
@@ -117,12 +118,20 @@ describe("a stream that breaks off", () => {
 
   test("is a failed response, then an error, for whoever listens for either", async () => {
     const up = await start((res) => sendEvents(res, [created, delta], { thenDestroy: true }));
-    const { text } = await ask(up, "/responses", { stream: true });
+    const { text, isBrokenOff } = await ask(up, "/responses", { stream: true });
+    expect(isBrokenOff).toBe(true);
     const [failed, error] = text.split("\n\n").slice(2);
     expect(failed).toContain("event: response.failed\n");
     expect(failed).toContain('"id":"resp_1"');
     expect(failed).toContain('"error":{"code":"upstream_failed"');
     expect(error).toContain("event: error\n");
+  });
+
+  test("is for Codex a failed response, behind which the stream ends in order", async () => {
+    const up = await start((res) => sendEvents(res, [created, delta], { thenDestroy: true }));
+    const { text, isBrokenOff } = await ask(up, "/responses", { stream: true }, { originator: "codex_exec" });
+    expect(isBrokenOff).toBe(false);
+    expect(text.split("\n\n").slice(2, -1)).toEqual([expect.stringContaining("event: response.failed\n")]);
   });
 
   test("raises in the SDK", async () => {

@@ -12,7 +12,7 @@ import type { Ports } from "../ports.ts";
 import { captureOf, leftByClient } from "./relay.ts";
 import { createSseSplitter, type SseEvent } from "./sse.ts";
 import { StreamEndedError } from "./stream-end.ts";
-import { endEvents, errorEvents, StreamError } from "./stream-errors.ts";
+import { endEvents, endsInOrder, errorEvents, StreamError } from "./stream-errors.ts";
 import type { UpstreamAnswer } from "./upstream-client.ts";
 
 const checkpointEveryMs = 2_000;
@@ -99,10 +99,12 @@ export async function* relayStream(
       ports.log("info", "stream_ended", { requestId: exchange.id, reason: error.refusal.refused });
       exchange.open.record.errorCode = error.refusal.refused;
       yield* endEvents(exchange, error.refusal, meter);
+      if (endsInOrder(exchange)) return;
       throw error;
     }
     ports.log("warn", "stream_broke_off", { requestId: exchange.id, error: (error as Error).message });
     yield* errorEvents(exchange, error, { meter, redactor: answer.redactor });
+    if (endsInOrder(exchange)) return;
     throw error;
   } finally {
     heartbeat.stop();

@@ -1,6 +1,7 @@
 /**
  * The end of a stream that broke off, in the shapes that clients raise as an error: the connection is broken off behind
- * it, never ended as if whole. Codex hears `response.failed` alone, the SDKs `error`; on chat it is an object with `error`.
+ * it, never ended as if whole. Codex hears `response.failed` alone, and only where the stream then ends in order: of a
+ * connection that breaks off it shows that instead. The SDKs raise `error`; on chat it is an object with `error`.
  */
 import { errorTable } from "../errors.ts";
 import type { Exchange } from "../exchange.ts";
@@ -29,6 +30,7 @@ export function* errorEvents(
   const { error: seen } = meter.facts;
   const said = raw ? saidOf(seen, redactor) : brokeOff;
   if (exchange.endpoint.hasTypedEvents) yield failedEvent(exchange, said, meter);
+  if (endsInOrder(exchange)) return;
   if (raw) yield raw;
   if (raw && seen !== null) return;
   yield errorEvent(exchange, { ...said, type: "server_error" }, meter);
@@ -46,8 +48,12 @@ export function* endEvents(
     const isForCodex = exchange.isCodex && type === "insufficient_quota";
     yield failedEvent(exchange, isForCodex ? { ...said, code: type } : said, meter);
   }
+  if (endsInOrder(exchange)) return;
   yield errorEvent(exchange, { ...said, type }, meter);
 }
+
+/** Whether the stream ends behind its error as a whole one does: `response.failed` is an end of its own for Codex. */
+export const endsInOrder = ({ isCodex, endpoint }: Exchange): boolean => isCodex && endpoint.hasTypedEvents;
 
 type Said = { code: string; message: string };
 
