@@ -14,6 +14,7 @@ import { withStatus } from "./codex-status.ts";
 import { dispatchCall } from "./dispatch-call.ts";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import type { FreeRoutes } from "./endpoints/free-routes.ts";
+import { errorAnswer } from "./errors.ts";
 import type { OpenCall, Workshop } from "./exchange.ts";
 import type { FreeCallLimit } from "./free-call-limit.ts";
 import { claimName } from "./idempotency.ts";
@@ -65,6 +66,7 @@ async function answerBilled(
   const { ports, workshop } = services;
   const { record } = open;
   const id = record.requestId;
+  if (isForm(call)) return errorAnswer("unsupported_encoding", id, { message: noForms });
   open.share = services.requests.open(caller.userId);
   const body = await readBody(call, open.share, {
     workshop,
@@ -144,6 +146,11 @@ function answerUnbilled(
   const methods = [...new Set([billed, services.freeRoutes.methodsOf(pathname)].flat())];
   return answerRead(services.ports, call, { record: open.record, pathname, methods });
 }
+
+const isForm = ({ headers }: GatewayCall): boolean =>
+  typeof headers["content-type"] === "string" && /^\s*multipart\//i.test(headers["content-type"]);
+const noForms =
+  "Send JSON: forms (multipart/form-data) are not taken here. Pictures go in it as data URLs (image_url).";
 
 /** What servers of other makes do not always know. Caps are not among them: they keep an answer within its hold. */
 const addedMembers = ["safety_identifier", "stream_options"];

@@ -5,6 +5,16 @@ import { completions } from "./completions.ts";
 import { decisions } from "./decisions.ts";
 import { embeddings } from "./embeddings.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { imageEdits, imageGenerations } from "./images.ts";
 import { responses } from "./responses.ts";
 
-export const endpoints: readonly Endpoint[] = [chatCompletions, responses, compact, completions, embeddings, decisions];
+export const endpoints: readonly Endpoint[] = [
+  chatCompletions,
+  responses,
+  compact,
+  completions,
+  embeddings,
+  decisions,
+  imageGenerations,
+  imageEdits,
+];

@@ -34,7 +34,7 @@ export function defineShape(members: Readonly<Record<string, TopLevel>>): BodySh
   }
   for (const name in members) {
     const place = topLevel[members[name] as TopLevel];
-    shape.set(name, { place, isSpan: billed.includes(name), isRead: true });
+    shape.set(name, { place, isSpan: billed.includes(name) || place === null, isRead: true });
   }
   return shape;
 }
