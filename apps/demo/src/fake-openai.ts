@@ -1,30 +1,34 @@
 /**
- * A stand-in for OpenAI: answers chat, responses and embeddings. In front of it stands a relay that adds the cached tokens
- * which the stand-in leaves out of its usage, gives embeddings in base64 where they are asked for so, and keeps what passed.
+ * A stand-in for OpenAI: what a client of the API can ask is answered with canned text and scripted usage, and what is stored
+ * is remembered until it stops. It keeps what passed.
  */
-import { createServer, request as send, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { LLMock } from "@copilotkit/aimock";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createChat, type ChatScript } from "./fake/chat.ts";
+import { others } from "./fake/others.ts";
+import { failure, type Handler, type Json, type Reply, type Routes } from "./fake/reply.ts";
+import { createResponses, type ResponsesScript } from "./fake/responses.ts";
 
-/** One call as the upstream saw it. */
-type Served = { path: string; requestBody: string; responseBody: string; isClosedEarly: boolean };
+/** One call as the provider saw it. */
+type Served = { method: string; path: string; requestBody: string; responseBody: string; isClosedEarly: boolean };
+
+/** What the next calls are answered with, where that is not the usual. */
+type FakeScript = ChatScript &
+  ResponsesScript & {
+    /** How long it waits before it answers. */
+    delayMs: number;
+    /** The next calls fail with these, one each. */
+    failures: { status: number; error: Json }[];
+  };
 
 export type FakeOpenAi = {
   /** Ends in /v1. */
   url: string;
-  mock: LLMock;
+  script: FakeScript;
   served: Served[];
-  /** How long it waits before it answers. */
-  delayMs: number;
   stop(): Promise<void>;
 };
-
-/** Every canned answer takes 12 tokens in, 4 of them cached, and gives 5 out. */
-const usage = { prompt_tokens: 12, completion_tokens: 5, total_tokens: 17, input_tokens: 12, output_tokens: 5 };
-const details: readonly [plain: string, withDetails: string][] = [
-  ['"prompt_tokens":12,', '"prompt_tokens":12,"prompt_tokens_details":{"cached_tokens":4},'],
-  ['"input_tokens":12,', '"input_tokens":12,"input_tokens_details":{"cached_tokens":4},'],
-];
 
 export type FakeOpenAiOptions = {
   host?: string;
@@ -36,82 +40,82 @@ export type FakeOpenAiOptions = {
 
 export async function startFakeOpenAi(options: FakeOpenAiOptions = {}): Promise<FakeOpenAi> {
   const { host = "127.0.0.1", port = 0, keeps = Infinity } = options;
-  const mock = new LLMock({ port: 0, host: "127.0.0.1" });
-  mock.onMessage(/.*/, { content: "Hello from the fake model.", usage });
-  mock.onEmbedding(/.*/, { embedding: [0.1, 0.2, 0.3] });
-  await mock.start();
+  const script: FakeScript = { next: null, backgroundMs: 0, backgroundStatus: "completed", delayMs: 0, failures: [] };
+  const routes: Routes = { ...createChat(script), ...createResponses(script), ...others };
   const served: Served[] = [];
-  const relay = createServer((req, res) => {
-    const handle = () => {
-      relayCall(new URL(mock.url), req, res, served);
-      while (served.length > keeps) served.shift();
-    };
-    if (fake.delayMs > 0) setTimeout(handle, fake.delayMs);
-    else handle();
+  const server = createServer((req, res) => {
+    serve(routes, script, { req, res, served }).catch(() => res.destroy());
+    while (served.length > keeps) served.shift();
   });
   await new Promise<void>((resolve, reject) => {
-    relay.once("error", (error) => {
-      mock.stop().then(() => reject(error), reject);
-    });
-    relay.listen(port, host, resolve);
+    server.once("error", reject);
+    server.listen(port, host, resolve);
   });
-  const fake: FakeOpenAi = {
-    url: `http://${host}:${(relay.address() as AddressInfo).port}/v1`,
-    mock,
+  return {
+    url: `http://${host}:${(server.address() as AddressInfo).port}/v1`,
+    script,
     served,
-    delayMs: 0,
     stop: async () => {
-      relay.closeAllConnections();
-      await new Promise((resolve) => relay.close(resolve));
-      await mock.stop();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
     },
   };
-  return fake;
 }
 
-function relayCall(to: URL, req: IncomingMessage, res: ServerResponse, served: Served[]): void {
-  const call: Served = { path: req.url ?? "", requestBody: "", responseBody: "", isClosedEarly: false };
+type Connection = { req: IncomingMessage; res: ServerResponse; served: Served[] };
+
+async function serve(routes: Routes, script: FakeScript, { req, res, served }: Connection): Promise<void> {
+  const { method = "", url = "" } = req;
+  const call: Served = { method, path: url, requestBody: "", responseBody: "", isClosedEarly: false };
   served.push(call);
-  const { method, headers, url: path } = req;
-  const onward = send({ host: to.hostname, port: to.port, path, method, headers }, (answer) => {
-    const { "content-length": _length, ...rest } = answer.headers;
-    res.writeHead(answer.statusCode ?? 502, rest);
-    answer.setEncoding("utf8");
-    const pass = (text: string) => {
-      call.responseBody += text;
-      res.write(text);
-    };
-    let embeddings = "";
-    answer.on("data", (text: string) => {
-      if (wantsBase64(call)) embeddings += text;
-      else pass(details.reduce((each, [plain, withDetails]) => each.replace(plain, withDetails), text));
-    });
-    answer.on("end", () => {
-      if (embeddings !== "") pass(inBase64(embeddings));
-      res.end();
-    });
-  });
-  onward.on("error", () => res.destroy());
-  res.on("close", () => {
-    call.isClosedEarly = !res.writableFinished;
-    if (call.isClosedEarly) onward.destroy();
-  });
-  req.setEncoding("utf8");
-  req.on("data", (text: string) => {
-    call.requestBody += text;
-    onward.write(text);
-  });
-  req.on("end", () => onward.end());
+  res.on("close", () => (call.isClosedEarly = !res.writableFinished));
+  for await (const chunk of req.setEncoding("utf8") as AsyncIterable<string>) call.requestBody += chunk;
+  if (script.delayMs > 0) await sleep(script.delayMs);
+  const failed = script.failures.shift();
+  const reply = failed ? failure(failed.status, failed.error) : replyTo(routes, call);
+  await send(res, reply, call);
 }
 
-/** As the SDKs do unless they are told otherwise. */
-const wantsBase64 = ({ path, requestBody }: Served): boolean =>
-  path.endsWith("/embeddings") && /"encoding_format"\s*:\s*"base64"/.test(requestBody);
+function replyTo(routes: Routes, { method, path, requestBody }: Served): Reply {
+  const { pathname, searchParams } = new URL(path, "http://fake");
+  const parts = pathname.split("/").slice("/v1".split("/").length);
+  const found = findRoute(routes, method, parts);
+  if (!found) return failure(404, { message: `Unknown URL: ${method} ${pathname}.`, type: "invalid_request_error" });
+  const body = requestBody === "" ? {} : (JSON.parse(requestBody) as Json);
+  return found.handler({ body, query: searchParams, ids: found.ids });
+}
 
-/** An error comes through as it is. */
-function inBase64(answer: string): string {
-  const { data, ...rest } = JSON.parse(answer) as { data?: { embedding: number[] }[] };
-  if (!data) return answer;
-  const encode = (numbers: number[]) => Buffer.from(Float32Array.from(numbers).buffer).toString("base64");
-  return JSON.stringify({ ...rest, data: data.map((each) => ({ ...each, embedding: encode(each.embedding) })) });
+/** A path that is written out goes before one with an id in its place. */
+function findRoute(
+  routes: Routes,
+  method: string,
+  parts: readonly string[],
+): { handler: Handler; ids: string[] } | null {
+  const exact = routes[`${method} /${parts.join("/")}`];
+  if (exact) return { handler: exact, ids: [] };
+  for (const [name, handler] of Object.entries(routes)) {
+    const [routeMethod, routePath = ""] = name.split(" ");
+    const template = routePath.slice(1).split("/");
+    if (routeMethod !== method || template.length !== parts.length) continue;
+    if (template.every((part, at) => part === "*" || part === parts[at])) {
+      return { handler, ids: parts.filter((_, at) => template[at] === "*") };
+    }
+  }
+  return null;
+}
+
+async function send(res: ServerResponse, reply: Reply, call: Served): Promise<void> {
+  if ("json" in reply) {
+    call.responseBody = JSON.stringify(reply.json);
+    res.writeHead(reply.status, { "content-type": "application/json" }).end(call.responseBody);
+    return;
+  }
+  res.writeHead(200, { "content-type": "text/event-stream" });
+  for (const event of reply.events) {
+    if (res.destroyed) return;
+    call.responseBody += event;
+    res.write(event);
+    if (reply.everyMs > 0) await sleep(reply.everyMs);
+  }
+  res.end();
 }

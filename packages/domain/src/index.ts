@@ -61,7 +61,14 @@ export { createKeyRing, mayUseModel, type KeyRing } from "./api-keys/key-ring.ts
 export { createKey, deleteKey, listKeys, type KeyLimits, type KeySummary } from "./api-keys/keys.ts";
 export { findCharge, listCharges, readCredits, walletOf, type PublicCharge } from "./reports/charges.ts";
 export { leftOf, readKeyStatus, type Budget, type KeyStatus } from "./reports/key-status.ts";
-export { addResource, locateResources, missingResource, removeResource } from "./resources/resources.ts";
+export {
+  addResource,
+  listResources,
+  locateResources,
+  mayAddResource,
+  missingResource,
+  removeResource,
+} from "./resources/resources.ts";
 export { createAttemptLog } from "./calls/attempts.ts";
 export { createDebtAllowance } from "./calls/debt-allowance.ts";
 export { extendCall } from "./calls/extend-call.ts";

@@ -2,6 +2,7 @@
  * Calls that cost nothing: authenticate → count → read the body → find out where what it names lies, and whose it is → hand
  * on what that upstream answers. Nothing is held, so nothing is lost either way.
  */
+import { answerList } from "./answer-list.ts";
 import { authenticateCall } from "./authenticate-call.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
 import { clientKind } from "./client-kind.ts";
@@ -36,7 +37,15 @@ export async function answerFree(
   open.share = services.requests.open(caller.userId);
   const { body, model, resources } = await readFreeRequest(services, call, { open, caller, endpoint });
   if (route.hasBadId) return errorAnswer("resource_not_found", id);
-  const place = await ports.resources.locate({ caller, resources: [...route.resources, ...resources], model });
+  if (endpoint.lists !== null) return answerList(services, call, { open, caller, route, kind: endpoint.lists });
+  const { effect } = endpoint;
+  const creates = effect && "creates" in effect ? effect.creates : null;
+  const place = await ports.resources.locate({
+    caller,
+    resources: [...route.resources, ...resources],
+    model,
+    creates,
+  });
   if ("refused" in place) return refuse(place, id, client);
   const upstreamCall = {
     method: endpoint.method,
@@ -50,7 +59,7 @@ export async function answerFree(
     userId: caller.userId,
     upstreamId: place.upstreamId,
     // What it changes is written down, whether or not its client has left.
-    signal: endpoint.effect === null ? call.signal : null,
+    signal: effect === null ? call.signal : null,
   };
   return relayFree(services, upstreamCall, { open, caller, route });
 }

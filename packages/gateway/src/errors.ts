@@ -62,6 +62,12 @@ export const errorTable: Readonly<Record<ErrorCode, Row>> = {
   ),
   response_not_found: row(404, invalid, "previous_response_not_found", "The previous response does not exist."),
   resource_not_found: row(404, invalid, null, "There is nothing of this id."),
+  resource_limit_reached: row(
+    400,
+    invalid,
+    "resource_limit_reached",
+    "There are too many of these. Delete some first.",
+  ),
   charge_not_found: row(404, invalid, "charge_not_found", "The charge does not exist."),
   service_unavailable: row(503, server, "service_unavailable", "The gateway cannot take requests right now.", true),
   upstream_unavailable: row(503, server, "upstream_unavailable", "The model provider cannot be used right now.", true),

@@ -10,9 +10,11 @@ import type { RequestBudget } from "./budgets.ts";
 import { clockMs } from "./call-record.ts";
 import type { GatewayAnswer, GatewayCall } from "./call.ts";
 import { clientKind } from "./client-kind.ts";
+import { withStatus } from "./codex-status.ts";
 import { dispatchCall } from "./dispatch-call.ts";
 import type { Endpoint } from "./endpoints/endpoint.ts";
 import type { FreeRoutes } from "./endpoints/free-routes.ts";
+import { errorAnswer } from "./errors.ts";
 import type { OpenCall, Workshop } from "./exchange.ts";
 import type { FreeCallLimit } from "./free-call-limit.ts";
 import { claimName } from "./idempotency.ts";
@@ -39,7 +41,7 @@ export type GatewayServices = {
 };
 
 export async function handleCall(services: GatewayServices, call: GatewayCall, open: OpenCall): Promise<GatewayAnswer> {
-  const { ports, workshop } = services;
+  const { ports } = services;
   const { record } = open;
   const id = record.requestId;
   const pathname = pathOf(call);
@@ -47,10 +49,24 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
   if (!endpoint || call.method !== endpoint.method) return answerUnbilled(services, call, { open, pathname });
   record.endpoint = endpoint.name;
 
-  const found = authenticateCall(ports, call, endpoint.name);
+  const found = authenticateCall(ports, call, endpoint.allowedAs ?? endpoint.name);
   const caller = found instanceof Promise ? await found : found;
   if ("refused" in caller) return refuse(caller, id, clientKind(call.headers));
 
+  const held = () => answerBilled(services, call, { open, endpoint, caller });
+  // Awaited, it is one turn of the promise's own; returned as it is, it would be three.
+  return await (clientKind(call.headers) === "codex" ? withStatus(ports, caller, held) : held());
+}
+
+async function answerBilled(
+  services: GatewayServices,
+  call: GatewayCall,
+  { open, endpoint, caller }: { open: OpenCall; endpoint: Endpoint; caller: Caller },
+): Promise<GatewayAnswer> {
+  const { ports, workshop } = services;
+  const { record } = open;
+  const id = record.requestId;
+  if (isForm(call)) return errorAnswer("unsupported_encoding", id, { message: noForms });
   open.share = services.requests.open(caller.userId);
   const body = await readBody(call, open.share, {
     workshop,
@@ -75,6 +91,7 @@ export async function handleCall(services: GatewayServices, call: GatewayCall, o
     isStream: facts.isStream,
     model: facts.model,
     resources: facts.resources,
+    stores: facts.stores,
     isNamed: named !== null,
     bound: facts.bound,
     countInputTokens: input.ceiling,
@@ -129,6 +146,11 @@ function answerUnbilled(
   const methods = [...new Set([billed, services.freeRoutes.methodsOf(pathname)].flat())];
   return answerRead(services.ports, call, { record: open.record, pathname, methods });
 }
+
+const isForm = ({ headers }: GatewayCall): boolean =>
+  typeof headers["content-type"] === "string" && /^\s*multipart\//i.test(headers["content-type"]);
+const noForms =
+  "Send JSON: forms (multipart/form-data) are not taken here. Pictures go in it as data URLs (image_url).";
 
 /** What servers of other makes do not always know. Caps are not among them: they keep an answer within its hold. */
 const addedMembers = ["safety_identifier", "stream_options"];

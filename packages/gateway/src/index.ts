@@ -1,10 +1,11 @@
 export { addedMsOf, type CallRecord } from "./call-record.ts";
 export { BodyTooLargeError, type GatewayAnswer, type GatewayCall } from "./call.ts";
+export { freeEndpoints } from "./endpoints/free-endpoints.ts";
 export { keyEndpoints } from "./endpoints/key-endpoints.ts";
 export { errorAnswer } from "./errors.ts";
 export { createGateway, type Gateway, type RequestPolicy } from "./gateway.ts";
 export { createNodeDoor, refuseBadHead, type NodeDoor } from "./adapters/node.ts";
-export type { Caller, Hold, Log, Ports, Refusal, Settlement, Upstream } from "./ports.ts";
+export type { Caller, CallerStatus, Hold, Log, Ports, Refusal, ResourceKind, Settlement, Upstream } from "./ports.ts";
 export { isPublicAddress } from "./transport/public-connector.ts";
 export { createRequestId } from "./request-id.ts";
 export type { OutboundProxy, UpstreamPolicy, UpstreamVitals } from "./transport/upstream-client.ts";

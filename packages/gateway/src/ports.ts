@@ -40,6 +40,7 @@ export type RefusalCode =
   | "service_tier_not_priced"
   | "response_not_found" // previous_response_id of somebody else
   | "resource_not_found" // any other thing that lies with a provider and is not the caller's
+  | "resource_limit_reached" // too many things that lie with a provider
   | "charge_not_found"
   | "service_unavailable" // database down, draining, queue full
   | "upstream_unavailable";
@@ -65,11 +66,21 @@ type Resources = {
     caller: Caller;
     resources: readonly ResourceRef[];
     model: string | null;
+    /** What will be the caller's; refused where there is too much of it. */
+    creates: ResourceKind | null;
   }): Promise<{ upstreamId: string | null } | Refusal>;
   /** From now on it is the caller's. Rejects where that cannot be written down. */
   add(resource: { caller: Caller; kind: ResourceKind; id: string; upstreamId: string }): Promise<void>;
   /** From now on it is nobody's. */
   remove(resource: { caller: Caller; kind: ResourceKind; id: string; upstreamId: string }): Promise<void>;
+  /** Those of the caller behind the one of this id, by age; null: there is none of it. */
+  list(query: {
+    caller: Caller;
+    kind: ResourceKind;
+    after: string | null;
+    order: "asc" | "desc";
+    limit: number;
+  }): Promise<{ id: string; upstreamId: string }[] | null>;
 };
 
 /** What a call cannot exceed; all counts of tokens. */
@@ -104,6 +115,8 @@ export type HoldRequest = {
   model: string;
   /** What it goes on from: it must be the caller's, and the call goes where it lies. */
   resources: readonly ResourceRef[];
+  /** What its answer is from then on, by its id: the caller's, once it is captured. */
+  stores: ResourceKind | null;
   /** Whether its client named the call: that it is under way must then be known wherever the name is asked for. */
   isNamed: boolean;
   bound: CostBound;
@@ -226,6 +239,17 @@ export type Upstream = {
 /** The enabled upstreams, read per request: must be a lookup in memory. */
 type ListUpstreams = () => readonly Upstream[];
 
+/** What a caller has left, as clients show it; `windows` are the budgets of its key, the shorter one first. */
+export type CallerStatus = {
+  /** In whole cents, as decimal text. */
+  leftUsd: string;
+  hasLeft: boolean;
+  windows: { usedPercent: number; minutes: number; resetsAtMs: number }[];
+};
+
+/** Null where nobody can say soon enough. */
+type ReadStatus = (caller: Caller) => Promise<CallerStatus | null>;
+
 /** Whether what came of an answer is charged that its upstream has broken off. Must be a lookup in memory. */
 type ChargesBrokenAnswers = () => boolean;
 
@@ -259,6 +283,7 @@ export type Ports = {
   drainsOnDisconnect: DrainsOnDisconnect;
   chargesBrokenAnswers: ChargesBrokenAnswers;
   answerRead: AnswerRead;
+  readStatus: ReadStatus;
   now: () => number;
   log: Log;
   observe: Observe;

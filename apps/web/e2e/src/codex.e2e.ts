@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startDemo, type RunningDemo } from "@codex-gateway/demo";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -34,6 +36,32 @@ test("codex exec prints the model's answer, and its cached tokens are charged as
     costNanoUsd: 4_500n,
   });
   expect(await breachesOf(demo)).toEqual([]);
+}, 120_000);
+
+/** What Codex has noted of its limits, in the newest of its sessions. */
+function lastLimits(): { credits: { balance: string } | null; primary: object | null } | null {
+  const files = readdirSync(path.join(home.folder, "sessions"), { recursive: true, encoding: "utf8" });
+  const session =
+    files
+      .filter((name) => name.endsWith(".jsonl"))
+      .toSorted()
+      .at(-1) ?? "";
+  const lines = readFileSync(path.join(home.folder, "sessions", session), "utf8")
+    .trim()
+    .split("\n");
+  const limits = lines.map((line) => (JSON.parse(line) as { payload: { rate_limits?: unknown } }).payload.rate_limits);
+  return limits.findLast((each) => each) as ReturnType<typeof lastLimits>;
+}
+
+test("/status has what the key may still spend, and its budget", async () => {
+  home.configure();
+  const { secret } = await demo.userSession.api.keys.create.mutate({ name: "with a budget", dailyBudgetUsd: "2" });
+  expect((await home.exec("Say hello", secret)).exitCode).toBe(0);
+  // 2 of 5 dollars, less a fraction of a cent
+  expect(lastLimits()).toMatchObject({
+    credits: { has_credits: true, unlimited: false, balance: expect.stringMatching(/^(?:2\.00|1\.99)$/) as string },
+    primary: { window_minutes: 1_440, resets_at: expect.any(Number) as number },
+  });
 }, 120_000);
 
 test.each(["gpt-5.5", "gpt-5.6-sol", "gpt-6-sol", "gpt-6.2-sol", "gpt-6-astra"])(

@@ -85,14 +85,14 @@ export async function startFullHouse(language: HouseLanguage = "zh-CN"): Promise
 
 /** One that takes as long as a real one, so that the upstream is known to be healthy. */
 async function callOnce(demo: RunningDemo): Promise<void> {
-  demo.fake.delayMs = 640;
+  demo.fake.script.delayMs = 640;
   const response = await fetch(`${demo.api}/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${demo.apiKey}` },
     body: JSON.stringify({ model: "gpt-5-mini", messages: [{ role: "user", content: "Hello" }] }),
   });
   if (!response.ok) throw new Error(`The call of the full house failed: ${response.status} ${await response.text()}`);
-  demo.fake.delayMs = 0;
+  demo.fake.script.delayMs = 0;
 }
 
 async function raisePrice({ ownerSession }: RunningDemo): Promise<void> {

@@ -71,9 +71,9 @@ test.each([
     const apis = [demo.api, second.api].slice(0, processes);
     // Answers wait, so that no capture gives money back while the requests still come in.
     const before = demo.fake.served.length;
-    demo.fake.delayMs = 3_000;
+    demo.fake.script.delayMs = 3_000;
     const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => call(apis[n % processes]!, key)));
-    demo.fake.delayMs = 0;
+    demo.fake.script.delayMs = 0;
     const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as { error?: { type: string } }[];
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(10);
     expect(bodies.filter(({ error }) => error?.type === "insufficient_quota")).toHaveLength(190);

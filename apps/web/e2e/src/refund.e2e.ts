@@ -34,7 +34,7 @@ const balanceUsd = async () => (await demo.userSession.api.dashboard.overview.qu
 test("the admin's page offers it for what is not exact, and says afterwards that it was done", async () => {
   expect((await call(null)).status).toBe(200);
   // Its client leaves before the first byte, and so pays for the prompt.
-  demo.fake.delayMs = 3_000;
+  demo.fake.script.delayMs = 3_000;
   await expect(call(AbortSignal.timeout(1_000))).rejects.toThrow();
   await expect.poll(async () => (await charges()).map(({ basis }) => basis)).toEqual(["exact", "observed"]);
   const [exact, observed] = await charges();

@@ -86,13 +86,16 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
   });
 
   test("a chat with a tool call", async () => {
-    demo.fake.mock.prependFixture({
-      match: { userMessage: "weather" },
-      response: {
-        toolCalls: [{ name: "get_weather", arguments: '{"city":"Rome"}' }],
-        usage: { prompt_tokens: 20, completion_tokens: 7, total_tokens: 27 },
+    demo.fake.script.next = {
+      message: {
+        role: "assistant",
+        content: null,
+        tool_calls: [
+          { id: "call_1", type: "function", function: { name: "get_weather", arguments: '{"city":"Rome"}' } },
+        ],
       },
-    });
+      usage: { prompt_tokens: 20, completion_tokens: 7, total_tokens: 27 },
+    };
     const answer = await sdk().chat.completions.create({
       model,
       messages: [{ role: "user", content: "weather" }],
@@ -194,11 +197,12 @@ describe.each(["the API's port", "the Remix route"])("the official SDK through %
     await expect(
       withoutMoney(sdk().baseURL).then((poor) => poor.chat.completions.create({ model, messages })),
     ).rejects.toMatchObject({ status: 429, type: "insufficient_quota", code: "credit_balance_exhausted" });
-    demo.fake.mock.nextRequestError(400, { message: "bad", type: "invalid_request_error" });
+    const { failures } = demo.fake.script;
+    failures.push({ status: 400, error: { message: "bad", type: "invalid_request_error" } });
     await expect(sdk().chat.completions.create({ model, messages })).rejects.toThrow(OpenAI.BadRequestError);
-    demo.fake.mock.nextRequestError(429, { message: "slow down", type: "rate_limit_exceeded" });
+    failures.push({ status: 429, error: { message: "slow down", type: "rate_limit_exceeded" } });
     await expect(sdk().chat.completions.create({ model, messages })).rejects.toThrow(OpenAI.RateLimitError);
-    demo.fake.mock.nextRequestError(500, { message: "boom", type: "server_error" });
+    failures.push({ status: 500, error: { message: "boom", type: "server_error" } });
     await expect(sdk().chat.completions.create({ model, messages })).rejects.toThrow(OpenAI.InternalServerError);
   });
 });

@@ -18,9 +18,11 @@ import {
   isTierPriced,
   keepAnswer,
   listenToChanges,
+  listResources,
   type LoadedPrices,
   loadPrices,
   locateResources,
+  mayAddResource,
   mayUseModel,
   missingResource,
   openPrice,
@@ -46,6 +48,7 @@ import {
 } from "@codex-gateway/ledger";
 import {
   createGateway,
+  type Caller,
   type CallRecord,
   type Gateway,
   type Hold,
@@ -53,12 +56,14 @@ import {
   type OutboundProxy,
   type Ports,
   type RequestPolicy,
+  type ResourceKind,
   type Settlement,
   type UpstreamPolicy,
 } from "@codex-gateway/gateway";
 import type { ClientAddress } from "../http/client-address.ts";
 import { sightingOf } from "../jobs/alert-jobs.ts";
 import { answerRead } from "../http/answer-read.ts";
+import { createStatusReader } from "../http/status-reader.ts";
 import { spoolFolderOf, type Env } from "./env.ts";
 import { jobsOf } from "../jobs/jobs.ts";
 import { headsEveryMs } from "../jobs/keep-head.ts";
@@ -239,23 +244,43 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
     log("error", "hold_failed", { requestId, error: error.message });
   }
 
-  const locate: Ports["resources"]["locate"] = async ({ caller, resources, model }) => {
+  const locate: Ports["resources"]["locate"] = async ({ caller, resources, model, creates }) => {
     if (model !== null && !mayUseModel(caller, model)) return { refused: "model_not_allowed", param: "model" };
+    const { accountId } = caller;
+    if (creates && !(await mayAddResource({ pool: lookupPool }, { accountId, kind: creates }))) {
+      return { refused: "resource_limit_reached" };
+    }
     const [first] = resources;
     if (!first) return { upstreamId: null };
     await spool.caughtUp();
-    const place = await locateResources({ pool: lookupPool }, { accountId: caller.accountId, resources });
+    const place = await locateResources({ pool: lookupPool }, { accountId, resources });
     if ("refused" in place) return place;
     const isThere = (upstreamId: string | null) =>
       upstreamId === null || known.upstreams.some((each) => each.id === upstreamId);
     return isThere(place.upstreamId) ? place : missingResource(first);
   };
 
+  /** Whose what a call stores will be, by its hold: few calls store anything that no charge tells of. */
+  const storing = new WeakMap<Hold, { caller: Caller; kind: ResourceKind }>();
+
+  async function addStored(
+    { caller, kind }: { caller: Caller; kind: ResourceKind },
+    settlement: Settlement,
+  ): Promise<void> {
+    if (settlement.outcome !== "captured" || settlement.upstreamResponseId === null) return;
+    const { accountId, apiKeyId } = caller;
+    const { upstreamResponseId: id, upstreamId } = settlement;
+    await addResource(db, { accountId, apiKeyId, kind, id, upstreamId }).catch((error: unknown) => {
+      // It is paid for and answered all the same; only nobody can ask for it again.
+      log("error", "resource_lost", { requestId: settlement.hold.id, kind, error: (error as Error).message });
+    });
+  }
+
   const ports: Ports = {
     authenticate: ({ secret, endpoint, remoteAddress }) => keys.authenticate(secret, { endpoint, remoteAddress }),
     placeHold: async (request) => {
       const { caller } = request;
-      const place = await locate(request);
+      const place = await locate({ ...request, creates: null });
       if ("refused" in place) return place;
       const { settings, prices, projectTiers } = known;
       const { defaultMaxOutputTokens, minReasoningOutputTokens, remoteInputTokens } = settings;
@@ -294,7 +319,7 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       }
       const { outputCapTokens, isCapLowered, doesReason, inputTokens, outputTokens, heldOutputTokens, allowance } =
         held;
-      return {
+      const hold: Hold = {
         held: true,
         id: request.id,
         outputCapTokens,
@@ -307,6 +332,8 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
         allowance,
         grant: held,
       };
+      if (request.stores) storing.set(hold, { caller, kind: request.stores });
+      return hold;
     },
     extendHold: ({ hold, outputTokens }) =>
       extendCall(ledger, hold.grant as HeldCall, {
@@ -331,7 +358,8 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
       if (metrics && "capture" in order) {
         metrics.captured({ ...order.capture, priceName: priceNameOf(settlement.hold) });
       }
-      return spool.settle(order);
+      const stores = storing.get(settlement.hold);
+      return stores ? addStored(stores, settlement).then(() => spool.settle(order)) : spool.settle(order);
     },
     idempotency: {
       claim: async (name) => {
@@ -347,9 +375,14 @@ export async function compose(db: Database, options: ComposeOptions): Promise<Co
         addResource(db, { accountId, apiKeyId, kind, id, upstreamId }),
       remove: ({ caller: { accountId, apiKeyId }, kind, id, upstreamId }) =>
         removeResource(db, { accountId, apiKeyId, kind, id, upstreamId }),
+      list: async ({ caller: { accountId }, ...query }) => {
+        await spool.caughtUp();
+        return listResources({ pool: lookupPool }, { accountId, ...query });
+      },
     },
     listUpstreams: () => known.upstreams,
     drainsOnDisconnect: () => known.settings.drainsOnDisconnect,
+    readStatus: createStatusReader({ pool: lookupPool }),
     chargesBrokenAnswers: () => known.settings.chargesBrokenAnswers,
     answerRead: (query) => answerRead(db, { ...known, caughtUp: () => spool.caughtUp() }, query),
     now: Date.now,

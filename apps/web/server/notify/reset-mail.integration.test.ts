@@ -1,7 +1,7 @@
 /** Mails with a link for a new password: where the link leads, and how many are under way. */
 import { createServer } from "node:net";
 import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing";
-import { deriveSecrets, readAdminSettings, saveAdminSettings } from "@codex-gateway/domain";
+import { deriveSecrets, saveAdminSettings, settingsSchema } from "@codex-gateway/domain";
 import { SMTPServer } from "smtp-server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createPublicAddress } from "../http/public-address.ts";
@@ -34,13 +34,14 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   const {
-    defaultBalanceUsd: _default,
-    minimumTopUpUsd: _minimum,
-    upstream: _upstream,
+    lowBalanceNanoUsd: _low,
+    alertWebhookUrl: _url,
+    alertEmailFrom: _from,
+    alertEmailTo: _to,
     ...settings
-  } = await readAdminSettings(db);
+  } = settingsSchema.parse({});
   await saveAdminSettings(db, secrets, {
-    settings: { ...settings, allowsPrivateUpstreams: true, defaultBalanceNanoUsd: "0", minimumTopUpNanoUsd: "1" },
+    settings: { ...settings, allowsPrivateUpstreams: true },
     upstream: { baseUrl: "https://api.openai.com/v1", apiKey: "sk-not-a-real-key" },
     alerts: { smtpUrl: `smtp://127.0.0.1:${port}`, emailFrom: "gateway@example.com", emailTo: "ops@example.com" },
     actor: { userId: null, email: null, address: "" },

@@ -3,7 +3,14 @@ import { createTestDatabase, type TestDatabase } from "@codex-gateway/db/testing
 import type { Ledger } from "@codex-gateway/ledger";
 import { aCapture, aHold, aLedger, aPayer, type Payer } from "@codex-gateway/ledger/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { addResource, locateResources, removeResource, type ResourceRef } from "./resources.ts";
+import {
+  addResource,
+  listResources,
+  locateResources,
+  mayAddResource,
+  removeResource,
+  type ResourceRef,
+} from "./resources.ts";
 
 let db: TestDatabase;
 let ledger: Ledger;
@@ -103,4 +110,42 @@ test("a previous response that is not there has a code of its own", async () => 
     refused: "response_not_found",
     param: "previous_response_id",
   });
+});
+
+test("a list has an account's own of one kind, by age, behind a cursor of its own, and none that were removed", async () => {
+  const [cas, dan] = [await aPayer(db), await aPayer(db)];
+  const own = Array.from({ length: 5 }, () => ownOf(cas, "chat_completion"));
+  for (const each of own) await addResource(db, each);
+  await addResource(db, ownOf(cas, "conversation"));
+  const foreign = ownOf(dan, "chat_completion");
+  await addResource(db, foreign);
+  const list = async (after: string | null = null, order: "asc" | "desc" = "asc", limit = 10) => {
+    const query = { accountId: cas.accountId, kind: "chat_completion" as const, after, order, limit };
+    return (await listResources(db, query))?.map(({ id }) => id) ?? null;
+  };
+  const ids = own.map(({ id }) => id);
+  expect(await list()).toEqual(ids);
+  expect(await list(null, "desc", 2)).toEqual(ids.toReversed().slice(0, 2));
+  expect(await list(ids[1] ?? "", "asc", 2)).toEqual(ids.slice(2, 4));
+  expect(await list(ids[1] ?? "", "desc")).toEqual([ids[0]]);
+  expect(await list(foreign.id)).toBeNull();
+  await removeResource(db, own[1]!);
+  expect(await list(ids[1] ?? "")).toEqual(ids.slice(2));
+  expect(await list()).toEqual(ids.filter((id) => id !== ids[1]));
+});
+
+test("an account may have so many of a kind, and again where one is removed", async () => {
+  const eve = await aPayer(db);
+  const may = () => mayAddResource(db, { accountId: eve.accountId, kind: "conversation" });
+  await db.pool.query(
+    `INSERT INTO resource (kind, id, upstream_id, account_id, api_key_id)
+     SELECT 'conversation', 'many_' || n, $1, $2, $3 FROM generate_series(1, 9999) n`,
+    [randomUUID(), eve.accountId, eve.apiKeyId],
+  );
+  expect(await may()).toBe(true);
+  const last = ownOf(eve, "conversation");
+  await addResource(db, last);
+  expect(await may()).toBe(false);
+  await removeResource(db, last);
+  expect(await may()).toBe(true);
 });

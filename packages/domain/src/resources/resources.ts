@@ -71,6 +71,50 @@ export async function addResource(
   );
 }
 
+/** So many of a kind an account may have at once: what costs nothing would otherwise be stored without an end. */
+const maxPerKind = 10_000;
+
+/** Tells whether the account may have one more. */
+export async function mayAddResource(
+  { pool }: Reader,
+  { accountId, kind }: { accountId: string; kind: ResourceKind },
+): Promise<boolean> {
+  const { rows } = await pool.query<{ there: bigint }>(
+    `SELECT count(*) AS there FROM (
+       SELECT 1 FROM resource WHERE account_id = $1 AND kind = $2 AND deleted_at IS NULL LIMIT $3) r`,
+    [accountId, kind, maxPerKind],
+  );
+  return Number(rows[0]?.there ?? 0) < maxPerKind;
+}
+
+type ResourceList = {
+  accountId: string;
+  kind: ResourceKind;
+  after: string | null;
+  order: "asc" | "desc";
+  limit: number;
+};
+
+/** Lists an account's resources by age, behind the one of the id `after`; null where there is none of it. */
+export async function listResources(
+  { pool }: Reader,
+  { accountId, kind, after, order, limit }: ResourceList,
+): Promise<{ id: string; upstreamId: string }[] | null> {
+  const { rows: starts } = await pool.query<{ created_at: Date }>(
+    "SELECT created_at FROM resource WHERE account_id = $1 AND kind = $2 AND id = $3",
+    [accountId, kind, after],
+  );
+  if (after !== null && !starts[0]) return null;
+  const [beyond, direction] = order === "asc" ? [">", "ASC"] : ["<", "DESC"];
+  const { rows } = await pool.query<{ id: string; upstream_id: string }>(
+    `SELECT id, upstream_id FROM resource r WHERE account_id = $1 AND kind = $2 AND deleted_at IS NULL AND ($3::text IS NULL
+       OR (created_at, id) ${beyond} (SELECT created_at, id FROM resource WHERE account_id = $1 AND kind = $2 AND id = $3 LIMIT 1))
+     ORDER BY created_at ${direction}, id ${direction} LIMIT $4`,
+    [accountId, kind, after, limit],
+  );
+  return rows.map(({ id, upstream_id: upstreamId }) => ({ id, upstreamId }));
+}
+
 /** Writes down that it is gone: nobody is told of it any more. */
 export async function removeResource(
   { pool }: Reader,

@@ -1,6 +1,6 @@
 import { defineShape } from "../metering/body-shape.ts";
 import { defaultMaxToolCalls, isHostedTool } from "../metering/hosted-tools.ts";
-import { readRequestFacts, readTools } from "../metering/request-facts.ts";
+import { readBoolean, readRequestFacts, readTools } from "../metering/request-facts.ts";
 import { createStreamMeter, meterText } from "../metering/meter-answer.ts";
 import { isGiven, type ScannedBody } from "../metering/scan-body.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -13,7 +13,11 @@ export const chatCompletions: Endpoint = {
   outputCap: "max_completion_tokens",
   hasTypedEvents: false,
   shape: defineShape({ messages: "content", prediction: "content", tools: "tools", audio: "soundOut" }),
-  readRequest: (body) => readRequestFacts(body, (model) => (doesSearch(body, model) ? oneSearch : withTools(body))),
+  readRequest: (body) =>
+    readRequestFacts(body, (model) => ({
+      ...(doesSearch(body, model) ? oneSearch : withTools(body)),
+      stores: readBoolean(body, "store") === true ? "chat_completion" : null,
+    })),
   rewriteBody: (request) => ({
     ...withUsageChunk(request),
     ...withCap(request, "max_completion_tokens"),

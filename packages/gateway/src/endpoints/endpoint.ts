@@ -8,6 +8,8 @@ import type { ScannedBody } from "../metering/scan-body.ts";
 export type Endpoint = {
   /** Stands in keys' allow-lists, charges, metrics and logs, e.g. `chat.completions`. */
   name: string;
+  /** Stands in keys' allow-lists in its place, where it is a part of another one. */
+  allowedAs?: string;
   method: "POST";
   path: string;
   /** Names the body's member that caps the output, per choice; null where there is no output to cap. */

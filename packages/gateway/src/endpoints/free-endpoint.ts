@@ -19,4 +19,6 @@ export type FreeEndpoint = {
   shape: BodyShape | null;
   /** What its success makes of the caller's resources; null: nothing. */
   effect: { creates: ResourceKind } | { deletes: ResourceKind } | null;
+  /** What it lists, from our own rows; null: it is no such list. */
+  lists: ResourceKind | null;
 };

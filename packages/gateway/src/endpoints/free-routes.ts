@@ -21,6 +21,8 @@ export type FreeRoutes = {
 /** As providers write ids. Anything else would be another path to some server, or none that a database takes. */
 const idPattern = /^[A-Za-z0-9][\w.:-]{0,255}$/;
 
+export const isId = (text: string): boolean => idPattern.test(text);
+
 type Segment = { text: string } | { id: string };
 type Template = { endpoint: FreeEndpoint; segments: Segment[] };
 
@@ -63,7 +65,7 @@ function routeOf({ endpoint, segments }: Template, parts: readonly string[]): Fr
   segments.slice("/v1".split("/").length).forEach((segment, at) => {
     const part = parts[at + "/v1".split("/").length] ?? "";
     const id = "id" in segment ? decoded(part) : part;
-    if ("id" in segment && !idPattern.test(id)) route.hasBadId = true;
+    if ("id" in segment && !isId(id)) route.hasBadId = true;
     const kind = "id" in segment ? resourceKinds.find((each) => each === segment.id) : undefined;
     if (kind) route.resources.push({ kind, id, param: null });
     route.path += `/${id}`;

@@ -10,4 +10,5 @@ export const inputTokens: FreeEndpoint = {
   query: [],
   shape: responses.shape,
   effect: null,
+  lists: null,
 };

@@ -3,5 +3,8 @@ import { endpoints } from "./index.ts";
 
 /** Names what a key may be kept to: an endpoint, or one with all that is free around it. */
 export const keyEndpoints: readonly string[] = [
-  ...new Set([...endpoints.map(({ name }) => name), ...freeEndpoints.map(({ allowedAs }) => allowedAs)]),
+  ...new Set([
+    ...endpoints.map(({ name, allowedAs = name }) => allowedAs),
+    ...freeEndpoints.map(({ allowedAs }) => allowedAs),
+  ]),
 ];

@@ -9,4 +9,5 @@ export const moderations: FreeEndpoint = {
   query: [],
   shape: defineShape({ input: "content" }),
   effect: null,
+  lists: null,
 };

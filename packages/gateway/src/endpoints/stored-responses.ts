@@ -15,6 +15,7 @@ const ofResponse = (
   query: [],
   shape: null,
   effect: null,
+  lists: null,
   ...rest,
 });
 

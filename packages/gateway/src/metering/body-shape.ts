@@ -15,7 +15,7 @@ export type BodyShape = ReadonlyMap<string, TopMember>;
 const billed = (
   "model stream stream_options max_tokens max_completion_tokens max_output_tokens n best_of prediction service_tier " +
   "background conversation previous_response_id max_tool_calls web_search_options safety_identifier prompt_cache_options " +
-  "modalities prompt tools"
+  "modalities prompt tools store"
 ).split(" ");
 
 /** The client's own words and switches: whatever is in them, nothing is fetched for it. */
@@ -34,7 +34,7 @@ export function defineShape(members: Readonly<Record<string, TopLevel>>): BodySh
   }
   for (const name in members) {
     const place = topLevel[members[name] as TopLevel];
-    shape.set(name, { place, isSpan: billed.includes(name), isRead: true });
+    shape.set(name, { place, isSpan: billed.includes(name) || place === null, isRead: true });
   }
   return shape;
 }

@@ -3,7 +3,7 @@
  * the body's bytes bound its input; the client's cap times the choices bounds its output.
  */
 import { BodyError } from "../transport/body-error.ts";
-import type { CostBound, ResourceRef, Usage } from "../ports.ts";
+import type { CostBound, ResourceKind, ResourceRef, Usage } from "../ports.ts";
 import { pictureTokens } from "./picture-tokens.ts";
 import type { ToolSpans } from "./request-visitor.ts";
 import { valueAt, valueOf, type ScannedBody } from "./scan-body.ts";
@@ -18,6 +18,8 @@ export type CallFacts = {
   isSearch: boolean;
   /** What lies with a provider, and the call goes on from. */
   resources: readonly ResourceRef[];
+  /** What its answer is stored as, by its id; null: as nothing that has an owner of its own. */
+  stores: ResourceKind | null;
   bound: CostBound;
   /** Of the bound's input, what is no text: pictures, sound, and a guess of what files come to. */
   mediaTokens: number;
@@ -51,6 +53,7 @@ export type OwnFacts = {
   hostedCalls?: number;
   hosted?: Usage;
   toolCallCap?: number | null;
+  stores?: ResourceKind | null;
 };
 
 /** @throws BodyError where a member has the wrong type, or asks for what cannot be billed */
@@ -68,6 +71,7 @@ export function readRequestFacts(body: ScannedBody, readOwn: (model: string) => 
     wantsUsageChunk: isObject(options) && options.include_usage === true,
     isSearch: own.isSearch ?? false,
     resources,
+    stores: own.stores ?? null,
     bound: readBound(body, own, { mediaTokens, resources: resources.length }),
     mediaTokens: mediaTokens + Math.ceil(body.findings.fileBytes / fileBytesPerToken),
     toolCallCap: own.toolCallCap ?? null,
@@ -161,7 +165,7 @@ export const readTools = ({ bytes, findings }: ScannedBody): Record<keyof ToolSp
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
-function readBoolean(body: ScannedBody, key: string): boolean | null {
+export function readBoolean(body: ScannedBody, key: string): boolean | null {
   const value = valueOf(body, key) ?? null;
   if (value !== null && typeof value !== "boolean") throw new BodyError(`${key} must be true or false.`, key);
   return value;

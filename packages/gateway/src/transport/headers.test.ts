@@ -47,12 +47,19 @@ test("the client sees no cookie, no organization and no rate limit of the upstre
     "x-ratelimit-remaining-tokens": "1",
     "x-request-id": "req_upstream",
     "openai-processing-ms": "12",
+    "x-codex-turn-state": "opaque",
     "x-codex-primary-used-percent": "3",
+    "x-codex-bengalfox-primary-used-percent": "3",
+    "x-codex-secondary-reset-at": "1",
+    "x-codex-credits-balance": "1000",
+    "x-codex-plan-type": "pro",
+    "x-codex-promo-message": "Buy more",
+    "x-codex-rate-limit-reached-type": "primary",
   };
   expect(clientHeaders(answer, "own-id", { allowance: null, outputCapTokens: null })).toEqual({
     "content-type": "application/json",
     "openai-processing-ms": "12",
-    "x-codex-primary-used-percent": "3",
+    "x-codex-turn-state": "opaque",
     "x-request-id": "own-id",
   });
 });

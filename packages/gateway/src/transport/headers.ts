@@ -19,6 +19,8 @@ const betas = new Set(["responses=experimental", "responses_multi_agent=v1"]);
 
 const downNames = new Set(["content-type", "cache-control", "openai-processing-ms"]);
 const downPrefixes = ["x-codex-"];
+/** What is left of the operator's own account is nobody else's to know; callers are told of theirs. */
+const operatorsStatus = /^x-codex-(?:.*-)?(?:primary|secondary|credits|limit|plan|promo)(?:-|$)/;
 
 /** What goes upstream: the client's harmless headers, the operator's credentials, nothing that names the client. */
 export function upstreamHeaders(client: Incoming, upstream: Upstream, userId: string): Record<string, string> {
@@ -77,7 +79,9 @@ function pick(from: Incoming, names: ReadonlySet<string>, prefixes: readonly str
   for (const name in from) {
     const value = from[name];
     if (typeof value !== "string") continue;
-    if (names.has(name) || (hasPrefix(name, prefixes) && ++prefixed <= maxPrefixed)) picked[name] = value;
+    if (names.has(name) || (hasPrefix(name, prefixes) && !operatorsStatus.test(name) && ++prefixed <= maxPrefixed)) {
+      picked[name] = value;
+    }
   }
   return picked;
 }
