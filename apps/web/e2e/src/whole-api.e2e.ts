@@ -72,6 +72,13 @@ const methods: Record<string, (client: OpenAI, ids: Ids) => Promise<unknown>> = 
   },
   "completions.create": (client) => client.completions.create({ model, prompt: "Hello" }),
   "embeddings.create": (client) => client.embeddings.create({ model: "text-embedding-3-small", input: "Hello" }),
+  "images.generate": (client) => client.images.generate({ model: "gpt-image-2", prompt: "A cat" }),
+  "images.generate, streamed": async (client) => {
+    const params = { model: "gpt-image-2", prompt: "A cat", stream: true, partial_images: 2 } as const;
+    const types: string[] = [];
+    for await (const { type } of await client.images.generate(params)) types.push(type);
+    return types;
+  },
   "moderations.create": (client) => client.moderations.create({ input: "Hello" }),
   "conversations.retrieve": (client, { conversation }) => client.conversations.retrieve(conversation),
   "conversations.update": (client, { conversation }) =>
@@ -201,7 +208,7 @@ test("a key that is kept to one endpoint may ask what is free around it, and not
   await expect(kept.chat.completions.list()).rejects.toMatchObject({ status: 403 });
 });
 
-test("a decision costs its input, a compaction its usage, to the nano-dollar", async () => {
+test("a decision costs its input, a compaction and images their usage, to the nano-dollar", async () => {
   const luna = "gpt-6-luna";
   const decision = await ask(own, "POST", "/decisions", {
     model: luna,
@@ -210,9 +217,14 @@ test("a decision costs its input, a compaction its usage, to the nano-dollar", a
   });
   expect(decision.status).toBe(200);
   await own.responses.compact({ model, input: "Hello" });
-  const charges = await ask(own, "GET", "/charges?limit=2");
+  const images = [{ image_url: "data:image/png;base64,iVBORw0KGgo=" }];
+  const edit = await ask(own, "POST", "/images/edits", { model: "gpt-image-2", prompt: "A dog", images });
+  expect(edit.status).toBe(200);
+  const charges = await ask(own, "GET", "/charges?limit=3");
   const { data } = (await charges.json()) as { data: { endpoint: string; cost_usd: string }[] };
   expect(data.map(({ endpoint, cost_usd }) => [endpoint, cost_usd])).toEqual([
+    // 12 × 5 + 8 × 8 + 272 × 30 USD per million
+    ["images.edits", "0.008284000"],
     // 8 × 0.15 + 4 × 0.075 + 5 × 0.60 USD per million
     ["responses.compact", "0.000004500"],
     // 12 × 0.10 USD per million
