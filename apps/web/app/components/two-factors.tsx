@@ -9,7 +9,7 @@ import { CopyButton } from "./ui/copy-button";
 import { Field, FormFault, Note } from "./ui/field";
 import { Badge, Section } from "./ui/page";
 
-export type TwoFactorState = {
+type TwoFactorState = {
   isOn: boolean;
   recoveryCodesLeft: number;
   pending: { secret: string; qr: string } | null;

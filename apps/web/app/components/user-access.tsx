@@ -12,7 +12,7 @@ import { Dialog, DialogActions } from "./ui/dialog";
 import { Field, FormFault, Select } from "./ui/field";
 import { Section } from "./ui/page";
 
-export type ManagedUser = {
+type ManagedUser = {
   id: string;
   email: string;
   role: "owner" | "admin" | "viewer" | "user";
