@@ -378,7 +378,7 @@ test("a wrong key, an unknown path and a foreign method get an error in OpenAI's
   const up = await start((res) => sendJson(res, answer));
   await expect(sdk(up, "sk-bad").models.list()).rejects.toThrow(OpenAI.AuthenticationError);
   const statuses = await Promise.all(
-    ["/none", "/chat/completions"].map(async (path) => (await fetch(up.url + path)).status),
+    ["/none", "/embeddings"].map(async (path) => (await fetch(up.url + path)).status),
   );
   expect(statuses).toEqual([404, 404]);
 });

@@ -91,6 +91,8 @@ test("a head is kept once a day, whichever process looks, and told to the webhoo
   await expect.poll(() => jobs.map((job) => job.areBooksSound())).toEqual([true, true, true]);
   expect(heads()).toMatchObject([{ accounts: 1, balanceNanoUsd: "5" }]);
   expect(await db.prisma.alertDelivery.findMany()).toMatchObject([{ channel: "webhook", recipient: null }]);
+  // Else one of them may be at it at this moment.
+  await Promise.all(running.map((each) => each.stop()));
   expect(await keepHeadIfDue(db, keeping)).toBe("not_due");
 });
 
