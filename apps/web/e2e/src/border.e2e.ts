@@ -23,6 +23,7 @@ beforeAll(async () => {
       address: (addressOf(route) || "/")
         .replace(":id", demo.userId)
         .replace(":model", "gpt-4o-mini")
+        .replace(":token", "none")
         .replace("*", "none"),
       hasAction: route.module.action !== undefined,
       hasLoader: route.module.loader !== undefined,
@@ -389,6 +390,7 @@ describe("an action", () => {
     "/admin/upstreams",
     "/admin/users",
     "/admin/users/:id",
+    "/admin/invites",
   ];
 
   test("does nothing by default", async () => {
@@ -456,6 +458,10 @@ describe("an action", () => {
         "weight",
         "apiKey",
         "userId",
+        "role",
+        "balanceUsd",
+        "maxUses",
+        "inviteId",
         "language",
         "theme",
         "next",
@@ -478,13 +484,20 @@ describe("an action", () => {
     ];
     const intentsOf = (address: string) =>
       ({
-        "/account": ["email", "password", "revoke"],
+        "/account": [
+          ...["email", "password", "revoke", "begin-two-factors", "confirm-two-factors", "renew-codes"],
+          ...["disable-two-factors", "offer-ownership", "drop-ownership", "accept-ownership"],
+        ],
+        "/admin/invites": ["create", "withdraw"],
         "/api-keys": ["create", "rotate", "update", "delete", "suspend"],
         "/setup": ["test", "complete"],
         "/admin": ["price", "dismiss"],
         "/admin/upstreams": ["put", "delete"],
         "/admin/users": ["suspend"],
-        [`/admin/users/${demo.userId}`]: ["adjust", "refund", "limits"],
+        [`/admin/users/${demo.userId}`]: [
+          ...["adjust", "refund", "limits", "role", "reset", "end-sessions", "remove-two-factors"],
+          ...["disable-key", "enable-key", "delete"],
+        ],
       })[address] ?? [""];
     const broken: string[] = [];
     for (const { address } of routes.filter(({ hasAction }) => hasAction)) {
@@ -512,6 +525,10 @@ describe("an action", () => {
       "/admin/prices",
       "/admin/prices/gpt-4o-mini",
       "/admin/prices/proposals",
+      "/admin/users/new",
+      "/invite/none",
+      "/reset",
+      "/reset/none",
       "/none",
     ];
     expect(routes.filter(({ hasAction, address }) => hasAction && !known.includes(address))).toEqual([]);
