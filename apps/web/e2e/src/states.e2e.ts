@@ -56,7 +56,7 @@ test("without a database a page says so, with the request's id that the log has,
     await page.getByRole("heading", { name: "服务暂时不可用" }).waitFor();
     const requestId = await page.locator("code").innerText();
     expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
-    expect(gateway.output()).toContain(requestId);
+    await expect.poll(() => gateway.output()).toContain(requestId);
     const credentials = '{"email":"somebody@example.com","password":"password-of-somebody"}';
     for (const [address, init, said] of [
       ["trpc/auth.registration", {}, '"code":"SERVICE_UNAVAILABLE"'],
@@ -68,7 +68,8 @@ test("without a database a page says so, with the request's id that the log has,
       expect([answer.status, text], address).toEqual([503, expect.stringContaining(said)]);
       expect(text).not.toContain("ECONNREFUSED");
       expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);
-      expect(gateway.output()).toContain(answer.headers.get("x-request-id"));
+      // The log comes through a pipe.
+      await expect.poll(() => gateway.output()).toContain(answer.headers.get("x-request-id"));
     }
     const { port } = new URL(postgres.url);
     postgres = await startEmbeddedPostgres(path.join(folder, "database"), { port: Number(port) });
@@ -189,7 +190,9 @@ test("what a page refuses leaves the frame around it: one can go elsewhere", asy
 test("a page that cannot be fetched can be tried again", async () => {
   const page = await aPageOf(demo.userSession);
   await page.goto(`${demo.web}/dashboard`, { waitUntil: "networkidle" });
-  await page.route("**/usage.data**", (route) => route.fulfill({ status: 500, body: "no" }));
+  await page.route("**/usage.data**", (route) =>
+    route.fulfill({ status: 500, headers: { "x-remix-response": "yes" }, body: "no" }),
+  );
   await page.getByRole("link", { name: "使用记录" }).first().click();
   await page.getByRole("heading", { name: "出错了" }).waitFor();
   await page.unroute("**/usage.data**");

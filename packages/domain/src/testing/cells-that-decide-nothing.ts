@@ -22,6 +22,15 @@ const lines: Line[] = [
     because: "what was told, and whether it went out",
   },
   { cells: "session.* known_client.* throttle.* setup.*", because: "logins: none of them moves money by itself" },
+  {
+    cells: "password_reset.* totp.* recovery_code.* ownership_offer.*",
+    because: "logins, too, and who was asked to become the owner",
+  },
+  {
+    cells: "invite.* invite_use.*",
+    because:
+      "what an invitation gives is a credit of its own, with its line in the audit log, once somebody has come by it",
+  },
   { cells: "upstream.* setting.*", because: "how it is run; each change is in the audit log" },
   { cells: "unpriced_model.* price_import.*", because: "lists for an admin to take prices from" },
   { cells: "books_check.*", because: "what earlier checks found; the next one does not read it" },

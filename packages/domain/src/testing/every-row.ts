@@ -122,12 +122,14 @@ async function addTrueUps(db: Database, awake: Ledger): Promise<void> {
 /** As production leaves them: what limits a key or user was set by an act. */
 async function limitAll(db: Database, admin: Payer): Promise<void> {
   const actor = actorOf(admin);
+  // Nobody suspends himself.
+  const operator = { userId: null, email: null, address: "" };
   const none = { requestsPerMinute: null, tokensPerMinute: null, concurrentRequests: null };
   const noBudgets = { dailyBudgetNanoUsd: null, monthlyBudgetNanoUsd: null };
   for (const { id } of await db.prisma.user.findMany()) {
     await setUserLimits(db, { userId: id, limits: none, actor });
-    await setUserStatus(db, { userId: id, status: "suspended", actor });
-    await setUserStatus(db, { userId: id, status: "active", actor });
+    await setUserStatus(db, { userId: id, status: "suspended", actor: operator });
+    await setUserStatus(db, { userId: id, status: "active", actor: operator });
   }
   for (const { id, userId } of await db.prisma.apiKey.findMany({ where: { name: "test" } })) {
     const policy = { ...none, ...noBudgets, ...noLimits, name: "test", expiresAt: new Date(Date.now() + 86_400_000) };
