@@ -40,7 +40,7 @@ export function UserAccess({ user, isOwn, fault, onAsk }: Props) {
   return (
     <Section title={t.people.access} lead={t.people.accessLead}>
       <FormFault fault={fault} />
-      <dl className="divide-y divide-line text-sm">
+      <ul className="divide-y divide-line text-sm">
         <Fact name={t.people.role} value={t.people.roles[user.role]}>
           {user.role !== "owner" && !isOwn && <RoleForm role={user.role} error={fault?.fields.role} />}
         </Fact>
@@ -57,20 +57,20 @@ export function UserAccess({ user, isOwn, fault, onAsk }: Props) {
         <Fact name={t.account.sessions} value={t.people.sessionCount(format.count(user.sessionCount))}>
           {canChange && !isOwn && user.sessionCount > 0 && <Act intent="end-sessions" label={t.people.endSessions} />}
         </Fact>
-      </dl>
+      </ul>
     </Section>
   );
 }
 
 function Fact({ name, value, children }: { name: string; value: string; children?: ReactNode }) {
   return (
-    <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 py-3 first:pt-0 last:pb-0">
+    <li className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 py-3 first:pt-0 last:pb-0">
       <div className="min-w-0">
-        <dt className="text-muted">{name}</dt>
-        <dd className="mt-0.5 font-medium">{value}</dd>
+        <p className="text-muted">{name}</p>
+        <p className="mt-0.5 font-medium">{value}</p>
       </div>
-      <Changes>{children && <dd>{children}</dd>}</Changes>
-    </div>
+      <Changes>{children}</Changes>
+    </li>
   );
 }
 

@@ -222,7 +222,9 @@ test("step 3: an admin finds, suspends and activates a user, and the log says so
   await page.getByText("共 1 条").waitFor();
   expect(await page.getByRole("columnheader").allInnerTexts()).toEqual(["邮箱", "余额", "状态", "注册时间", "操作"]);
   await page.getByRole("link", { name: `查看 ${user.email}` }).click();
-  for (const fact of ["用户ID", "角色", "普通用户", "总Token数"]) await page.getByText(fact, { exact: true }).waitFor();
+  for (const fact of ["用户ID", "角色", "普通用户", "总Token数"]) {
+    await page.getByText(fact, { exact: true }).first().waitFor();
+  }
   await page.getByRole("button", { name: "激活", exact: true }).click();
   await page.getByText(`已激活 ${user.email}`).waitFor();
   await page.getByRole("button", { name: "暂停", exact: true }).waitFor();
