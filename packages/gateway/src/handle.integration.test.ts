@@ -377,8 +377,6 @@ test("a client that never reads costs no more than 16 MiB", async () => {
 test("a wrong key, an unknown path and a foreign method get an error in OpenAI's shape", async () => {
   const up = await start((res) => sendJson(res, answer));
   await expect(sdk(up, "sk-bad").models.list()).rejects.toThrow(OpenAI.AuthenticationError);
-  const statuses = await Promise.all(
-    ["/none", "/embeddings"].map(async (path) => (await fetch(up.url + path)).status),
-  );
+  const statuses = await Promise.all(["/none", "/embeddings"].map(async (path) => (await fetch(up.url + path)).status));
   expect(statuses).toEqual([404, 404]);
 });
